@@ -1,0 +1,51 @@
+/** Each folder of src may import only what ARCHITECTURE.md says. */
+const only = (from, allowed) => ({
+  name: `${from}-stays-in-its-place`,
+  comment: `src/${from} imports only: ${[from, ...allowed].join(", ")}`,
+  severity: "error",
+  from: { path: `^src/${from}/` },
+  to: { path: "^src/", pathNot: [from, ...allowed].map((d) => `^src/${d}/`) },
+});
+module.exports = {
+  forbidden: [
+    only("core", []),
+    only("lib", []),
+    only("ports", ["core"]),
+    only("ingest", ["core", "ports", "lib", "privacy"]),
+    only("privacy", ["core", "ports", "lib"]),
+    only("query", ["core", "ports", "lib", "privacy"]),
+    only("adapters", ["core", "ports", "lib"]),
+    only("servers", ["core", "query", "ports", "gen", "lib"]),
+    only("gen", []),
+    {
+      name: "core-has-no-io",
+      comment: "core is pure: no node:, no clock, no randomness, no crypto; it runs in a browser",
+      severity: "error",
+      from: { path: "^src/(core|ports)/" },
+      to: {
+        dependencyTypes: ["core", "npm"],
+        pathNot: "/(zod|canonicalize|rfc6902|ipaddr.js|ajv|ajv-formats)/",
+      },
+    },
+    {
+      name: "adapters-are-strangers",
+      comment: "an adapter never imports another adapter",
+      severity: "error",
+      from: { path: "^src/adapters/([^/]+)/" },
+      to: { path: "^src/adapters/", pathNot: "^src/adapters/$1/" },
+    },
+    {
+      name: "one-composition-root",
+      comment: "nothing imports app.ts but main.ts",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/main.ts$" },
+      to: { path: "^src/app.ts$" },
+    },
+    { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
+  ],
+  options: {
+    doNotFollow: { path: "node_modules" },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+  },
+};

@@ -1,0 +1,37 @@
+/** Errors that are thrown: infrastructure, operator's faults, callers' faults. Bad events are outcomes, never errors. */
+
+/** Closed list. `transient` ones are retried with backoff; the others stop the partition or the process. */
+export const errorCodes = [
+  // infrastructure
+  "STORE_UNAVAILABLE", "STORE_UNSAFE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
+  // a partition stops, an operator decides
+  "SOURCE_CHANGED", "OFFSET_OUT_OF_RANGE", "MARK_LOST", "VERSION_CONTENTION", "CORRUPT_BATCH",
+  // the process refuses to start
+  "CONFIG_INVALID", "KEY_MISSING", "KEY_WRONG", "STORE_LOCKED", "STORE_NEWER", "CATALOGUE_INVALID", "TOPIC_UNSUITABLE", "CLUSTER_CHANGED",
+  // callers
+  "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "BODY_UNREADABLE", "INTERNAL",
+] as const; // biome-ignore format: a table
+export type ErrorCode = (typeof errorCodes)[number];
+
+const transientCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "STORE_UNAVAILABLE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
+]); // biome-ignore format: a table
+
+export class LastroError extends Error {
+  override readonly name = "LastroError";
+  readonly code: ErrorCode;
+  /** Where in the request or the configuration the fault lies; holds no personal data. */
+  readonly field: string | undefined;
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; field?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.field = options.field;
+  }
+}
+
+export const isTransient = (error: unknown): boolean =>
+  error instanceof LastroError && transientCodes.has(error.code);
+
+export function assertNever(value: never): never {
+  throw new LastroError("INTERNAL", `unhandled case ${JSON.stringify(value)}`);
+}

@@ -1,0 +1,30 @@
+/** Where bad data goes: a topic of its own with the identical key and value bytes and the original headers. Never used for infrastructure trouble. */
+import type { SourceEvent } from "../core/event.ts";
+import type { SourcePosition } from "../core/ids.ts";
+import type { DeadLetterPosition, RejectReason } from "../core/outcome.ts";
+
+export type DeadLetterStage = "parse" | "dedup" | "store" | "internal";
+
+export type DeadLetter = {
+  readonly source: SourcePosition & { readonly topic: string };
+  readonly event: SourceEvent;
+  readonly stage: DeadLetterStage;
+  readonly reason: RejectReason | "CONFLICT";
+  readonly pointer: string;
+  readonly sentence: string;
+  /** 32 random bytes under which accounting commits to the value bytes. */
+  readonly salt: Uint8Array;
+};
+
+export type ReplayVerdict = "replayed" | "parked" | "missing";
+
+/** Contract. `send` resolves when every letter is acknowledged by all in-sync replicas, with positions in the same order; it may be repeated after a crash (at least once, identified by its source). Throws DEAD_LETTERS_UNAVAILABLE. */
+export type DeadLetters = AsyncDisposable & {
+  send(letters: readonly DeadLetter[], signal: AbortSignal): Promise<readonly DeadLetterPosition[]>;
+  /** Publishes the letters again on the audit topic, bytes and original headers unchanged, attempt + 1; above `attemptsMax` they are `parked`. */
+  replay(
+    positions: readonly DeadLetterPosition[],
+    attemptsMax: number,
+    signal: AbortSignal,
+  ): Promise<readonly ReplayVerdict[]>;
+};

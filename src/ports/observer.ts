@@ -1,0 +1,36 @@
+/** What intake tells whoever watches: numbers for metrics, a frame for the batch's span. Nothing personal passes here. */
+import type { EnvelopeFlag } from "../core/event.ts";
+import type { Src } from "../core/ids.ts";
+import type { OutcomeCounts, RejectReason } from "../core/outcome.ts";
+import type { SourceBatch } from "./event-source.ts";
+
+export type BatchReport = {
+  readonly src: Src;
+  readonly partition: number;
+  readonly counts: OutcomeCounts;
+  /** Deliveries of offsets whose record was in the store already; contained in `counts.stored`. */
+  readonly redelivered: number;
+  readonly rejections: ReadonlyMap<RejectReason | "CONFLICT", number>;
+  readonly flags: ReadonlyMap<EnvelopeFlag, number>;
+  readonly unkeyed: number;
+  readonly hints: { readonly hits: number; readonly misses: number; readonly unavailable: boolean };
+  readonly storeLookups: number;
+  /** Offsets of the partition that have no outcome yet. */
+  readonly lag: number;
+  readonly durationMs: number;
+  /** recorded_at − Kafka's timestamp of the oldest and the newest stored event; absent when nothing was stored. */
+  readonly delaysMs: readonly number[];
+};
+
+export type PartitionState = "running" | "waiting" | "stopped" | "released";
+
+export type Observer = {
+  /** Runs `work` inside the batch's span, linked to the producers' trace contexts in the headers. */
+  aroundBatch<T>(batch: SourceBatch, work: () => Promise<T>): Promise<T>;
+  batchDone(report: BatchReport): void;
+  partition(src: Src, partition: number, state: PartitionState): void;
+  breaker(open: boolean): void;
+  /** A pure station threw: a bug of ours. */
+  internalError(): void;
+  entityIdSourceChanged(entityType: string): void;
+};

@@ -1,0 +1,36 @@
+/** What the store knows of itself: its identity, drawn once, and the operator's standing decisions. */
+import type { B64, StoreId, TopicId } from "../core/ids.ts";
+
+export type StoreIdentity = {
+  readonly storeId: StoreId;
+  readonly createdAtMs: number;
+  /** The lookup key L, wrapped. Rotation re-wraps it and never changes it. */
+  readonly lookupKey: { readonly kek: number; readonly wrapped: Uint8Array };
+  /** KEK epochs this store relies on, each with a check value. */
+  readonly keks: readonly { readonly epoch: number; readonly check: B64 }[];
+  /** Kafka cluster and the incarnations of each topic that were accepted, oldest first. */
+  readonly kafka:
+    | { readonly clusterId: string; readonly topics: Readonly<Record<string, readonly TopicId[]>> }
+    | undefined;
+};
+
+/** The breaker keeps its state over restarts until the operator resumes. */
+export type BreakerState = {
+  readonly open: boolean;
+  readonly sinceMs: number;
+  readonly rejected: number;
+  readonly seen: number;
+};
+
+/** Contract. `create` inserts if absent and returns what is stored. `replace` is a compare-and-set on the revision that was read. */
+export type StoreState = {
+  read(
+    signal: AbortSignal,
+  ): Promise<{ readonly identity: StoreIdentity; readonly revision: number } | undefined>;
+  create(identity: StoreIdentity, signal: AbortSignal): Promise<void>;
+  replace(identity: StoreIdentity, revision: number, signal: AbortSignal): Promise<boolean>;
+  /** Whether there is no record, no key and no account: only then may keys be made. */
+  isEmpty(signal: AbortSignal): Promise<boolean>;
+  breaker(signal: AbortSignal): Promise<BreakerState | undefined>;
+  setBreaker(state: BreakerState, signal: AbortSignal): Promise<void>;
+};
