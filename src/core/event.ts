@@ -30,7 +30,8 @@ export type EventIdentity = {
 };
 
 export type EnvelopeFlag =
-  | "aliased" | "lossy_numbers" | "unknown_fields" | "unknown_schema_version" | "leap_second" | "late" | "clock_skew"; // biome-ignore format: a list
+  | "aliased" | "lossy_numbers" | "unknown_fields" | "unknown_schema_version" | "unknown_verb"
+  | "leap_second" | "late" | "clock_skew"; // biome-ignore format: a list
 
 /** Bytes [start, end) of the value that are sealed in a part of their own: the JSON string token, quotes included. */
 export type CutRange = { readonly start: number; readonly end: number; readonly class: "a" };
@@ -46,6 +47,8 @@ export type Envelope = {
   readonly timestamp: { readonly text: string; readonly ms: number };
   readonly eventType: string;
   readonly payload: JsonValue;
+  /** Only with `lossy_numbers`: the payload with each number that parsing changes as {"\u0000n": its source text}. */
+  readonly exactPayload?: JsonValue;
   /** All metadata, aliases replaced by `owner_*`. */
   readonly metadata: JsonObject;
   readonly actor: Actor;
@@ -78,6 +81,13 @@ export type Entity = {
   readonly candidateIds: readonly string[];
 };
 
+/** Why the data may be processed, and how long (LGPD): only the catalogue can say. */
+export type Processing = {
+  readonly legalBasis: string | undefined;
+  readonly purpose: string | undefined;
+  readonly retentionDays: number | undefined;
+};
+
 /** What the catalogue, or its defaults, say of an event. */
 export type Classification = {
   readonly entity: Entity;
@@ -88,4 +98,7 @@ export type Classification = {
   readonly resourceType: string | undefined;
   /** Clear copies of payload fields to search by: pointer → text. */
   readonly indexed: Readonly<Record<string, string>>;
+  readonly processing: Processing | undefined;
+  /** To be added to the envelope's flags. */
+  readonly flags: readonly EnvelopeFlag[];
 };
