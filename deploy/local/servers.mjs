@@ -1,0 +1,194 @@
+/** Starts real Kafka, Redis and MongoDB-protocol servers on loopback, for `npm start`, `npm test` and the fault tests. */
+import { randomBytes } from "node:crypto";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { freePort, mustRun, startServer } from "./child.mjs";
+import { answersAsKafka, answersAsMongo, answersAsRedis } from "./probes.mjs";
+import { ferretdbProgram, findProgram, kafkaJars, redisProgram } from "./programs.mjs";
+
+const host = "127.0.0.1";
+const silent = () => {};
+
+const kafkaLogging = `status = error
+appender.out.type = Console
+appender.out.name = out
+appender.out.layout.type = PatternLayout
+appender.out.layout.pattern = [%d] %p %m (%c)%n
+rootLogger.level = warn
+rootLogger.appenderRef.out.ref = out
+`;
+
+/** One broker that is also its controller. Topics are made by the service, so none appears by a misspelt name.
+ * @param {string} dir @param {number} port @param {number} controllerPort */
+const kafkaProperties = (dir, port, controllerPort) => `process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@${host}:${controllerPort}
+listeners=PLAINTEXT://${host}:${port},CONTROLLER://${host}:${controllerPort}
+advertised.listeners=PLAINTEXT://${host}:${port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=${join(dir, "logs")}
+auto.create.topics.enable=false
+message.max.bytes=5242880
+replica.fetch.max.bytes=5242880
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=6000
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=5
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=5
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+controlled.shutdown.enable=false
+`;
+
+/** @param {import("./servers.d.mts").StartOptions} options */
+export async function startKafka({ dir, port, log = silent }) {
+  const { libs, version, from } = await kafkaJars(log);
+  const brokerPort = port ?? (await freePort());
+  mkdirSync(dir, { recursive: true });
+  const properties = join(dir, "server.properties");
+  const logging = join(dir, "log4j2.properties");
+  writeFileSync(properties, kafkaProperties(dir, brokerPort, await freePort()));
+  writeFileSync(logging, kafkaLogging);
+  const java = [`-Dlog4j2.configurationFile=${logging}`, "-cp", join(libs, "*")];
+  if (!existsSync(join(dir, "logs", "meta.properties"))) {
+    const cluster = randomBytes(16).toString("base64url");
+    await mustRun("java", [
+      ...java,
+      "kafka.tools.StorageTool",
+      "format",
+      `--cluster-id=${cluster}`,
+      "--config",
+      properties,
+    ]);
+  }
+  const server = await startServer({
+    name: "Kafka",
+    command: "java",
+    args: [
+      "-Xmx512m",
+      "-Xms256m",
+      "-XX:+UseG1GC",
+      "-Djava.awt.headless=true",
+      ...java,
+      "kafka.Kafka",
+      properties,
+    ],
+    logFile: join(dir, "kafka.log"),
+    ready: () => answersAsKafka(host, brokerPort),
+    readyMsMax: 90_000,
+    stopMsMax: 20_000,
+  });
+  const address = `${host}:${brokerPort}`;
+  return {
+    ...server,
+    url: address,
+    address,
+    port: brokerPort,
+    owned: true,
+    what: `Apache Kafka ${version}, KRaft (${from})`,
+  };
+}
+
+/** @param {import("./servers.d.mts").StartOptions & { appendonly?: boolean }} options */
+export async function startRedis({ dir, port, log = silent, appendonly = false }) {
+  const { program, from } = await redisProgram(log);
+  const redisPort = port ?? (await freePort());
+  mkdirSync(dir, { recursive: true });
+  const server = await startServer({
+    name: "Redis",
+    command: program,
+    args: [
+      "--port",
+      `${redisPort}`,
+      "--bind",
+      host,
+      "--dir",
+      dir,
+      "--save",
+      "",
+      "--appendonly",
+      appendonly ? "yes" : "no",
+    ],
+    logFile: join(dir, "redis.log"),
+    ready: () => answersAsRedis(host, redisPort),
+    readyMsMax: 20_000,
+    stopMsMax: 10_000,
+  });
+  const address = `${host}:${redisPort}`;
+  return {
+    ...server,
+    url: `redis://${address}`,
+    address,
+    port: redisPort,
+    owned: true,
+    what: `Redis (${from})`,
+  };
+}
+
+/** A replica set of one, as in production: only then does mongod accept retryable writes. @param {string} url */
+async function initiateReplicaSet(url) {
+  const { MongoClient } = await import("mongodb");
+  const client = await MongoClient.connect(`${url}/?directConnection=true`);
+  try {
+    const members = [{ _id: 0, host: new URL(url).host }];
+    await client
+      .db("admin")
+      .command({ replSetInitiate: { _id: "lastro", members } })
+      .catch((error) => {
+        if (error.codeName !== "AlreadyInitialized") throw error;
+      });
+    while (!(await client.db("admin").command({ hello: 1 }))["isWritablePrimary"])
+      await new Promise((resolve) => setTimeout(resolve, 100));
+  } finally {
+    await client.close();
+  }
+}
+
+/** For tests: LASTRO_TEST_MONGODB_URL, else mongod, else FerretDB. @param {import("./servers.d.mts").StartOptions} options */
+export async function startMongo({ dir, port, log = silent }) {
+  const given = process.env.LASTRO_TEST_MONGODB_URL;
+  if (given) {
+    const nothing = { pid: 0, exited: new Promise(() => {}), stop: async () => {}, kill: () => {} };
+    const { host: address, port: givenPort } = new URL(given);
+    return {
+      ...nothing,
+      url: given,
+      address,
+      port: Number(givenPort || 27017),
+      owned: false,
+      what: "MongoDB (LASTRO_TEST_MONGODB_URL)",
+    };
+  }
+  const mongoPort = port ?? (await freePort());
+  mkdirSync(dir, { recursive: true });
+  const address = `${host}:${mongoPort}`;
+  const mongod = findProgram("mongod");
+  const server = await startServer({
+    name: mongod ? "MongoDB" : "FerretDB",
+    ...(mongod
+      ? {
+          command: mongod,
+          args: ["--dbpath", dir, "--port", `${mongoPort}`, "--bind_ip", host, "--replSet", "lastro"],
+        }
+      : { command: await ferretdbProgram(log), args: [address, dir] }),
+    logFile: join(dir, "mongo.log"),
+    ready: () => answersAsMongo(host, mongoPort),
+    readyMsMax: 60_000,
+    stopMsMax: 10_000,
+  });
+  const url = `mongodb://${address}`;
+  if (mongod) await initiateReplicaSet(url);
+  const what = mongod ? `MongoDB (${mongod})` : "FerretDB 1.24.0 on SQLite (Go module proxy)";
+  return {
+    ...server,
+    url: mongod ? `${url}/?replicaSet=lastro` : url,
+    address,
+    port: mongoPort,
+    owned: true,
+    what,
+  };
+}
