@@ -1,0 +1,354 @@
+/** Contract suite of the history reader: every adapter passes it unchanged. */
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { Rid } from "../../src/core/ids.ts";
+import { parseRid } from "../../src/core/ids.ts";
+import type { RecordRow } from "../../src/core/record.ts";
+import type {
+  Condition,
+  RecordSearch,
+  SearchField,
+  SearchOrder,
+  SearchValue,
+} from "../../src/ports/history-reader.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { makeScene, type Scene, startMs } from "../support/records.ts";
+
+const signal = new AbortController().signal;
+
+/** What the search is held against: the same question asked of plain rows. */
+const fieldOf: Readonly<Record<SearchField, (row: RecordRow) => SearchValue | undefined>> = {
+  tenant: (r) => r.projection.tenant,
+  namespace: (r) => r.projection.namespace,
+  entity_type: (r) => r.projection.entityType,
+  entity_id: (r) => r.projection.entityId,
+  kind: (r) => r.kind,
+  event_type: (r) => r.projection.eventType,
+  action: (r) => r.action,
+  producer_service: (r) => r.projection.producerService,
+  trace_id: (r) => r.projection.traceId,
+  owner_id: (r) => r.projection.actor.id,
+  ownership_id: (r) => r.projection.ownershipId,
+  action_at: (r) => r.projection.actionAtMs,
+  recorded_at: (r) => r.recordedAtMs,
+  active: (r) => r.isActive,
+};
+
+function holds(row: RecordRow, condition: Condition): boolean {
+  const value = fieldOf[condition.field](row);
+  if (value === undefined) return false;
+  switch (condition.operator) {
+    case "=":
+      return value === condition.value;
+    case "<":
+      return value < condition.value;
+    case "<=":
+      return value <= condition.value;
+    case ">":
+      return value > condition.value;
+    case ">=":
+      return value >= condition.value;
+  }
+}
+
+const orderValue = (row: RecordRow, order: SearchOrder) =>
+  order.field === "recorded_at" ? row.recordedAtMs : row.projection.actionAtMs;
+
+function comparePositions(a: Rid, b: Rid): number {
+  const [left, right] = [parseRid(a), parseRid(b)];
+  if (left === undefined || right === undefined) throw new Error("not a rid");
+  const topics = Buffer.compare(
+    Buffer.from(left.topicId, "base64url"),
+    Buffer.from(right.topicId, "base64url"),
+  );
+  return topics || left.partition - right.partition || left.offset - right.offset;
+}
+
+const expected = (rows: readonly RecordRow[], conditions: readonly Condition[], order: SearchOrder) =>
+  rows
+    .filter((row) => conditions.every((condition) => holds(row, condition)))
+    .sort((a, b) => orderValue(a, order) - orderValue(b, order) || comparePositions(a.rid, b.rid))
+    .map((row) => row.rid);
+
+const orders: readonly SearchOrder[] = (["recorded_at", "action_at"] as const).flatMap((field) => [
+  { field, direction: "asc" },
+  { field, direction: "desc" },
+]);
+
+/** 24 records of one tenant from two topics and two partitions, with ties in both times and every field varied. */
+function variety(): { tenant: string; rows: readonly RecordRow[] } {
+  const scenes = [makeScene(0xf0, 1), makeScene(0x10, 300), makeScene(0x10, 2)];
+  const tenant = makeScene().tenant;
+  const rows = scenes.flatMap((scene, s) =>
+    Array.from({ length: 8 }, (_, i) =>
+      scene.record({
+        offset: i * 300,
+        version: i + 1,
+        kind: i % 4 === 3 ? "activity" : "change",
+        action: i % 4 === 3 ? "none" : i % 3 === 0 ? "new" : "delete",
+        isActive: i === 6,
+        recordedAtMs: startMs + Math.floor(i / 3) + s,
+        projection: {
+          tenant,
+          namespace: s === 0 ? "crm" : "billing",
+          entityType: i % 2 === 0 ? "account" : "invoice",
+          entityId: `id-${i % 3}`,
+          eventType: i % 2 === 0 ? "account.updated" : "invoice.created",
+          producerService: s === 1 ? "crm" : "billing",
+          traceId: `trace-${i % 5}`,
+          actor: { id: `actor-${i % 2}`, role: "r", type: "user" },
+          ownershipId: i % 3 === 0 ? undefined : `owner-${i % 3}`,
+          actionAtMs: startMs - (i % 4) * 10,
+        },
+      }),
+    ),
+  );
+  return { tenant, rows };
+}
+
+export function historyReaderContract(name: string, open: () => Promise<Store>): void {
+  let store: Store;
+  beforeAll(async () => {
+    store = await open();
+  });
+  afterAll(async () => {
+    await store[Symbol.asyncDispose]();
+  });
+  const save = async (scene: Scene, records: readonly RecordRow[]) => {
+    expect(await store.records.append(scene.batch({ records }), signal)).toEqual({ kind: "done" });
+  };
+  const versionsOf = (rows: readonly RecordRow[]) => rows.map((row) => row.version);
+
+  describe(`${name}: records and versions`, () => {
+    test("R-10 a record is found by rid and by uid, or not at all", async () => {
+      const scene = makeScene();
+      const row = scene.record({ offset: 4 });
+      await save(scene, [row]);
+      expect((await store.history.byRid(row.rid, signal))?.uid).toBe(row.uid);
+      expect((await store.history.byUid(row.uid, signal))?.rid).toBe(row.rid);
+      expect(await store.history.byRid(scene.rid(5), signal)).toBeUndefined();
+      expect(await store.history.byUid(scene.uid("none"), signal)).toBeUndefined();
+    });
+
+    test("R-10 versions of one stream and kind, inclusive at both ends, in either order, up to the limit", async () => {
+      const scene = makeScene();
+      await save(scene, [
+        ...[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11].map((offset) => scene.record({ offset })),
+        scene.record({ offset: 12, version: 5, kind: "activity" }),
+        scene.record({ offset: 13, version: 5, entity: "e2" }),
+      ]);
+      const range = {
+        stream: scene.stream("e1"),
+        kind: "change",
+        from: 9,
+        to: 11,
+        order: "asc",
+        limit: 10,
+      } as const;
+      const read = store.history.versions;
+      expect(versionsOf(await read(range, signal))).toEqual([9, 10, 11]);
+      expect(versionsOf(await read({ ...range, order: "desc" }, signal))).toEqual([11, 10, 9]);
+      expect(versionsOf(await read({ ...range, to: undefined, order: "desc", limit: 2 }, signal))).toEqual([
+        12, 11,
+      ]);
+      expect(versionsOf(await read({ ...range, from: 1, limit: 2 }, signal))).toEqual([1, 2]);
+      expect(versionsOf(await read({ ...range, kind: "activity", from: 1 }, signal))).toEqual([5]);
+      expect(await read({ ...range, stream: scene.stream("none") }, signal)).toEqual([]);
+    });
+
+    test("R-10 as of a version, of our time, of the producer's time, or the head", async () => {
+      const scene = makeScene();
+      const actionTimes = [10, 40, 20, 30];
+      await save(
+        scene,
+        actionTimes.map((actionAtMs, i) =>
+          scene.record({
+            offset: i,
+            version: i + 1,
+            recordedAtMs: startMs + i * 100,
+            projection: { actionAtMs },
+          }),
+        ),
+      );
+      const at = async (bound: Parameters<Store["history"]["asOf"]>[2]) =>
+        (await store.history.asOf(scene.stream("e1"), "change", bound, signal))?.version;
+      expect(await at(undefined)).toBe(4);
+      expect([await at({ version: 2 }), await at({ version: 99 }), await at({ version: 0 })]).toEqual([
+        2,
+        4,
+        undefined,
+      ]);
+      expect(await at({ recordedAtMs: startMs + 100 })).toBe(2);
+      expect(await at({ recordedAtMs: startMs + 199 })).toBe(2);
+      expect(await at({ recordedAtMs: startMs - 1 })).toBeUndefined();
+      expect(await at({ actionAtMs: 25 })).toBe(3);
+      expect(await at({ actionAtMs: 19 })).toBe(1);
+      expect(await at({ actionAtMs: 9 })).toBeUndefined();
+    });
+  });
+
+  searchContract(name, () => store, save);
+  ownershipContract(name, () => store);
+}
+
+function searchContract(
+  name: string,
+  store: () => Store,
+  save: (scene: Scene, rows: readonly RecordRow[]) => Promise<void>,
+): void {
+  describe(`${name}: search`, () => {
+    const { tenant, rows } = variety();
+    const inTenant: Condition = { field: "tenant", operator: "=", value: tenant };
+    beforeAll(() => save(makeScene(), rows));
+
+    const search = async (over: Partial<RecordSearch> & Pick<RecordSearch, "conditions" | "order">) =>
+      store().history.search({ after: undefined, limit: 100, ...over }, signal);
+    /** All pages, each asked for behind the last record of the one before. */
+    const walk = async (conditions: readonly Condition[], order: SearchOrder, limit: number) => {
+      const found: RecordRow[] = [];
+      for (let page = 0; page <= rows.length; page++) {
+        const last = found.at(-1);
+        const after = last && { value: orderValue(last, order), rid: last.rid };
+        const next = await search({ conditions, order, after, limit });
+        found.push(...next);
+        if (next.length < limit) return found.map((row) => row.rid);
+      }
+      throw new Error("pages without end");
+    };
+
+    for (const order of orders) {
+      const { field, direction } = order;
+      test(`R-10 pages by ${field} ${direction} are the whole answer in order, ties broken by source position`, async () => {
+        const all = expected(rows, [], order);
+        const wanted = direction === "asc" ? all : all.toReversed();
+        expect(await walk([inTenant], order, 5)).toEqual(wanted);
+      });
+    }
+
+    const equal: readonly [SearchField, SearchValue][] = [
+      ["namespace", "crm"], ["entity_type", "invoice"], ["entity_id", "id-2"], ["kind", "activity"],
+      ["event_type", "invoice.created"], ["action", "none"], ["producer_service", "crm"], ["trace_id", "trace-3"],
+      ["owner_id", "actor-1"], ["ownership_id", "owner-1"], ["action_at", startMs - 20], ["recorded_at", startMs + 1],
+      ["active", true], ["active", false],
+    ]; // biome-ignore format: a table
+    for (const [field, value] of equal) {
+      test(`R-10 ${field} = ${value} finds exactly its records in either order`, async () => {
+        const conditions = [inTenant, { field, operator: "=", value } as const];
+        for (const order of orders) {
+          const all = expected(rows, conditions, order);
+          expect(all.length).toBeGreaterThan(0);
+          expect(all.length).toBeLessThan(rows.length);
+          expect(await walk(conditions, order, 3)).toEqual(
+            order.direction === "asc" ? all : all.toReversed(),
+          );
+        }
+      });
+    }
+
+    const ranges: readonly (readonly Condition[])[] = [
+      [{ field: "recorded_at", operator: ">=", value: startMs + 1 }, { field: "recorded_at", operator: "<", value: startMs + 3 }],
+      [{ field: "recorded_at", operator: ">", value: startMs + 1 }, { field: "recorded_at", operator: "<=", value: startMs + 3 }],
+      [{ field: "action_at", operator: ">", value: startMs - 20 }, { field: "action_at", operator: "<=", value: startMs }],
+      [{ field: "recorded_at", operator: ">=", value: startMs + 1 }, { field: "recorded_at", operator: ">=", value: startMs + 2 }],
+      [{ field: "owner_id", operator: "=", value: "actor-0" }, { field: "action_at", operator: "<", value: startMs - 5 }],
+      [{ field: "owner_id", operator: "=", value: "actor-0" }, { field: "trace_id", operator: "=", value: "trace-1" }],
+      [{ field: "entity_id", operator: ">=", value: "id-1" }, { field: "ownership_id", operator: "<", value: "owner-2" }],
+      [{ field: "owner_id", operator: "=", value: "actor-0" }, { field: "recorded_at", operator: ">", value: startMs + 2 }, { field: "active", operator: "=", value: true }],
+    ]; // biome-ignore format: a table
+    for (const conditions of ranges) {
+      const title = conditions.map((c) => `${c.field} ${c.operator}`).join(" and ");
+      test(`R-10 ${title}: all conditions hold for what is found`, async () => {
+        for (const order of orders) {
+          const all = expected(rows, conditions, order);
+          expect(all.length).toBeGreaterThan(0);
+          expect(await walk([inTenant, ...conditions], order, 4)).toEqual(
+            order.direction === "asc" ? all : all.toReversed(),
+          );
+        }
+      });
+    }
+
+    test("a search that nothing satisfies is empty", async () => {
+      const never = { field: "owner_id", operator: "=", value: "nobody" } as const;
+      for (const order of orders) expect(await search({ conditions: [inTenant, never], order })).toEqual([]);
+    });
+
+    test("every call ends at the signal with DEADLINE_EXCEEDED", async () => {
+      const scene = makeScene();
+      const ended = AbortSignal.abort();
+      const { history } = store();
+      const stream = scene.stream("e1");
+      const order = { field: "recorded_at", direction: "desc" } as const;
+      const calls = [
+        () => history.byRid(scene.rid(0), ended),
+        () => history.byUid(scene.uid("0"), ended),
+        () => history.versions({ stream, kind: "change", from: 1, to: undefined, order: "asc", limit: 1 }, ended),
+        () => history.asOf(stream, "change", undefined, ended),
+        () => history.search({ conditions: [], order, after: undefined, limit: 1 }, ended),
+        () => history.relatedStreams(stream, 1, ended),
+        () => history.ownership(scene.ownership("ana"), ended),
+        () => history.ownerships({ tenant: undefined, after: undefined, limit: 1 }, ended),
+      ]; // biome-ignore format: a list
+      for (const call of calls) await expect(call()).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+    });
+  });
+}
+
+function ownershipContract(name: string, store: () => Store): void {
+  describe(`${name}: related streams and ownerships`, () => {
+    const alias = (scene: Scene, entityId: string, candidateId: string, over = {}) => ({
+      tenant: scene.tenant,
+      namespace: "billing",
+      entityType: "account",
+      entityId,
+      candidateId,
+      stream: scene.stream(entityId),
+      ...over,
+    });
+
+    test("R-10 streams that share a candidate id are related when tenant and entity type are equal", async () => {
+      const scene = makeScene();
+      const aliases = [
+        alias(scene, "a", "a"),
+        alias(scene, "a", "shared"),
+        alias(scene, "b", "b"),
+        alias(scene, "b", "shared"),
+        alias(scene, "b", "a"),
+        alias(scene, "shared", "shared", { namespace: "crm" }),
+        alias(scene, "c", "c"),
+        alias(scene, "t", "shared", { tenant: `${scene.tenant}-x` }),
+        alias(scene, "i", "shared", { entityType: "invoice" }),
+      ];
+      for (const _ of ["first", "repeated"]) await store().records.append(scene.batch({ aliases }), signal);
+      const related = await store().history.relatedStreams(scene.stream("a"), 10, signal);
+      expect([...related].sort((x, y) => x.entityId.localeCompare(y.entityId))).toEqual([
+        { tenant: scene.tenant, namespace: "billing", entityType: "account", entityId: "b", stream: scene.stream("b") },
+        { tenant: scene.tenant, namespace: "crm", entityType: "account", entityId: "shared", stream: scene.stream("shared") },
+      ]); // biome-ignore format: a table
+      expect(await store().history.relatedStreams(scene.stream("a"), 1, signal)).toHaveLength(1);
+      expect(await store().history.relatedStreams(scene.stream("c"), 10, signal)).toEqual([]);
+      expect(await store().history.relatedStreams(scene.stream("none"), 10, signal)).toEqual([]);
+    });
+
+    test("R-09 ownerships are listed by key, page by page, of one tenant or of all", async () => {
+      const scene = makeScene();
+      const names = ["ana", "bia", "caio", "davi", "eva"];
+      const other = scene.facts("zoe", { tenant: `${scene.tenant}-x` });
+      await store().records.append(
+        scene.batch({ ownerships: [...names.map((n) => scene.facts(n)), other] }),
+        signal,
+      );
+      const ascending = names.map(scene.ownership).sort((a, b) => (a < b ? -1 : 1));
+      const list = (over: object) =>
+        store().history.ownerships({ tenant: scene.tenant, after: undefined, limit: 2, ...over }, signal);
+      const first = await list({});
+      expect(first.map((d) => d.ownership)).toEqual(ascending.slice(0, 2));
+      const rest = await list({ after: ascending[1], limit: 9 });
+      expect(rest.map((d) => d.ownership)).toEqual(ascending.slice(2));
+      const everyone = await list({ tenant: undefined, limit: 1_000 });
+      expect(everyone.map((d) => d.ownership)).toEqual(
+        expect.arrayContaining([...ascending, other.ownership]),
+      );
+      expect(await store().history.ownership(scene.ownership("nobody"), signal)).toBeUndefined();
+    });
+  });
+}

@@ -1,0 +1,102 @@
+/** Contract suite of the store's state: every adapter passes it unchanged. Each test opens a store of its own, because emptiness is one of its answers. */
+import { describe, expect, test } from "@jest/globals";
+import type { StoreId } from "../../src/core/ids.ts";
+import type { Store } from "../../src/ports/store.ts";
+import type { StoreIdentity } from "../../src/ports/store-state.ts";
+import { b64Of, bytesOf, makeScene, startMs } from "../support/records.ts";
+
+const signal = new AbortController().signal;
+
+const identity = (over: Partial<StoreIdentity> = {}): StoreIdentity => ({
+  storeId: "00112233445566778899aabbccddeeff" as StoreId,
+  createdAtMs: startMs,
+  lookupKey: { kek: 1, wrapped: bytesOf("lookup key") },
+  keks: [{ epoch: 1, check: b64Of("check 1") }],
+  kafka: undefined,
+  ...over,
+});
+const plain = (read: StoreIdentity | undefined) =>
+  read && { ...read, lookupKey: { ...read.lookupKey, wrapped: [...read.lookupKey.wrapped] } };
+
+export function storeStateContract(name: string, open: () => Promise<Store>): void {
+  describe(`${name}: identity`, () => {
+    test("a new store has no identity; the first one created stays", async () => {
+      await using store = await open();
+      expect(await store.state.read(signal)).toBeUndefined();
+      await store.state.create(identity(), signal);
+      await store.state.create(identity({ storeId: "ff".repeat(16) as StoreId }), signal);
+      expect(plain((await store.state.read(signal))?.identity)).toEqual(plain(identity()));
+    });
+
+    test("it is replaced only by who read its latest revision", async () => {
+      await using store = await open();
+      await store.state.create(identity(), signal);
+      const revision = (await store.state.read(signal))?.revision ?? -1;
+      const next = identity({
+        lookupKey: { kek: 2, wrapped: bytesOf("re-wrapped") },
+        keks: [
+          { epoch: 1, check: b64Of("check 1") },
+          { epoch: 2, check: b64Of("check 2") },
+        ],
+        kafka: { clusterId: "cluster", topics: { "audit.v1": [makeScene().topicId, makeScene().topicId] } },
+      });
+      const verdicts = await Promise.all([
+        store.state.replace(next, revision, signal),
+        store.state.replace(next, revision, signal),
+      ]);
+      expect(verdicts.sort()).toEqual([false, true]);
+      const after = await store.state.read(signal);
+      expect(plain(after?.identity)).toEqual(plain(next));
+      expect(after?.revision).not.toBe(revision);
+      expect(await store.state.replace(identity(), revision, signal)).toBe(false);
+      expect(await store.state.replace(identity(), after?.revision ?? -1, signal)).toBe(true);
+    });
+
+    test("what was never created is not replaced", async () => {
+      await using store = await open();
+      expect(await store.state.replace(identity(), 0, signal)).toBe(false);
+      expect(await store.state.read(signal)).toBeUndefined();
+    });
+  });
+
+  describe(`${name}: emptiness`, () => {
+    test("a store is empty until it holds a record, a key or an account; its identity does not count", async () => {
+      const scene = makeScene();
+      const fillers: readonly ((store: Store) => Promise<unknown>)[] = [
+        (store) => store.records.append(scene.batch({ records: [scene.record({ offset: 0 })] }), signal),
+        (store) => store.records.account(scene.step(0, 1), signal),
+        (store) =>
+          store.keys.create(
+            [{ class: "p", id: "p", state: "live", keys: [], clear: { tenant: "t", producerService: "b" } }],
+            signal,
+          ),
+        (store) =>
+          store.keys.create(
+            [{ class: "s", id: scene.ownership("a"), state: "live", keys: [], clear: { tenant: "t", ownershipId: "a" } }],
+            signal,
+          ),
+      ]; // biome-ignore format: a list
+      for (const fill of fillers) {
+        await using store = await open();
+        await store.state.create(identity(), signal);
+        await store.state.setBreaker({ open: false, sinceMs: startMs, rejected: 0, seen: 0 }, signal);
+        await store.records.probe(signal);
+        expect(await store.state.isEmpty(signal)).toBe(true);
+        await fill(store);
+        expect(await store.state.isEmpty(signal)).toBe(false);
+      }
+    });
+  });
+
+  describe(`${name}: breaker`, () => {
+    test("the breaker's state is unknown at first and then what was set last", async () => {
+      await using store = await open();
+      expect(await store.state.breaker(signal)).toBeUndefined();
+      const open1 = { open: true, sinceMs: startMs, rejected: 501, seen: 1_000 };
+      await store.state.setBreaker(open1, signal);
+      expect(await store.state.breaker(signal)).toEqual(open1);
+      await store.state.setBreaker({ ...open1, open: false }, signal);
+      expect(await store.state.breaker(signal)).toEqual({ ...open1, open: false });
+    });
+  });
+}
