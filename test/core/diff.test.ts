@@ -1,0 +1,54 @@
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { applyPatch } from "rfc6902";
+import { differences } from "../../src/core/diff.ts";
+import type { JsonValue } from "../../src/core/json.ts";
+
+test("R-10 differences are RFC 6902 operations with old and new values", () => {
+  expect(
+    differences({ a: 1, b: 2, "c/d": { e: [1, 2, 3] } }, { a: 1, b: 3, f: null, "c/d": { e: [1, 3] } }),
+  ).toEqual([
+    { op: "add", path: "/f", newValue: null },
+    { op: "replace", path: "/b", oldValue: 2, newValue: 3 },
+    { op: "remove", path: "/c~1d/e/1", oldValue: 2 },
+  ]);
+});
+
+test("members with the names of an object's own machinery are data", () => {
+  const from: JsonValue = JSON.parse(`{"__proto__":{"a":1},"constructor":{"prototype":1}}`);
+  const to: JsonValue = JSON.parse(`{"__proto__":{"a":2},"constructor":{"prototype":2}}`);
+  expect(differences(from, to)).toEqual([
+    { op: "replace", path: "/__proto__/a", oldValue: 1, newValue: 2 },
+    { op: "replace", path: "/constructor/prototype", oldValue: 1, newValue: 2 },
+  ]);
+});
+
+test("long lists that differ are replaced whole, equal ones are no difference, and neither takes long", () => {
+  const list = Array.from({ length: 50_000 }, (_, i) => i);
+  const startMs = performance.now();
+  expect(differences({ list }, { list: [...list] })).toEqual([]);
+  expect(differences({ list }, { list: [0, ...list] })).toEqual([
+    { op: "replace", path: "/list", oldValue: list, newValue: [0, ...list] },
+  ]);
+  expect(performance.now() - startMs).toBeLessThan(2000);
+});
+
+test("applied in order the differences lead from one value to the other", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
+      const [from, to]: [JsonValue, JsonValue] = JSON.parse(JSON.stringify([a, b]));
+      const document = { "": structuredClone(from) };
+      const patch = differences(from, to).map((d) => ({
+        op: d.op,
+        path: d.path,
+        ...("newValue" in d ? { value: d.newValue } : {}),
+      }));
+      if (patch.some(({ path }) => /\/(__proto__|constructor|prototype)/.test(path))) return;
+      for (const operation of patch) {
+        const [outcome] = applyPatch(document, [{ ...operation, path: `/${operation.path}` } as never]);
+        expect(outcome).toBeNull();
+      }
+      expect(document[""]).toEqual(to);
+    }),
+  );
+});
