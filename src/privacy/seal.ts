@@ -1,0 +1,158 @@
+/** Seals an event: the exact bytes received, the actor's identifiers in a part of their own. Fails only by a bug of ours. */
+import { hash } from "node:crypto";
+import { LastroError } from "../core/errors.ts";
+import type { Classification, CutRange, Envelope, SourceEvent } from "../core/event.ts";
+import type { Kid, Rid } from "../core/ids.ts";
+import { type EntryPart, isoTime } from "../core/leaf.ts";
+import type { Randomness } from "../ports/clock.ts";
+import type { KeyClass } from "../ports/key-store.ts";
+import { encrypt, nonceBytes, tagBytes } from "./aes-gcm.ts";
+import type { DataKey } from "./data-keys.ts";
+import { hmacSha256Text } from "./hmac.ts";
+import {
+  b64,
+  classByte,
+  lengthBytes,
+  magic,
+  partAad,
+  partHeadBytes,
+  partKey,
+  type SealedMeta,
+  saltBytes,
+} from "./sealed-format.ts";
+
+export type SealInput = {
+  readonly event: SourceEvent;
+  readonly envelope: Envelope;
+  readonly classification: Classification;
+  readonly rid: Rid;
+  readonly catalogueDigest: string;
+  readonly owner: { readonly class: "s" | "p"; readonly key: DataKey };
+  /** Needed when the envelope has cuts. */
+  readonly actor: DataKey | undefined;
+};
+
+export type SealedBody = {
+  readonly body: Uint8Array;
+  readonly parts: readonly EntryPart[];
+  readonly kids: readonly Kid[];
+};
+
+type Range = { readonly start: number; readonly end: number };
+type Part = {
+  readonly class: KeyClass;
+  readonly key: DataKey;
+  readonly meta: string;
+  /** What of the value lies in it. */
+  readonly ranges: readonly Range[];
+};
+
+export function sealEvent(input: SealInput, random: Randomness): SealedBody {
+  const value = input.event.value;
+  if (value === null) throw new LastroError("INTERNAL", "an event without a value reached sealing");
+  const parts = partsOf(input, value);
+  const lengths = parts.map((part) => plaintextBytes(part));
+  const overhead = partHeadBytes + nonceBytes + tagBytes;
+  const body = Buffer.allocUnsafe(
+    lengths.reduce((size, length) => size + overhead + length, magic.length + 1),
+  );
+  body.write(magic, "latin1");
+  body[magic.length] = parts.length;
+  const noise = random(parts.length * (saltBytes + nonceBytes));
+  let at = magic.length + 1;
+  const entryParts = parts.map((part, number): EntryPart => {
+    const start = at;
+    const salt = noise.subarray(number * (saltBytes + nonceBytes)).subarray(0, saltBytes);
+    const nonce = noise.subarray(number * (saltBytes + nonceBytes) + saltBytes).subarray(0, nonceBytes);
+    const length = lengths[number] ?? 0;
+    const plaintext = plaintextOf(part, salt, value, length);
+    body[at] = classByte[part.class];
+    body.write(part.key.kid, at + 1, "base64url");
+    body.writeUInt32BE(length, at + partHeadBytes - lengthBytes);
+    const aad = partAad(number, body.subarray(at, at + partHeadBytes));
+    const sealed = encrypt(partKey(part.key.key, number, input.rid), nonce, aad, plaintext);
+    body.set(nonce, at + partHeadBytes);
+    body.set(sealed.ciphertext, at + partHeadBytes + nonceBytes);
+    at += overhead + length;
+    body.set(sealed.tag, at - tagBytes);
+    return {
+      c: part.class,
+      k: part.key.kid,
+      h: hash("sha256", body.subarray(start, at), "base64url"),
+      m: hmacSha256Text(salt, plaintext.subarray(saltBytes)),
+    };
+  });
+  return { body, parts: entryParts, kids: entryParts.map((part) => part.k) };
+}
+
+function partsOf(input: SealInput, value: Uint8Array): readonly Part[] {
+  const cuts = input.envelope.cuts;
+  const { class: ownerClass, key } = input.owner;
+  const owner = { class: ownerClass, key, meta: metaOf(input), ranges: between(cuts, value.length) };
+  if (cuts.length === 0) return [owner];
+  if (input.actor === undefined) throw new LastroError("INTERNAL", "cuts without an actor's key");
+  return [owner, { class: "a", key: input.actor, meta: "{}", ranges: cuts }];
+}
+
+/** What lies between the cuts; refuses cuts that overlap, go back or leave the value. */
+function between(cuts: readonly CutRange[], length: number): readonly Range[] {
+  const ranges: Range[] = [];
+  let start = 0;
+  for (const cut of cuts) {
+    if (cut.start < start || cut.end <= cut.start || cut.end > length) {
+      throw new LastroError("INTERNAL", "cut ranges are not ascending and inside the value");
+    }
+    ranges.push({ start, end: cut.start });
+    start = cut.end;
+  }
+  ranges.push({ start, end: length });
+  return ranges;
+}
+
+const plaintextBytes = (part: Part): number =>
+  part.ranges.reduce(
+    (size, range) => size + range.end - range.start,
+    saltBytes + lengthBytes + Buffer.byteLength(part.meta),
+  );
+
+function plaintextOf(part: Part, salt: Uint8Array, value: Uint8Array, length: number): Buffer {
+  const plaintext = Buffer.allocUnsafe(length);
+  plaintext.set(salt);
+  const metaAt = saltBytes + lengthBytes;
+  const metaBytes = plaintext.write(part.meta, metaAt);
+  plaintext.writeUInt32BE(metaBytes, saltBytes);
+  let at = metaAt + metaBytes;
+  for (const { start, end } of part.ranges) {
+    plaintext.set(value.subarray(start, end), at);
+    at += end - start;
+  }
+  return plaintext;
+}
+
+/** Names under `metadata` whose tokens are cut out of the value. */
+const cutPointer = /\/metadata\/(owner|user)_(id|ip)$/;
+
+function metaOf({ event, envelope, classification, catalogueDigest }: SealInput): string {
+  const { id, namespace, idPointer, type } = classification.entity;
+  // In the order in which RFC 8785 sorts keys; JSON.stringify leaves out what is undefined.
+  const meta: SealedMeta = {
+    action_at: isoTime(envelope.timestamp.ms),
+    catalogue: catalogueDigest,
+    cuts: envelope.cuts.map(({ start, end }) => [start, end - start, 1]),
+    entity: {
+      ...(cutPointer.test(idPointer) ? {} : { id }),
+      namespace,
+      pointer: idPointer,
+      type,
+    },
+    headers: event.headers.map(([key, bytes]) => [key, bytes === null ? null : b64(bytes)]),
+    kafka_ts: event.timestampMs,
+    key: event.key === null ? null : b64(event.key),
+    ...(envelope.ownershipId === undefined ? {} : { ownership_id: envelope.ownershipId }),
+    producer_service_id: envelope.producerServiceId,
+    tenant: envelope.tenant,
+    trace_id: envelope.traceId,
+    uid: { form: envelope.identity.form, parts: [...envelope.identity.parts] },
+  };
+  return JSON.stringify(meta);
+}
