@@ -1,0 +1,161 @@
+/** Stands between kafkajs and its broker connections: sees every fetch, so that nothing is reset, skipped or brought down unnoticed. */
+import type { Broker, Cluster, KafkaMessage } from "kafkajs";
+
+type FetchRequest = Parameters<Broker["fetch"]>[0];
+
+type RecordBatchContext = {
+  readonly firstOffset: string;
+  readonly lastOffsetDelta: number;
+  readonly inTransaction: boolean;
+};
+/** What kafkajs decodes; its types leave these members out. */
+export type RawMessage = KafkaMessage & {
+  readonly isControlRecord: boolean;
+  /** Absent in messages of the format before Kafka 0.11, which knew no transactions. */
+  readonly batchContext?: RecordBatchContext;
+};
+type FetchedPartition = { readonly partition: number; messages: readonly RawMessage[] };
+type FetchResponse = {
+  readonly responses: readonly {
+    readonly topicName: string;
+    readonly partitions: readonly FetchedPartition[];
+  }[];
+};
+
+export type FetchFaults = {
+  /** The offset kafkajs asked for is not in the log; nothing was reset. */
+  outOfRange(partition: number): void;
+  /** The batch at the offset asked for cannot be decoded. */
+  corrupt(partition: number, cause: unknown): void;
+  /** The broker does not know the topic or leads it no longer. */
+  topicInDoubt(): void;
+};
+
+/** Messages we added so that kafkajs delivers a batch it would skip without a call: control records, aborted and compacted ranges. */
+const fillers = new WeakSet<KafkaMessage>();
+export const isFiller = (message: KafkaMessage): boolean => fillers.has(message);
+
+/**
+ * kafkajs hands its cluster to partition assigners only. Its connections are made once per node and kept, so each is wrapped once.
+ */
+export function guardFetches(cluster: Cluster, faults: FetchFaults): void {
+  const findBroker = cluster.findBroker.bind(cluster);
+  const guarded = new WeakSet<Broker>();
+  cluster.findBroker = async (node) => {
+    const broker = await findBroker(node);
+    if (!guarded.has(broker)) {
+      guarded.add(broker);
+      const fetch = broker.fetch.bind(broker);
+      broker.fetch = (request) => guardedFetch(fetch, request, faults);
+    }
+    return broker;
+  };
+}
+
+async function guardedFetch(
+  fetch: Broker["fetch"],
+  request: FetchRequest,
+  faults: FetchFaults,
+): Promise<FetchResponse> {
+  try {
+    return withFillers(request, await fetch(request));
+  } catch (error) {
+    return await recover(fetch, request, faults, error);
+  }
+}
+
+/** What is not ours to judge (connections, leadership, group) goes on to kafkajs. */
+async function recover(
+  fetch: Broker["fetch"],
+  request: FetchRequest,
+  faults: FetchFaults,
+  error: unknown,
+): Promise<FetchResponse> {
+  const { name, type, partition } = fieldsOf(error);
+  if (name === "KafkaJSOffsetOutOfRange" && typeof partition === "number") {
+    faults.outOfRange(partition);
+    return { responses: [] };
+  }
+  if (isUndecodable(name, type)) return fetchOneByOne(fetch, request, faults);
+  if (type === "UNKNOWN_TOPIC_OR_PARTITION") faults.topicInDoubt();
+  throw error;
+}
+
+/** Each partition by itself and only its first batch (a broker returns that whole, however large), so that one bad batch stops one partition. */
+async function fetchOneByOne(
+  fetch: Broker["fetch"],
+  request: FetchRequest,
+  faults: FetchFaults,
+): Promise<FetchResponse> {
+  const responses: FetchResponse["responses"][number][] = [];
+  for (const { topic, partitions } of request.topics) {
+    for (const { partition, fetchOffset } of partitions) {
+      const alone = {
+        ...request,
+        topics: [{ topic, partitions: [{ partition, fetchOffset, maxBytes: 1 }] }],
+      };
+      try {
+        responses.push(...withFillers(alone, await fetch(alone)).responses);
+      } catch (error) {
+        const { name, type } = fieldsOf(error);
+        if (name === "KafkaJSOffsetOutOfRange") faults.outOfRange(partition);
+        else if (isUndecodable(name, type)) faults.corrupt(partition, error);
+        else throw error;
+      }
+    }
+  }
+  return { responses };
+}
+
+const decodeFaultNames: ReadonlySet<string> = new Set([
+  "KafkaJSNotImplemented",
+  "KafkaJSNonRetriableError",
+  "KafkaJSUnsupportedMagicByteInMessageSet",
+  "KafkaJSPartialMessageError",
+]);
+
+/** Codecs and decoders throw errors of their own; everything kafkajs says about connections and the protocol bears its name. */
+const isUndecodable = (name: string, type: unknown): boolean =>
+  type === "CORRUPT_MESSAGE" || !name.startsWith("KafkaJS") || decodeFaultNames.has(name);
+
+const fieldsOf = (error: unknown): { name: string; type?: unknown; partition?: unknown } =>
+  error instanceof Error ? error : { name: "unknown" };
+
+/** kafkajs passes over batches of which nothing is left after filtering; a filler at their last offset makes it deliver them. */
+function withFillers(request: FetchRequest, response: FetchResponse): FetchResponse {
+  for (const { topicName, partitions } of response.responses) {
+    const asked = request.topics.filter(({ topic }) => topic === topicName).flatMap((t) => t.partitions);
+    for (const fetched of partitions) {
+      const fetchOffset = Number(asked.find((one) => one.partition === fetched.partition)?.fetchOffset);
+      const last = fetched.messages.at(-1);
+      if (last === undefined || !fetched.messages.every((m) => mayBeFiltered(m, fetchOffset))) continue;
+      fetched.messages = [...fetched.messages, fillerAfter(last)];
+    }
+  }
+  return response;
+}
+
+const mayBeFiltered = (message: RawMessage, fetchOffset: number): boolean =>
+  message.isControlRecord ||
+  message.batchContext?.inTransaction === true ||
+  Number(message.offset) < fetchOffset;
+
+function fillerAfter(last: RawMessage): RawMessage {
+  const { firstOffset = last.offset, lastOffsetDelta = 0 } = last.batchContext ?? {};
+  const batchContext = { firstOffset, lastOffsetDelta, inTransaction: false };
+  const filler = {
+    ...last,
+    offset: String(endOf(last) - 1),
+    key: null,
+    isControlRecord: false,
+    batchContext,
+  };
+  fillers.add(filler);
+  return filler;
+}
+
+/** The offset after the record batch this message lies in; compaction may have removed its last records. */
+export const endOf = ({ offset, batchContext }: RawMessage): number =>
+  batchContext === undefined
+    ? Number(offset) + 1
+    : Math.max(Number(offset), Number(batchContext.firstOffset) + batchContext.lastOffsetDelta) + 1;

@@ -1,0 +1,384 @@
+/** What every event source must do, on a real Kafka. */
+import { randomUUID } from "node:crypto";
+import { afterAll, afterEach, expect, test } from "@jest/globals";
+import type { LastroError } from "../../src/core/errors.ts";
+import type { Src } from "../../src/core/ids.ts";
+import type {
+  BatchControl,
+  EventSource,
+  SourceBatch,
+  SourceHandler,
+  SourcePartition,
+} from "../../src/ports/event-source.ts";
+import { numbered, openTestKafka, text } from "./event-source.kafka.ts";
+
+export type OpenSource = (options: {
+  topic: string;
+  groupId: string;
+  sessionTimeoutMs: number;
+}) => Promise<EventSource>;
+
+const waitMaxMs = 20_000;
+
+export async function until(what: string, holds: () => boolean, maxMs = waitMaxMs): Promise<void> {
+  const deadline = Date.now() + maxMs;
+  while (!holds()) {
+    if (Date.now() > deadline) throw new Error(`never happened: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Notes what it is told; reads each assigned partition from where it was asked to start. */
+function recorder(source: EventSource, startAt: (partition: SourcePartition) => number | undefined) {
+  const assigned: SourcePartition[] = [];
+  const revoked: Src[] = [];
+  const batches: SourceBatch[] = [];
+  const stopped: LastroError[] = [];
+  const crashed: LastroError[] = [];
+  let work = async (batch: SourceBatch, _control: BatchControl): Promise<number> => batch.to;
+  const handler: SourceHandler = {
+    assigned(partition) {
+      assigned.push(partition);
+      const from = startAt(partition);
+      if (from !== undefined) source.resume(partition.src, from);
+    },
+    async batch(batch, control) {
+      batches.push(batch);
+      return work(batch, control);
+    },
+    revoked: (src) => void revoked.push(src),
+    stopped: (_src, error) => void stopped.push(error),
+    crashed: (error) => void crashed.push(error),
+  };
+  const events = () => batches.flatMap((batch) => batch.events);
+  const values = () => events().map(({ value }) => value?.toString());
+  return {
+    handler,
+    assigned,
+    revoked,
+    batches,
+    stopped,
+    crashed,
+    events,
+    values,
+    onBatch(next: typeof work) {
+      work = next;
+    },
+  };
+}
+
+export function eventSourceContract(open: OpenSource): void {
+  const kafka = openTestKafka();
+  const sources: EventSource[] = [];
+  const opened = async (topic: string, groupId = randomUUID()) => {
+    const source = await open({ topic, groupId, sessionTimeoutMs: 6_000 });
+    sources.push(source);
+    return source;
+  };
+  const reading = async (topic: string, from: number, groupId?: string) => {
+    const source = await opened(topic, groupId);
+    const seen = recorder(source, () => from);
+    await source.start(seen.handler);
+    return { source, seen };
+  };
+  afterEach(async () => {
+    await Promise.all(sources.splice(0).map((source) => source[Symbol.asyncDispose]()));
+  });
+  afterAll(() => kafka[Symbol.asyncDispose]());
+
+  test("an assigned partition delivers nothing before it is resumed, then begins exactly at the offset asked for", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 10));
+    const source = await opened(topic);
+    const seen = recorder(source, () => undefined);
+    await source.start(seen.handler);
+    await until("assigned", () => seen.assigned.length === 1);
+    expect(seen.assigned[0]).toMatchObject({ partition: 0, logStart: 0, logEnd: 10 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(seen.batches).toEqual([]);
+    source.resume(seen.assigned[0]?.src as Src, 4);
+    await until("the rest is read", () => seen.events().length === 6);
+    expect(seen.batches[0]).toMatchObject({ from: 4, to: 10, logEnd: 10, topic, partition: 0 });
+    expect(seen.values()[0]).toBe("event 4");
+  });
+
+  test("a group offset far ahead of the mark is not followed", async () => {
+    const topic = await kafka.createTopic();
+    const groupId = randomUUID();
+    await kafka.produce(topic, numbered(0, 10));
+    const first = await reading(topic, 0, groupId);
+    await until("read", () => first.seen.events().length === 10);
+    first.source.commit(first.seen.assigned[0]?.src as Src, 10);
+    await first.source[Symbol.asyncDispose]();
+    const second = await reading(topic, 2, groupId);
+    await until("read again", () => second.seen.events().length === 8);
+    expect(second.seen.batches[0]?.from).toBe(2);
+  });
+
+  test("a batch is followed by one that begins at the number the handler returned, even if that is inside the batch", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 10));
+    const source = await opened(topic);
+    const seen = recorder(source, () => 0);
+    seen.onBatch(async (batch) => (batch.from === 0 ? 3 : batch.to));
+    await source.start(seen.handler);
+    await until("two batches", () => seen.batches.length === 2);
+    expect(seen.batches.map(({ from, to }) => [from, to])).toEqual([
+      [0, 10],
+      [3, 10],
+    ]);
+    expect(seen.batches[1]?.events[0]?.offset).toBe(3);
+  });
+
+  test("aborted and control records are not delivered, and every offset lies in a batch all the same", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 2));
+    await kafka.transact(topic, numbered(2, 3), "commit");
+    await kafka.transact(topic, numbered(100, 3), "abort");
+    await kafka.produce(topic, numbered(5, 1));
+    await kafka.transact(topic, numbered(200, 1), "abort");
+    // Ten events and three control records; the coordinator writes those when it gets to it.
+    const { seen } = await reading(topic, 0);
+    await until("all offsets are accounted for", () => seen.batches.at(-1)?.to === 13);
+    expect(seen.values()).toEqual([0, 1, 2, 3, 4, 5].map((n) => `event ${n}`));
+    let next = 0;
+    for (const { from, to, events } of seen.batches) {
+      expect(from).toBe(next);
+      expect(events.every(({ offset }) => from <= offset && offset < to)).toBe(true);
+      next = to;
+    }
+  });
+
+  test("a batch of nothing but control and aborted records is delivered without events", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.transact(topic, numbered(0, 2), "abort");
+    const { seen } = await reading(topic, 0);
+    await until("the range is delivered", () => seen.batches.at(-1)?.to === 3);
+    expect(seen.events()).toEqual([]);
+  });
+
+  test("null and empty keys, values and headers, repeated headers and bytes that are no text arrive as they were sent", async () => {
+    const topic = await kafka.createTopic();
+    const bytes = Buffer.from([0xff, 0x00, 0x80]);
+    await kafka.produce(topic, [
+      { key: null, value: null },
+      { key: Buffer.alloc(0), value: Buffer.alloc(0) },
+      {
+        key: bytes,
+        value: bytes,
+        headers: [
+          ["a", text("1")],
+          ["a", null],
+          ["a", text("2")],
+          ["constructor", text("c")],
+          ["__proto__", bytes],
+          ["n", null],
+          ["e", Buffer.alloc(0)],
+        ],
+      },
+    ]);
+    const { seen } = await reading(topic, 0);
+    await until("read", () => seen.events().length === 3);
+    const [nothing, empty, full] = seen.events();
+    expect([nothing?.key, nothing?.value, nothing?.headers]).toEqual([null, null, []]);
+    expect([empty?.key, empty?.value]).toEqual([Buffer.alloc(0), Buffer.alloc(0)]);
+    expect([full?.key, full?.value]).toEqual([bytes, bytes]);
+    expect(full?.headers).toEqual([
+      ["a", text("1")],
+      ["a", null],
+      ["a", text("2")],
+      ["constructor", text("c")],
+      ["__proto__", bytes],
+      ["n", null],
+      ["e", Buffer.alloc(0)],
+    ]);
+    expect(Math.abs(Date.now() - (full?.timestampMs ?? 0))).toBeLessThan(60_000);
+  });
+
+  test.each(["gzip", "snappy", "lz4", "zstd"] as const)(
+    "batches packed with %s are read",
+    async (compression) => {
+      const topic = await kafka.createTopic();
+      const large = { value: Buffer.alloc(200_000, `${compression} `) };
+      await kafka.produce(topic, [...numbered(0, 50), large], compression);
+      const { seen } = await reading(topic, 10);
+      await until("read", () => seen.events().length === 41);
+      expect(seen.values()[0]).toBe("event 10");
+      expect(seen.events().at(-1)?.value?.equals(large.value)).toBe(true);
+    },
+  );
+
+  test("a paused partition delivers nothing more and its running batch is stale", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 3));
+    const source = await opened(topic);
+    const seen = recorder(source, () => 0);
+    const staleness: boolean[] = [];
+    seen.onBatch(async (batch, control) => {
+      staleness.push(control.isStale());
+      source.pause(batch.src);
+      staleness.push(control.isStale());
+      return batch.to;
+    });
+    await source.start(seen.handler);
+    await until("one batch", () => seen.batches.length === 1);
+    await kafka.produce(topic, numbered(3, 3));
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    expect(seen.batches.length).toBe(1);
+    expect(staleness).toEqual([false, true]);
+    source.resume(seen.batches[0]?.src as Src, 1);
+    await until("delivered again from where it was resumed", () => seen.batches.at(-1)?.to !== 3);
+    expect(seen.batches[1]?.from).toBe(1);
+  });
+
+  test("an offset that retention removed stops the partition and resets nothing", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 10));
+    await kafka.deleteRecords(topic, 0, 6);
+    const { source, seen } = await reading(topic, 2);
+    await until("stopped", () => seen.stopped.length === 1);
+    expect(seen.stopped[0]?.code).toBe("OFFSET_OUT_OF_RANGE");
+    expect(seen.stopped[0]?.message).toContain("offset 2");
+    expect(seen.batches).toEqual([]);
+    expect(seen.assigned[0]).toMatchObject({ logStart: 6, logEnd: 10 });
+    source.resume(seen.assigned[0]?.src as Src, 6);
+    await until("an operator's way on", () => seen.events().length === 4);
+  });
+
+  test("a topic that was deleted and made again stops the partition until its new incarnation is accepted", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 5));
+    const { source, seen } = await reading(topic, 0);
+    await until("read", () => seen.events().length === 5);
+    const old = seen.assigned[0]?.src as Src;
+    await kafka.deleteTopic(topic);
+    await kafka.createTopic({ name: topic });
+    await kafka.produce(topic, numbered(1000, 8));
+    await until("stopped", () => seen.stopped.some(({ code }) => code === "SOURCE_CHANGED"), 30_000);
+    expect(seen.stopped.at(-1)?.message).toContain("ResumePartition");
+    source.resume(old, 0);
+    await source.acceptIncarnation(0);
+    await until("the new incarnation is announced", () => seen.assigned.at(-1)?.src !== old);
+    await until("and read from its start", () => seen.events().length === 13);
+    const fresh = seen.batches.filter(({ src }) => src !== old);
+    expect(fresh[0]?.from).toBe(0);
+    expect(seen.batches.filter(({ src }) => src === old).flatMap((b) => b.events).length).toBe(5);
+  }, 60_000);
+
+  test("two consumers share the partitions; when one leaves, the other takes over what it had", async () => {
+    const topic = await kafka.createTopic({ partitions: 4 });
+    const groupId = randomUUID();
+    const next = new Map<number, number>();
+    const join = async () => {
+      const source = await opened(topic, groupId);
+      const seen = recorder(source, ({ partition }) => next.get(partition) ?? 0);
+      seen.onBatch(async (batch) => {
+        next.set(batch.partition, batch.to);
+        return batch.to;
+      });
+      await source.start(seen.handler);
+      return { source, seen };
+    };
+    const all = (count: number) => [0, 1, 2, 3].flatMap((partition) => numbered(0, count, partition));
+    const a = await join();
+    await kafka.produce(topic, all(5));
+    await until("the first reads all", () => a.seen.events().length === 20);
+    const b = await join();
+    await until("the second has its share", () => b.seen.assigned.length === 2);
+    expect(a.seen.revoked.length).toBe(4);
+    await until("the first keeps the rest", () => a.seen.assigned.length === 6);
+    await kafka.produce(topic, all(5));
+    await until("shared", () => a.seen.events().length + b.seen.events().length === 40);
+    expect(b.seen.events().length).toBe(10);
+    await b.source[Symbol.asyncDispose]();
+    await kafka.produce(topic, all(5));
+    await until("taken over", () => a.seen.events().length === 50, 30_000);
+    expect(a.seen.crashed).toEqual([]);
+  }, 60_000);
+
+  test("a running batch is drained before the partition is let go", async () => {
+    const topic = await kafka.createTopic();
+    const groupId = randomUUID();
+    await kafka.produce(topic, numbered(0, 1));
+    const source = await opened(topic, groupId);
+    const seen = recorder(source, () => 0);
+    let revokedBefore = -1;
+    let stale = false;
+    seen.onBatch(async (batch, control) => {
+      const end = Date.now() + 2_500;
+      while (Date.now() < end) {
+        await control.heartbeat();
+        stale ||= control.isStale();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+      revokedBefore = seen.revoked.length;
+      return batch.to;
+    });
+    await source.start(seen.handler);
+    await until("running", () => seen.batches.length === 1);
+    const other = await opened(topic, groupId);
+    const watcher = recorder(other, () => undefined);
+    await other.start(watcher.handler);
+    expect(revokedBefore).toBe(0);
+    expect(stale).toBe(false);
+    await until("let go", () => seen.revoked.length === 1);
+  }, 40_000);
+
+  test("700 commits a second do not hold up reading or the membership", async () => {
+    const topic = await kafka.createTopic();
+    const { source, seen } = await reading(topic, 0);
+    await until("assigned", () => seen.assigned.length === 1);
+    const src = seen.assigned[0]?.src as Src;
+    let position = 0;
+    const committing = setInterval(() => {
+      for (let i = 0; i < 7; i += 1) source.commit(src, ++position);
+    }, 10);
+    const delays: number[] = [];
+    const begun = Date.now();
+    for (let sent = 0; Date.now() - begun < 3_000; ) {
+      const at = Date.now();
+      await kafka.produce(topic, numbered(sent, 1));
+      sent += 1;
+      await until("delivered", () => seen.events().length === sent);
+      delays.push(Date.now() - at);
+    }
+    clearInterval(committing);
+    expect(position).toBeGreaterThan(1_000);
+    expect(Math.max(...delays)).toBeLessThan(1_000);
+    expect(seen.revoked).toEqual([]);
+    expect(source.isConnected()).toBe(true);
+  });
+
+  test("closing lets the running batch end and gives the partition back", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 1));
+    const source = await opened(topic);
+    const seen = recorder(source, () => 0);
+    let ended = false;
+    seen.onBatch(async (batch) => {
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      ended = true;
+      return batch.to;
+    });
+    await source.start(seen.handler);
+    await until("running", () => seen.batches.length === 1);
+    await source[Symbol.asyncDispose]();
+    expect(ended).toBe(true);
+    expect(seen.revoked).toEqual([seen.assigned[0]?.src]);
+    expect(source.isConnected()).toBe(false);
+  });
+
+  test("it tells the cluster's id and every partition of the topic", async () => {
+    const topic = await kafka.createTopic({ partitions: 2 });
+    await kafka.produce(topic, numbered(0, 3, 1));
+    const source = await opened(topic);
+    const signal = AbortSignal.timeout(5_000);
+    expect(await source.clusterId(signal)).toMatch(/^[A-Za-z0-9_-]{22}$/);
+    const partitions = await source.partitions(signal);
+    expect(partitions.map(({ partition, logStart, logEnd }) => [partition, logStart, logEnd])).toEqual([
+      [0, 0, 0],
+      [1, 0, 3],
+    ]);
+    expect(partitions[0]?.src).toBe(`${partitions[0]?.topicId}.0`);
+  });
+}

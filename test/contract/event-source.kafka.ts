@@ -1,0 +1,80 @@
+/** A real Kafka for the contract of event sources: topics of their own, producers that share no code with the consumer under test. */
+import { randomUUID } from "node:crypto";
+import { Admin, type CompressionAlgorithmValue, Producer } from "@platformatic/kafka";
+import { kafkaBrokers } from "../support/servers.ts";
+
+export type TestMessage = {
+  readonly partition?: number;
+  readonly key?: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers?: readonly (readonly [string, Buffer | null])[];
+};
+
+export type TestProducer = Producer<Buffer | null, Buffer | null, Buffer, Buffer | null>;
+
+export type TestKafka = AsyncDisposable & {
+  readonly brokers: readonly string[];
+  createTopic(options?: { name?: string; partitions?: number }): Promise<string>;
+  deleteTopic(topic: string): Promise<void>;
+  deleteRecords(topic: string, partition: number, before: number): Promise<void>;
+  produce(
+    topic: string,
+    messages: readonly TestMessage[],
+    compression?: CompressionAlgorithmValue,
+  ): Promise<void>;
+  /** Publishes in one transaction and ends it. */
+  transact(topic: string, messages: readonly TestMessage[], end: "commit" | "abort"): Promise<void>;
+};
+
+export const text = (value: string): Buffer => Buffer.from(value);
+export const numbered = (from: number, count: number, partition = 0): TestMessage[] =>
+  Array.from({ length: count }, (_, i) => ({ partition, value: text(`event ${from + i}`) }));
+
+export function openTestKafka(): TestKafka {
+  const brokers = kafkaBrokers();
+  const base = { clientId: "lastro-test", bootstrapBrokers: brokers, retries: 10, retryDelay: 100 };
+  const admin = new Admin(base);
+  const producer: TestProducer = new Producer({ ...base, autocreateTopics: false });
+  const opened: { close(): Promise<void> }[] = [admin, producer];
+  const toSend = (topic: string, messages: readonly TestMessage[]) =>
+    messages.map(({ partition = 0, key = null, value, headers = [] }) => ({
+      topic,
+      partition,
+      key,
+      value,
+      headers: new Map(headers.map(([name, bytes]) => [text(name), bytes])),
+    }));
+
+  return {
+    brokers,
+    async createTopic({ name = `t-${randomUUID()}`, partitions = 1 } = {}) {
+      await admin.createTopics({ topics: [name], partitions, replicas: 1 });
+      return name;
+    },
+    async deleteTopic(topic) {
+      await admin.deleteTopics({ topics: [topic] });
+    },
+    async deleteRecords(topic, partition, before) {
+      await admin.deleteRecords({
+        topics: [{ name: topic, partitions: [{ partition, offset: BigInt(before) }] }],
+      });
+    },
+    async produce(topic, messages, compression = "none") {
+      await producer.send({ acks: -1, compression, messages: toSend(topic, messages) });
+    },
+    async transact(topic, messages, end) {
+      const transactional: TestProducer = new Producer({
+        ...base,
+        idempotent: true,
+        transactionalId: randomUUID(),
+      });
+      opened.push(transactional);
+      const transaction = await transactional.beginTransaction();
+      await transaction.send({ messages: toSend(topic, messages) });
+      await (end === "commit" ? transaction.commit() : transaction.abort());
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.allSettled(opened.map((client) => client.close()));
+    },
+  };
+}
