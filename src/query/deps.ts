@@ -1,0 +1,61 @@
+/** What every question needs of the rest of the service, and the words of requests that several questions share. */
+import { LastroError } from "../core/errors.ts";
+import type { StreamId } from "../core/ids.ts";
+import type { Clock, Randomness } from "../ports/clock.ts";
+import type { HistoryReader } from "../ports/history-reader.ts";
+import type { RecordStore } from "../ports/record-store.ts";
+import type { DataKeys } from "../privacy/data-keys.ts";
+import type { LookupKey } from "../privacy/lookup-key.ts";
+
+/** Who asks. Page tokens are bound to it. */
+export type Caller = { readonly id: string };
+
+export type QueryDeps = {
+  readonly history: HistoryReader;
+  readonly heads: RecordStore["heads"];
+  readonly keys: Pick<DataKeys, "forOpening">;
+  readonly lookup: LookupKey;
+  /** What the catalogue says of a change's payload. */
+  readonly payloadIs: (eventType: string, producerService: string) => "state" | "merge";
+  readonly now: Clock;
+  readonly random: Randomness;
+};
+
+export type EntityName = {
+  readonly tenant: string;
+  readonly namespace: string;
+  readonly entityType: string;
+  readonly entityId: string;
+};
+
+const textCharactersMax = 1024;
+const defaultTenant = "default";
+
+export const invalid = (field: string, why: string): LastroError =>
+  new LastroError("INVALID_ARGUMENT", `${field} ${why}`, { field });
+
+export function requireText(text: string, field: string): string {
+  if (text === "") throw invalid(field, "must be given");
+  if (text.length > textCharactersMax) throw invalid(field, `has more than ${textCharactersMax} characters`);
+  return text;
+}
+
+export const tenantOf = (text: string, field: string): string =>
+  text === "" ? defaultTenant : requireText(text, field);
+
+export function requireVersion(version: number, field: string): number {
+  if (!Number.isSafeInteger(version) || version < 1) throw invalid(field, "must be a version from 1 on");
+  return version;
+}
+
+export function checkEntity(entity: EntityName): EntityName {
+  return {
+    tenant: tenantOf(entity.tenant, "entity.tenant"),
+    namespace: requireText(entity.namespace, "entity.namespace"),
+    entityType: requireText(entity.entityType, "entity.entity_type"),
+    entityId: requireText(entity.entityId, "entity.entity_id"),
+  };
+}
+
+export const streamOf = (deps: QueryDeps, entity: EntityName): StreamId =>
+  deps.lookup.stream(entity.tenant, entity.namespace, entity.entityType, entity.entityId);

@@ -1,0 +1,136 @@
+/** The state of an entity: now, at a version, or as of a moment; folded from its change records. */
+import { LastroError } from "../core/errors.ts";
+import type { Rid, StreamId } from "../core/ids.ts";
+import type { JsonValue } from "../core/json.ts";
+import { type EntityState, foldState, isBase, type StateStep } from "../core/state.ts";
+import type { AsOf } from "../ports/history-reader.ts";
+import {
+  type Caller,
+  checkEntity,
+  type EntityName,
+  type QueryDeps,
+  requireVersion,
+  streamOf,
+} from "./deps.ts";
+import { contentOf, type RecordView } from "./record-view.ts";
+import { viewRecord, viewRecords } from "./view-records.ts";
+
+/** How many records one state may be folded from. */
+export const foldRecordsMax = 1000;
+const foldChunkRows = 32;
+
+export type GetStateRequest = { readonly entity: EntityName; readonly asOf: AsOf };
+
+export type StateAnswer =
+  | { readonly found: false }
+  | {
+      readonly found: true;
+      readonly state: EntityState;
+      /** The state's JSON text; of a single whole state to the byte what was received. */
+      readonly text: Uint8Array | undefined;
+      readonly record: RecordView;
+    };
+
+export async function getState(
+  deps: QueryDeps,
+  request: GetStateRequest,
+  _caller: Caller,
+  signal: AbortSignal,
+): Promise<StateAnswer> {
+  const entity = checkEntity(request.entity);
+  const bound = request.asOf;
+  if (bound !== undefined && "version" in bound) requireVersion(bound.version, "version");
+  const stream = streamOf(deps, entity);
+  const row = await deps.history.asOf(stream, "change", bound, signal);
+  if (row === undefined) return { found: false };
+  const record = await viewRecord(deps, row, signal);
+  const wanted = bound !== undefined && "version" in bound ? bound.version : row.version;
+  requireSealed(record, row.rid, entity, wanted);
+  if (bound !== undefined && "recordedAtMs" in bound && record.recordedAtMs > bound.recordedAtMs) {
+    throw unreadable(`record ${row.rid} was found as of a moment, but says it is newer`);
+  }
+  const steps = await stepsBack(deps, stream, entity, record, signal);
+  const state = foldState(steps);
+  const wholes = steps.filter((step) => step.action !== "delete");
+  const text =
+    state.kind !== "known"
+      ? undefined
+      : ((wholes.length === 1 ? wholes[0]?.text : undefined) ??
+        new TextEncoder().encode(JSON.stringify(state.state)));
+  return { found: true, state, text, record };
+}
+
+type Step = StateStep & { readonly version: number; readonly text: Uint8Array | undefined };
+
+/** What the state is folded from, ascending: back to the last whole state or to version 1. */
+async function stepsBack(
+  deps: QueryDeps,
+  stream: StreamId,
+  entity: EntityName,
+  newest: RecordView,
+  signal: AbortSignal,
+): Promise<readonly Step[]> {
+  let oldest = stepOf(deps, newest);
+  const back = [oldest];
+  while (!isBase(oldest) && oldest.version > 1) {
+    if (back.length >= foldRecordsMax) {
+      throw new LastroError(
+        "FAILED_PRECONDITION",
+        `this state is folded from more than ${foldRecordsMax} records; let the producer send a whole state now and then`,
+      );
+    }
+    const to = oldest.version - 1;
+    const rows = await deps.history.versions(
+      { stream, kind: "change", from: 1, to, order: "desc", limit: foldChunkRows },
+      signal,
+    );
+    if (rows.length === 0) throw unreadable(`version ${to} is missing`);
+    const views = await viewRecords(deps, rows, signal);
+    for (const [i, view] of views.entries()) {
+      requireSealed(view, rows[i]?.rid, entity, oldest.version - 1);
+      oldest = stepOf(deps, view);
+      back.push(oldest);
+      if (isBase(oldest)) break;
+    }
+  }
+  return back.reverse();
+}
+
+const unreadable = (why: string): LastroError =>
+  new LastroError(
+    "BODY_UNREADABLE",
+    `the state cannot be told: ${why}; compare the entity's records with the log`,
+  );
+
+/** A state is only made of records whose sealed part says that they are that version of that entity. */
+function requireSealed(
+  view: RecordView | undefined,
+  rid: Rid | undefined,
+  entity: EntityName,
+  version: number,
+): asserts view is RecordView {
+  if (view === undefined || view.content.state === "broken")
+    throw unreadable(`record ${rid} is not what was written`);
+  const content = contentOf(view);
+  const isEntity =
+    content === undefined ||
+    (content.namespace === entity.namespace &&
+      content.entityType === entity.entityType &&
+      (content.entityId ?? entity.entityId) === entity.entityId);
+  if (view.tenant !== entity.tenant || view.kind !== "change" || view.version !== version || !isEntity) {
+    throw unreadable(`record ${rid} was found in the place of version ${version}, but says it is another`);
+  }
+}
+
+function stepOf(deps: QueryDeps, view: RecordView): Step {
+  const text = contentOf(view)?.payload;
+  const payload: JsonValue | undefined =
+    text === undefined ? undefined : JSON.parse(new TextDecoder().decode(text));
+  return {
+    version: view.version,
+    action: view.action === "none" ? "update" : view.action,
+    payloadIs: deps.payloadIs(view.eventType, view.producerService),
+    payload,
+    text,
+  };
+}

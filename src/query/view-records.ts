@@ -1,0 +1,95 @@
+/** Rows of the store become records of an answer: keys and heads are looked up once for all of them. */
+import { hash } from "node:crypto";
+import { LastroError } from "../core/errors.ts";
+import type { Kid } from "../core/ids.ts";
+import { parseRecordEntry, type RecordEntry } from "../core/leaf.ts";
+import { activates, type Head, type RecordRow } from "../core/record.ts";
+import { type HeadKey, headKeyText } from "../ports/record-store.ts";
+import { type KeyOf, type OpenedBody, openBody, partsAgree } from "../privacy/open-body.ts";
+import { alteredFields, type Hashes, rememberedHashes } from "./compare-columns.ts";
+import type { QueryDeps } from "./deps.ts";
+import { readContent } from "./read-content.ts";
+import type { RecordContent, RecordView } from "./record-view.ts";
+
+/** `undefined` stands for a row whose entry is not one that Lastro wrote for that record. */
+export async function viewRecords(
+  deps: QueryDeps,
+  rows: readonly RecordRow[],
+  signal: AbortSignal,
+): Promise<readonly (RecordView | undefined)[]> {
+  const entries = rows.map((row) => {
+    const entry = parseRecordEntry(row.entry);
+    return entry?.rid === row.rid ? entry : undefined;
+  });
+  const kids = entries.flatMap((entry) => entry?.parts.map(({ c, k }) => ({ class: c, kid: k })) ?? []);
+  const changes = new Map<string, HeadKey>();
+  for (const { stream, kind } of rows)
+    if (kind === "change") changes.set(headKeyText({ stream, kind }), { stream, kind });
+  const [keys, heads] = await Promise.all([
+    kids.length === 0 ? new Map<Kid, Uint8Array | "destroyed">() : deps.keys.forOpening(kids, signal),
+    changes.size === 0 ? new Map<string, Head>() : deps.heads([...changes.values()], signal),
+  ]);
+  const hashes = rememberedHashes(deps.lookup);
+  return rows.map((row, i) => {
+    const entry = entries[i];
+    return entry === undefined ? undefined : viewOf(row, entry, heads, (_, kid) => keys.get(kid), hashes);
+  });
+}
+
+/** The record of the one row; BODY_UNREADABLE when its entry is not one that Lastro wrote. */
+export async function viewRecord(deps: QueryDeps, row: RecordRow, signal: AbortSignal): Promise<RecordView> {
+  const [view] = await viewRecords(deps, [row], signal);
+  if (view === undefined) {
+    throw new LastroError(
+      "BODY_UNREADABLE",
+      `the entry of record ${row.rid} is not what was written; compare it with the log and restore it from a backup`,
+    );
+  }
+  return view;
+}
+
+/** A body that does not open is a finding about this record, never a reason to withhold the others. */
+function opened(row: RecordRow, entry: RecordEntry, keyOf: KeyOf): OpenedBody | undefined {
+  try {
+    const body = openBody(row.body, row.rid, keyOf);
+    return partsAgree(body.parts, entry.parts) ? body : undefined;
+  } catch (error) {
+    if (error instanceof LastroError && error.code === "BODY_UNREADABLE") return undefined;
+    throw error;
+  }
+}
+
+function contentOfBody(
+  body: OpenedBody | undefined,
+): RecordContent | { readonly state: "erased" | "broken" } {
+  if (body === undefined) return { state: "broken" };
+  if (body.content !== undefined) return readContent(body.content);
+  // A key that no document holds was not destroyed: it is missing.
+  return { state: body.parts[0]?.state === "erased" ? "erased" : "broken" };
+}
+
+function viewOf(
+  row: RecordRow,
+  entry: RecordEntry,
+  heads: ReadonlyMap<string, Head>,
+  keyOf: KeyOf,
+  hashes: Hashes,
+): RecordView {
+  const body = opened(row, entry, keyOf);
+  const content = contentOfBody(body);
+  const head = heads.get(headKeyText(row));
+  const isHead = head !== undefined && head.version === entry.version && head.alias === entry.alias;
+  return {
+    ...entry,
+    entry: row.entry,
+    leafHash: row.leafHash,
+    content,
+    isActive: entry.kind === "change" && isHead && activates(entry.action),
+    flags: row.projection.flags,
+    check: {
+      leafHashMatches: hash("sha256", `\0${row.entry}`, "hex") === Buffer.from(row.leafHash).toString("hex"),
+      bodyMatches: body !== undefined,
+      alteredFields: alteredFields(row, entry, "event" in content ? content : undefined, hashes),
+    },
+  };
+}
