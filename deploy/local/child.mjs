@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { dirname } from "node:path";
 
 const pollMs = 50;
 
@@ -61,6 +62,7 @@ export async function mustRun(command, args, options) {
 export async function startServer({ name, command, args, logFile, env, ready, readyMsMax, stopMsMax }) {
   const out = openSync(logFile, "w");
   const child = spawn(command, args, {
+    cwd: dirname(logFile),
     detached: true,
     stdio: ["ignore", out, out],
     env: { ...process.env, ...env },

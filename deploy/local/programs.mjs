@@ -27,11 +27,12 @@ const javaMajorMin = 17;
 /** @typedef {(line: string) => void} Log */
 
 export const cacheDir = () =>
-  process.env.LASTRO_CACHE_DIR || join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "lastro");
+  process.env["LASTRO_CACHE_DIR"] ||
+  join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "lastro");
 
 /** Where a program is on the PATH. @param {string} name @returns {string | undefined} */
 export function findProgram(name) {
-  for (const dir of (process.env.PATH ?? "").split(delimiter)) {
+  for (const dir of (process.env["PATH"] ?? "").split(delimiter)) {
     const file = join(dir, name);
     try {
       accessSync(file, constants.X_OK);
@@ -79,7 +80,7 @@ async function needJava() {
 /** A Kafka that is installed here: KAFKA_HOME, or the distribution whose kafka-server-start.sh is on the PATH. */
 function installedKafka() {
   const script = findProgram("kafka-server-start.sh");
-  const home = process.env.KAFKA_HOME || (script && dirname(dirname(realpathSync(script))));
+  const home = process.env["KAFKA_HOME"] || (script && dirname(dirname(realpathSync(script))));
   const libs = home && join(home, "libs");
   if (!libs || !existsSync(libs)) return undefined;
   const version = readdirSync(libs).flatMap(

@@ -6,6 +6,24 @@ import { freePort, mustRun, startServer } from "./child.mjs";
 import { answersAsKafka, answersAsMongo, answersAsRedis } from "./probes.mjs";
 import { ferretdbProgram, findProgram, kafkaJars, redisProgram } from "./programs.mjs";
 
+/**
+ * @typedef {object} StartOptions
+ * @property {string} dir data, settings and the log file; started again on the same folder and port, it has everything
+ * @property {number | undefined} [port] a free one unless given
+ * @property {(line: string) => void} [log] hears about downloads
+ *
+ * @typedef {object} RunningServer
+ * @property {string} url as the variable of the service takes it
+ * @property {string} address host:port
+ * @property {number} port
+ * @property {string} what for people
+ * @property {boolean} owned started here, so stopped here
+ * @property {number} pid
+ * @property {Promise<number | null>} exited
+ * @property {() => Promise<void>} stop
+ * @property {(signal: NodeJS.Signals) => void} kill
+ */
+
 const host = "127.0.0.1";
 const silent = () => {};
 
@@ -44,7 +62,7 @@ share.coordinator.state.topic.min.isr=1
 controlled.shutdown.enable=false
 `;
 
-/** @param {import("./servers.d.mts").StartOptions} options */
+/** @param {StartOptions} options @returns {Promise<RunningServer>} */
 export async function startKafka({ dir, port, log = silent }) {
   const { libs, version, from } = await kafkaJars(log);
   const brokerPort = port ?? (await freePort());
@@ -93,7 +111,7 @@ export async function startKafka({ dir, port, log = silent }) {
   };
 }
 
-/** @param {import("./servers.d.mts").StartOptions & { appendonly?: boolean }} options */
+/** @param {StartOptions & { appendonly?: boolean }} options @returns {Promise<RunningServer>} */
 export async function startRedis({ dir, port, log = silent, appendonly = false }) {
   const { program, from } = await redisProgram(log);
   const redisPort = port ?? (await freePort());
@@ -148,9 +166,10 @@ async function initiateReplicaSet(url) {
   }
 }
 
-/** For tests: LASTRO_TEST_MONGODB_URL, else mongod, else FerretDB. @param {import("./servers.d.mts").StartOptions} options */
+/** For tests: LASTRO_TEST_MONGODB_URL, else mongod, else FerretDB. @param {StartOptions} options
+ * @returns {Promise<RunningServer>} */
 export async function startMongo({ dir, port, log = silent }) {
-  const given = process.env.LASTRO_TEST_MONGODB_URL;
+  const given = process.env["LASTRO_TEST_MONGODB_URL"];
   if (given) {
     const nothing = { pid: 0, exited: new Promise(() => {}), stop: async () => {}, kill: () => {} };
     const { host: address, port: givenPort } = new URL(given);

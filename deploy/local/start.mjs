@@ -1,0 +1,100 @@
+/** `npm start`: prepares the checkout, finds or starts what the service needs, runs the service, stops everything in order. */
+import { spawn } from "node:child_process";
+import { join, resolve } from "node:path";
+import { takeDataDir } from "./data-dir.mjs";
+import { explain, prepare, root, speaker } from "./prepare.mjs";
+import { answersAsKafka, answersAsRedis } from "./probes.mjs";
+import { isFree, resolveKafka, resolveRedis, resolveStore } from "./resolve.mjs";
+import { startKafka, startRedis } from "./servers.mjs";
+
+const serviceStopMsMax = 10_000;
+const signals = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
+const log = speaker();
+
+let stopping = false;
+/** @type {Promise<void>} */
+const told = new Promise((stop) => {
+  for (const signal of signals)
+    process.on(signal, () => {
+      stopping = true;
+      stop();
+    });
+});
+
+/** What only the launcher and the tests read would be an unknown name to the service. @param {NodeJS.ProcessEnv} env */
+const serviceEnv = (env) =>
+  Object.fromEntries(Object.entries(env).filter(([name]) => !/^LASTRO_(CACHE_DIR$|TEST_)/.test(name)));
+
+/**
+ * Runs the service until it ends or the launcher is told to stop; its exit code is the launcher's.
+ * @param {string} node @param {Record<string, string>} env @returns {Promise<number>}
+ */
+async function runService(node, env) {
+  const service = spawn(node, [join(root, "src", "main.ts"), ...process.argv.slice(2)], {
+    cwd: root,
+    detached: true,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...serviceEnv(process.env), ...env },
+  });
+  /** @type {Promise<number>} */
+  const ended = new Promise((done) => {
+    service.once("error", (error) => {
+      log(`The service could not be started: ${error.message}`);
+      done(1);
+    });
+    service.once("exit", (code, signal) => done(code ?? (signal === "SIGKILL" ? 137 : 143)));
+  });
+  const first = await Promise.race([ended, told]);
+  if (typeof first === "number") return first;
+  service.kill("SIGTERM");
+  const forced = setTimeout(() => {
+    log(`The service did not stop within ${serviceStopMsMax / 1000} s and is ended`);
+    service.kill("SIGKILL");
+  }, serviceStopMsMax);
+  return ended.finally(() => clearTimeout(forced));
+}
+
+async function main() {
+  const dataDir = resolve(root, process.env["LASTRO_DATA_DIR"] || "data");
+  const lock = await takeDataDir(dataDir);
+  /** @type {import("./servers.mjs").RunningServer[]} */
+  const started = [];
+  /** @param {import("./resolve.mjs").Resolved} resolved */
+  const adopt = ({ part, server }) => {
+    if (!server) return;
+    started.push(server);
+    lock.note(started.map(({ pid }) => pid));
+    void server.exited.then((code) => {
+      if (started.includes(server))
+        log(
+          `${part.part} ended (${code}); its log is in ${join(dataDir, part.part)}. Ctrl-C, then npm start, brings it back`,
+        );
+    });
+  };
+  try {
+    const node = await prepare(log);
+    const around = { env: process.env, dataDir, isFree, log };
+    const kafka = await resolveKafka({ ...around, answers: answersAsKafka, start: startKafka });
+    adopt(kafka);
+    const redis = await resolveRedis({ ...around, answers: answersAsRedis, start: startRedis });
+    adopt(redis);
+    const store = resolveStore(around);
+    if (stopping) return 130;
+    return await runService(node, {
+      ...kafka.env,
+      ...redis.env,
+      ...store.env,
+      LASTRO_DATA_DIR: dataDir,
+      LASTRO_LAUNCHED: JSON.stringify([kafka.part, redis.part, store.part]),
+    });
+  } finally {
+    await Promise.all(started.splice(0).map((server) => server.stop()));
+    lock.release();
+  }
+}
+
+process.exitCode = await main().catch((error) => {
+  log(explain(error));
+  return 1;
+});
+process.exit();
