@@ -1,5 +1,6 @@
 /** Contract suite of the record store: every adapter passes it unchanged. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { ActionType } from "../../src/core/event.ts";
 import type { RecordRow } from "../../src/core/record.ts";
 import type { AppendBatch } from "../../src/ports/record-store.ts";
 import { headKeyText } from "../../src/ports/record-store.ts";
@@ -140,6 +141,30 @@ export function recordStoreContract(name: string, open: () => Promise<Store>): v
         expect(await append(scene.batch({ deactivate }))).toEqual({ kind: "done" });
         const active = [0, 1, 2, 3].map((offset) => store.history.byRid(scene.rid(offset), signal));
         expect((await Promise.all(active)).map((row) => row?.isActive)).toEqual([true, false, true, true]);
+      }
+    });
+    test("R-06 a repair leaves the head alone active, and only if its action activates", async () => {
+      const scene = makeScene();
+      const row = (offset: number, entity: string, action: ActionType, isActive: boolean) =>
+        scene.record({ offset, entity, version: (offset % 10) + 1, action, isActive });
+      await append(
+        scene.batch({
+          records: [
+            row(0, "two", "new", true), row(1, "two", "update", true),
+            row(10, "none", "new", true), row(11, "none", "delete", false),
+            row(20, "lost", "new", false), row(21, "lost", "enable", false),
+            row(30, "wrong", "disable", true),
+            row(40, "unnamed", "new", true), row(41, "unnamed", "update", true),
+            scene.record({ offset: 50, entity: "two", version: 9, kind: "activity", isActive: false }),
+          ],
+        }),
+      ); // biome-ignore format: a table
+      const streams = ["two", "none", "lost", "wrong", "absent"].map(scene.stream);
+      for (const _ of ["first", "repeated"]) {
+        await store.records.repairActive(streams, signal);
+        const offsets = [0, 1, 10, 11, 20, 21, 30, 40, 41, 50];
+        const rows = await Promise.all(offsets.map((o) => store.history.byRid(scene.rid(o), signal)));
+        expect(offsets.filter((_, i) => rows[i]?.isActive)).toEqual([1, 21, 40, 41]);
       }
     });
   });

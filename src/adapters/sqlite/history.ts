@@ -1,0 +1,97 @@
+/** Reading what is stored, in short steps. */
+import type { DatabaseSync } from "node:sqlite";
+import { setImmediate } from "node:timers/promises";
+import type { StreamKind } from "../../core/event.ts";
+import type { StreamId } from "../../core/ids.ts";
+import type { RecordRow } from "../../core/record.ts";
+import type { AsOf, HistoryReader, RelatedStream, VersionRange } from "../../ports/history-reader.ts";
+import { b64, integer, positionOf, type Row, text, toBytes } from "./columns.ts";
+import { assertInTime, readCall } from "./faults.ts";
+import { openOwnerships } from "./ownerships.ts";
+import { kindCode, recordOf, uidValue } from "./record-row.ts";
+import { openSearch } from "./search.ts";
+
+/** Versions looked at between two looks at the signal. */
+const stepVersionsMax = 1_000;
+
+const ofStream = "SELECT * FROM records WHERE stream = ? AND kind = ?";
+const recordOrNone = (row: Row | undefined): RecordRow | undefined => row && recordOf(row);
+
+function openVersions(db: DatabaseSync) {
+  const between = `${ofStream} AND version BETWEEN ? AND ? ORDER BY version`;
+  const ascending = db.prepare(`${between} ASC LIMIT ?`);
+  const descending = db.prepare(`${between} DESC LIMIT ?`);
+  return ({ stream, kind, from, to = Number.MAX_SAFE_INTEGER, order, limit }: VersionRange) => {
+    const statement = order === "asc" ? ascending : descending;
+    return statement.all(toBytes(stream), kindCode(kind), from, to, limit).map(recordOf);
+  };
+}
+
+function openAsOf(db: DatabaseSync) {
+  const upTo = db.prepare(`${ofStream} AND version <= ? ORDER BY version DESC LIMIT 1`);
+  const walk = (column: string) =>
+    db.prepare(
+      `SELECT version, ${column} AS at FROM records WHERE stream = ? AND kind = ? AND version < ? ORDER BY version DESC LIMIT ${stepVersionsMax}`,
+    );
+  const byRecordedAt = walk("recorded_at");
+  const byActionAt = walk("action_at");
+
+  return async (stream: StreamId, kind: StreamKind, bound: AsOf, signal: AbortSignal) => {
+    const key = [toBytes(stream), kindCode(kind)] as const;
+    const newestUpTo = (version: number) => recordOrNone(upTo.get(...key, version));
+    if (bound === undefined) return newestUpTo(Number.MAX_SAFE_INTEGER);
+    if ("version" in bound) return newestUpTo(bound.version);
+    const [statement, atMs] =
+      "recordedAtMs" in bound ? [byRecordedAt, bound.recordedAtMs] : [byActionAt, bound.actionAtMs];
+    for (let below = Number.MAX_SAFE_INTEGER; ; await setImmediate()) {
+      assertInTime(signal);
+      const start = below;
+      for (const row of statement.iterate(...key, start)) {
+        below = integer(row, "version");
+        if (integer(row, "at") <= atMs) return newestUpTo(below);
+      }
+      if (below === start) return undefined;
+    }
+  };
+}
+
+function openRelated(db: DatabaseSync) {
+  const related = db.prepare(`
+    SELECT DISTINCT other.tenant, other.namespace, other.entity_type, other.entity_id, other.stream
+    FROM aliases AS mine INDEXED BY aliases_by_stream
+    CROSS JOIN aliases AS other ON other.tenant = mine.tenant AND other.entity_type = mine.entity_type
+      AND other.candidate_id = mine.candidate_id AND other.stream <> mine.stream
+    WHERE mine.stream = ? LIMIT ?`);
+  return (stream: StreamId, limit: number): readonly RelatedStream[] =>
+    related.all(toBytes(stream), limit).map((row) => ({
+      tenant: text(row, "tenant"),
+      namespace: text(row, "namespace"),
+      entityType: text(row, "entity_type"),
+      entityId: text(row, "entity_id"),
+      stream: b64(row, "stream") as StreamId,
+    }));
+}
+
+export function openHistory(db: DatabaseSync): HistoryReader {
+  const byPosition = db.prepare("SELECT * FROM records WHERE position = ?");
+  const byUid = db.prepare("SELECT * FROM records WHERE uid = ?");
+  const versions = openVersions(db);
+  const asOf = openAsOf(db);
+  const search = openSearch(db);
+  const related = openRelated(db);
+  const ownerships = openOwnerships(db);
+  return {
+    byRid: (rid, signal) =>
+      readCall(signal, () => {
+        const position = positionOf(rid);
+        return position && recordOrNone(byPosition.get(position));
+      }),
+    byUid: (uid, signal) => readCall(signal, () => recordOrNone(byUid.get(uidValue(uid)))),
+    versions: (range, signal) => readCall(signal, () => versions(range)),
+    asOf: (stream, kind, bound, signal) => readCall(signal, () => asOf(stream, kind, bound, signal)),
+    search: (question, signal) => readCall(signal, () => search(question, signal)),
+    relatedStreams: (stream, limit, signal) => readCall(signal, () => related(stream, limit)),
+    ownership: (key, signal) => readCall(signal, () => ownerships.read(key)),
+    ownerships: (listing, signal) => readCall(signal, () => ownerships.list(listing)),
+  };
+}

@@ -1,0 +1,77 @@
+/** The embedded store: one SQLite file, one process, synced at every commit. Trusted with what `ports/store` promises. */
+import { closeSync, mkdirSync, openSync, realpathSync } from "node:fs";
+import { dirname } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { Store } from "../../ports/store.ts";
+import { text } from "./columns.ts";
+import { storeCall } from "./faults.ts";
+import { openHistory } from "./history.ts";
+import { openKeys } from "./keys.ts";
+import { lockStore } from "./lock.ts";
+import { openRecords } from "./records.ts";
+import { migrate } from "./schema.ts";
+import { openState } from "./state.ts";
+
+export type SqliteOptions = {
+  /** A file, made when absent, or `:memory:`. */
+  readonly path: string;
+  /** SQLite's page cache; most of the store's memory. */
+  readonly cacheBytes?: number;
+  /** Pages in the write-ahead log before it is folded into the file: more of them, fewer random writes (and a larger log). */
+  readonly checkpointPages?: number;
+  /** How long a write waits for another program that reads or copies the file. */
+  readonly busyTimeoutMs?: number;
+  /** Entry and body of one record; above it the record is refused, as MongoDB would. */
+  readonly recordBytesMax?: number;
+};
+
+const inMemory = ":memory:";
+const defaults = {
+  cacheBytes: 128 * 1024 * 1024,
+  checkpointPages: 40_000,
+  busyTimeoutMs: 5_000,
+  recordBytesMax: 16 * 1024 * 1024,
+};
+
+/** Makes the file for its owner alone (it holds searchable copies in the clear) and tells its one true path, which is what the lock is named after. */
+function prepareFile(path: string): string {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  closeSync(openSync(path, "a", 0o600));
+  return realpathSync(path);
+}
+
+function tune(db: DatabaseSync, options: { cacheBytes: number; checkpointPages: number }): void {
+  const cacheKib = Math.floor(options.cacheBytes / 1024);
+  db.exec(`
+    PRAGMA cache_size = -${cacheKib};
+    PRAGMA temp_store = MEMORY;
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = FULL;
+    PRAGMA wal_autocheckpoint = ${options.checkpointPages};`);
+}
+
+/** Throws STORE_LOCKED, STORE_NEWER, STORE_UNAVAILABLE; CONFIG_INVALID for a file of another program. */
+export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
+  const { path, ...given } = options;
+  const settings = { ...defaults, ...given };
+  return storeCall(new AbortController().signal, () => {
+    using undo = new DisposableStack();
+    const file = path === inMemory ? path : prepareFile(path);
+    if (file !== inMemory) undo.use(lockStore(file));
+    const db = undo.adopt(new DatabaseSync(file, { timeout: settings.busyTimeoutMs }), (open) =>
+      open.close(),
+    );
+    tune(db, settings);
+    migrate(db, path);
+    const version = db.prepare("SELECT sqlite_version() AS version").get();
+    const faces = {
+      records: openRecords(db, settings.recordBytesMax),
+      history: openHistory(db),
+      keys: openKeys(db),
+      state: openState(db),
+      description: `SQLite ${version === undefined ? "" : text(version, "version")}, ${path}`,
+    };
+    const resources = undo.move();
+    return { ...faces, [Symbol.asyncDispose]: async () => resources.dispose() };
+  });
+}

@@ -1,0 +1,171 @@
+/** The authority in SQLite: a batch is one transaction with a verdict per row. */
+import type { DatabaseSync } from "node:sqlite";
+import type { Fingerprint, Rid, StreamAlias, StreamId, Uid } from "../../core/ids.ts";
+import { activates, type Head, type RecordRow } from "../../core/record.ts";
+import {
+  type AppendBatch,
+  type AppendVerdict,
+  headKeyText,
+  type Known,
+  type RecordStore,
+} from "../../ports/record-store.ts";
+import { type Accounts, openAccounts } from "./accounts.ts";
+import { b64, blob, integer, positionOf, type Row, ridAt, text, toBytes } from "./columns.ts";
+import { isRefusal, isUniqueViolation, reasonOf, storeCall } from "./faults.ts";
+import { openFacts } from "./ownerships.ts";
+import { insertRecord, kindCode, kindOf, recordValues, uidOf, uidValue } from "./record-row.ts";
+import { transaction } from "./transaction.ts";
+
+const knownOf = (row: Row): Known => ({
+  rid: ridAt(blob(row, "position")),
+  uid: uidOf(row),
+  fingerprint: (row["fingerprint"] === null ? "" : b64(row, "fingerprint")) as Fingerprint,
+  stream: b64(row, "stream") as StreamId,
+  kind: kindOf(row),
+  version: integer(row, "version"),
+});
+
+const headOf = (row: Row): Head => ({
+  version: integer(row, "version"),
+  alias: b64(row, "alias") as StreamAlias,
+  recordedAtMs: integer(row, "recorded_at"),
+  actionAtMs: integer(row, "action_at"),
+  isActive: integer(row, "is_active") === 1,
+});
+
+/** Inserts the records in order; the first that cannot be stored ends it and is the verdict. */
+function openInsert(db: DatabaseSync, recordBytesMax: number) {
+  const insert = db.prepare(insertRecord);
+  return (records: readonly RecordRow[]): AppendVerdict => {
+    for (const [at, record] of records.entries()) {
+      const bytes = record.body.length + record.entry.length;
+      if (bytes > recordBytesMax)
+        return {
+          kind: "refused",
+          at,
+          why: `${bytes} bytes, more than the ${recordBytesMax} a record may have`,
+        };
+      try {
+        insert.run(...recordValues(record));
+      } catch (error) {
+        if (isUniqueViolation(error)) return { kind: "clash", at };
+        if (isRefusal(error)) return { kind: "refused", at, why: reasonOf(error) };
+        throw error;
+      }
+    }
+    return { kind: "done" };
+  };
+}
+
+function openFollowUps(db: DatabaseSync) {
+  const deactivate = db.prepare(
+    "UPDATE records SET is_active = 0 WHERE stream = ? AND kind = 0 AND version = ? AND is_active = 1",
+  );
+  const alias = db.prepare(
+    "INSERT OR IGNORE INTO aliases (tenant, entity_type, candidate_id, stream, namespace, entity_id) VALUES (?, ?, ?, ?, ?, ?)",
+  );
+  const saveFacts = openFacts(db);
+  return (batch: AppendBatch): void => {
+    for (const { stream, version } of batch.deactivate) deactivate.run(toBytes(stream), version);
+    for (const facts of batch.ownerships) saveFacts(facts);
+    for (const a of batch.aliases)
+      alias.run(a.tenant, a.entityType, a.candidateId, toBytes(a.stream), a.namespace, a.entityId);
+  };
+}
+
+/** All at once: what one batch holds, or its records before the one that clashed, or nothing. */
+function openAppend(db: DatabaseSync, accounts: Accounts, recordBytesMax: number) {
+  const insertAll = openInsert(db, recordBytesMax);
+  const followUp = openFollowUps(db);
+  return (batch: AppendBatch): AppendVerdict =>
+    transaction(db, () => {
+      const { account } = batch;
+      if (account !== undefined && !accounts.isAtMark(account)) return { kind: "mark_lost" };
+      const verdict = insertAll(batch.records);
+      if (verdict.kind !== "done") return verdict;
+      followUp(batch);
+      if (account !== undefined) accounts.save(account);
+      return verdict;
+    });
+}
+
+function openRepair(db: DatabaseSync, headOfStream: (stream: StreamId) => Row | undefined) {
+  const deactivate = db.prepare(
+    "UPDATE records SET is_active = 0 WHERE stream = ? AND kind = 0 AND version < ? AND is_active = 1",
+  );
+  const setHead = db.prepare(
+    "UPDATE records SET is_active = ? WHERE stream = ? AND kind = 0 AND version = ? AND is_active <> ?",
+  );
+  return (stream: StreamId): void => {
+    const head = headOfStream(stream);
+    if (head === undefined) return;
+    const version = integer(head, "version");
+    const isActive = activates(text(head, "action") as RecordRow["action"]) ? 1 : 0;
+    deactivate.run(toBytes(stream), version);
+    setHead.run(isActive, toBytes(stream), version, isActive);
+  };
+}
+
+function openFind(db: DatabaseSync) {
+  const select = "SELECT position, uid, fingerprint, stream, kind, version FROM records WHERE";
+  const byPosition = db.prepare(`${select} position = ?`);
+  const byUid = db.prepare(`${select} uid = ?`);
+  return (rids: readonly Rid[], uids: readonly Uid[]): readonly Known[] => {
+    const found = new Map<Rid, Known>();
+    const add = (row: Row | undefined) => {
+      if (row === undefined) return;
+      const known = knownOf(row);
+      found.set(known.rid, known);
+    };
+    for (const rid of rids) {
+      const position = positionOf(rid);
+      if (position !== undefined) add(byPosition.get(position));
+    }
+    for (const uid of uids) add(byUid.get(uidValue(uid)));
+    return [...found.values()];
+  };
+}
+
+export function openRecords(db: DatabaseSync, recordBytesMax: number): RecordStore {
+  const accounts = openAccounts(db);
+  const append = openAppend(db, accounts, recordBytesMax);
+  const find = openFind(db);
+  const head = db.prepare(
+    "SELECT version, alias, action, recorded_at, action_at, is_active FROM records WHERE stream = ? AND kind = ? ORDER BY version DESC LIMIT 1",
+  );
+  const repair = openRepair(db, (stream) => head.get(toBytes(stream), kindCode("change")));
+  const probe = db.prepare(
+    "INSERT INTO state (name, revision, value) VALUES ('probe', 1, '') ON CONFLICT (name) DO UPDATE SET revision = revision + 1",
+  );
+  return {
+    append: (batch, signal) => storeCall(signal, () => append(batch)),
+    account: (step, signal) =>
+      storeCall(signal, () =>
+        transaction(db, () => {
+          if (!accounts.isAtMark(step)) return "mark_lost";
+          accounts.save(step);
+          return "done";
+        }),
+      ),
+    repairActive: (streams, signal) =>
+      storeCall(signal, () => transaction(db, () => streams.forEach(repair))),
+    probe: (signal) =>
+      storeCall(signal, () => {
+        probe.run();
+      }),
+    find: (rids, uids, signal) => storeCall(signal, () => find(rids, uids)),
+    heads: (keys, signal) =>
+      storeCall(signal, () => {
+        const heads = new Map<string, Head>();
+        for (const key of keys) {
+          const row = head.get(toBytes(key.stream), kindCode(key.kind));
+          if (row !== undefined) heads.set(headKeyText(key), headOf(row));
+        }
+        return heads;
+      }),
+    mark: (src, signal) => storeCall(signal, () => accounts.mark(src)),
+    sources: (signal) => storeCall(signal, () => accounts.sources()),
+    counts: (src, from, to, signal) => storeCall(signal, () => accounts.counts(src, from, to, signal)),
+    outcomes: (query, signal) => storeCall(signal, () => accounts.outcomes(query)),
+  };
+}

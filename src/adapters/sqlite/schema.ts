@@ -1,0 +1,154 @@
+/** Tables and indexes, as a list of migrations; PRAGMA user_version counts those that were applied. */
+import type { DatabaseSync } from "node:sqlite";
+import { LastroError } from "../../core/errors.ts";
+import { integer } from "./columns.ts";
+import { transaction } from "./transaction.ts";
+
+/** "Last" in ASCII: tells our files from those of other programs. */
+const applicationId = 0x4c61_7374;
+
+/**
+ * Columns that searches and versioning read come first, so that they lie on the row's first page; entry and body come last.
+ * `position` is topic id ‖ u32 partition ‖ u64 offset. Indexes whose rows arrive in random order are kept short: `position` is
+ * appended only where rows arrive in order, elsewhere ties are sorted within one millisecond.
+ * Columns that erasure clears may be null.
+ */
+const first = `
+CREATE TABLE records (
+  id INTEGER PRIMARY KEY,
+  position BLOB NOT NULL UNIQUE,
+  uid ANY NOT NULL UNIQUE,
+  stream BLOB NOT NULL,
+  kind INTEGER NOT NULL,
+  version INTEGER NOT NULL,
+  alias BLOB NOT NULL,
+  action TEXT NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  is_active INTEGER NOT NULL,
+  action_at INTEGER NOT NULL,
+  fingerprint BLOB,
+  ownership BLOB,
+  tenant TEXT,
+  namespace TEXT,
+  entity_type TEXT,
+  entity_id TEXT,
+  event_type TEXT,
+  producer_service TEXT,
+  trace_id TEXT,
+  owner_id TEXT,
+  ownership_id TEXT,
+  aside TEXT NOT NULL,
+  kids BLOB NOT NULL,
+  leaf_hash BLOB NOT NULL,
+  entry TEXT NOT NULL,
+  body BLOB NOT NULL,
+  UNIQUE (stream, kind, version)
+) STRICT;
+CREATE INDEX records_by_time ON records (recorded_at, position);
+CREATE INDEX records_by_action_time ON records (action_at, position);
+CREATE INDEX records_by_tenant ON records (tenant, recorded_at, position);
+CREATE INDEX records_by_producer ON records (producer_service, recorded_at, position);
+CREATE INDEX records_by_event_type ON records (event_type, recorded_at, position);
+CREATE INDEX records_by_trace ON records (trace_id, recorded_at);
+CREATE INDEX records_by_entity ON records (entity_id, recorded_at);
+CREATE INDEX records_by_owner ON records (owner_id, recorded_at);
+CREATE INDEX records_by_ownership ON records (ownership_id, recorded_at) WHERE ownership_id IS NOT NULL;
+
+CREATE TABLE aliases (
+  tenant TEXT NOT NULL,
+  entity_type TEXT NOT NULL,
+  candidate_id TEXT NOT NULL,
+  stream BLOB NOT NULL,
+  namespace TEXT NOT NULL,
+  entity_id TEXT NOT NULL,
+  PRIMARY KEY (tenant, entity_type, candidate_id, stream)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX aliases_by_stream ON aliases (stream);
+
+CREATE TABLE ownerships (
+  id TEXT PRIMARY KEY,
+  tenant TEXT NOT NULL,
+  ownership_id TEXT,
+  state TEXT NOT NULL,
+  first_event_at INTEGER,
+  last_event_at INTEGER,
+  producers TEXT NOT NULL,
+  legal_bases TEXT NOT NULL,
+  purposes TEXT NOT NULL,
+  retain_until INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX ownerships_by_tenant ON ownerships (tenant, id);
+
+CREATE TABLE key_documents (
+  class TEXT NOT NULL,
+  id TEXT NOT NULL,
+  state TEXT NOT NULL,
+  tenant TEXT NOT NULL,
+  name TEXT NOT NULL,
+  PRIMARY KEY (class, id)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE data_keys (
+  class TEXT NOT NULL,
+  kid BLOB NOT NULL,
+  document TEXT NOT NULL,
+  revision INTEGER NOT NULL,
+  kek INTEGER NOT NULL,
+  wrapped BLOB,
+  PRIMARY KEY (class, kid)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX data_keys_by_document ON data_keys (class, document, revision);
+CREATE INDEX data_keys_by_kek ON data_keys (kek) WHERE wrapped IS NOT NULL;
+
+CREATE TABLE accounts (
+  src TEXT NOT NULL,
+  begin_offset INTEGER NOT NULL,
+  end_offset INTEGER NOT NULL,
+  begun_at INTEGER NOT NULL,
+  PRIMARY KEY (src, begin_offset)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outcomes (
+  src TEXT NOT NULL,
+  begin_offset INTEGER NOT NULL,
+  end_offset INTEGER NOT NULL,
+  kind TEXT NOT NULL,
+  detail TEXT NOT NULL,
+  PRIMARY KEY (src, begin_offset)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX outcomes_by_kind ON outcomes (src, kind, begin_offset, end_offset);
+
+CREATE TABLE state (
+  name TEXT PRIMARY KEY,
+  revision INTEGER NOT NULL,
+  value TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+`;
+
+const migrations: readonly string[] = [first];
+
+const pragma = (db: DatabaseSync, name: string): number => {
+  const row = db.prepare(`PRAGMA ${name}`).get();
+  return row === undefined ? 0 : integer(row, name);
+};
+
+/** Brings the file to the schema this program knows. Throws STORE_NEWER, or CONFIG_INVALID for a file of another program. */
+export function migrate(db: DatabaseSync, path: string): void {
+  const version = pragma(db, "user_version");
+  if (pragma(db, "application_id") !== applicationId) {
+    const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
+    if (!isEmpty)
+      throw new LastroError(
+        "CONFIG_INVALID",
+        `${path} is a SQLite file of another program; name another path in LASTRO_STORE_URL`,
+      );
+  }
+  if (version > migrations.length)
+    throw new LastroError(
+      "STORE_NEWER",
+      `${path} has schema ${version}, this program knows ${migrations.length}; run the newer release`,
+    );
+  if (version === migrations.length) return;
+  transaction(db, () => {
+    for (const migration of migrations.slice(version)) db.exec(migration);
+    db.exec(`PRAGMA user_version = ${migrations.length}; PRAGMA application_id = ${applicationId}`);
+  });
+}

@@ -1,0 +1,64 @@
+/** What the store knows of itself, as rows of the table `state`. */
+import type { DatabaseSync } from "node:sqlite";
+import type { BreakerState, StoreIdentity, StoreState } from "../../ports/store-state.ts";
+import { integer, text, toB64, toBytes } from "./columns.ts";
+import { storeCall } from "./faults.ts";
+
+/** As JSON: bytes as base64url, absent members left out. */
+type StoredIdentity = Omit<StoreIdentity, "lookupKey" | "kafka"> & {
+  readonly lookupKey: { readonly kek: number; readonly wrapped: string };
+  readonly kafka?: StoreIdentity["kafka"];
+};
+
+const identityText = ({ lookupKey, ...rest }: StoreIdentity): string =>
+  JSON.stringify({ ...rest, lookupKey: { kek: lookupKey.kek, wrapped: toB64(lookupKey.wrapped) } });
+
+function identityOf(json: string): StoreIdentity {
+  const stored: StoredIdentity = JSON.parse(json);
+  return {
+    ...stored,
+    lookupKey: { kek: stored.lookupKey.kek, wrapped: toBytes(stored.lookupKey.wrapped) },
+    kafka: stored.kafka,
+  };
+}
+
+export function openState(db: DatabaseSync): StoreState {
+  const read = db.prepare("SELECT revision, value FROM state WHERE name = ?");
+  const create = db.prepare(
+    "INSERT INTO state (name, revision, value) VALUES ('identity', 1, ?) ON CONFLICT (name) DO NOTHING",
+  );
+  const replace = db.prepare(
+    "UPDATE state SET revision = revision + 1, value = ? WHERE name = 'identity' AND revision = ?",
+  );
+  const setBreaker = db.prepare(
+    "INSERT INTO state (name, revision, value) VALUES ('breaker', 1, ?1) ON CONFLICT (name) DO UPDATE SET revision = revision + 1, value = ?1",
+  );
+  const anything = db.prepare(`
+    SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM accounts) OR EXISTS (SELECT 1 FROM ownerships)
+      OR EXISTS (SELECT 1 FROM key_documents) AS found`);
+  return {
+    read: (signal) =>
+      storeCall(signal, () => {
+        const row = read.get("identity");
+        return row && { identity: identityOf(text(row, "value")), revision: integer(row, "revision") };
+      }),
+    create: (identity, signal) =>
+      storeCall(signal, () => {
+        create.run(identityText(identity));
+      }),
+    replace: (identity, revision, signal) =>
+      storeCall(signal, () => replace.run(identityText(identity), revision).changes === 1),
+    isEmpty: (signal) => storeCall(signal, () => anything.get()?.["found"] === 0),
+    breaker: (signal) =>
+      storeCall(signal, () => {
+        const row = read.get("breaker");
+        if (row === undefined) return undefined;
+        const state: BreakerState = JSON.parse(text(row, "value"));
+        return state;
+      }),
+    setBreaker: (state, signal) =>
+      storeCall(signal, () => {
+        setBreaker.run(JSON.stringify(state));
+      }),
+  };
+}
