@@ -29,6 +29,12 @@ export type DeadLetterPosition = {
   readonly offset: number;
 };
 
+export type Refused = { readonly ok: false; readonly rejection: Rejection };
+export const refuse = (reason: RejectReason, pointer: string, sentence: string): Refused => ({
+  ok: false,
+  rejection: { reason, pointer, sentence },
+});
+
 /** A row of accounting for offsets [from, to) that are not `stored`. Only gaps span more than one offset. */
 export type OutcomeRow =
   | { readonly kind: "duplicate"; readonly from: number; readonly to: number; readonly original: Rid }

@@ -1,0 +1,63 @@
+/** What the verb of an event type does to its entity. A verb that is not in the table never changes state: it is an activity. */
+import type { Action, ActionType, EnvelopeFlag, Severity } from "./event.ts";
+
+export type VerbMeaning = {
+  readonly action: Action;
+  readonly severity: Severity;
+  readonly flags: readonly EnvelopeFlag[];
+};
+
+/** Verbs whose payload is the entity's state after the act. */
+const changes: Readonly<Record<ActionType, readonly string[]>> = {
+  new: ["created", "create", "new", "added", "add", "registered", "register", "inserted", "insert"],
+  update: ["updated", "update", "changed", "change", "modified", "modify", "edited", "edit", "replaced", "replace"],
+  delete: ["deleted", "delete", "removed", "remove", "destroyed", "destroy"],
+  disable: [
+    "disabled", "disable", "deactivated", "deactivate", "suspended", "suspend", "blocked", "block", "locked", "lock", "archived", "archive",
+  ],
+  enable: [
+    "enabled", "enable", "activated", "activate", "reactivated", "reactivate", "resumed", "resume", "unblocked", "unblock", "unlocked", "unlock",
+    "unarchived", "unarchive", "restored", "restore",
+  ],
+}; // biome-ignore format: a table
+
+/** Verbs that tell of an act and carry no state of the entity. */
+const activities: Readonly<Record<Severity, readonly string[]>> = {
+  LOW: [
+    "viewed", "view", "read", "accessed", "access", "listed", "list", "searched", "search", "login", "logged_in", "logout", "logged_out",
+    "opened", "closed", "sent", "received", "notified", "printed", "validated",
+  ],
+  MEDIUM: [
+    "approved", "approve", "rejected", "reject", "completed", "complete", "cancelled", "canceled", "cancel", "submitted", "assigned",
+    "unassigned", "signed", "shared", "downloaded", "download", "imported", "import", "uploaded",
+  ],
+  HIGH: [
+    "exported", "export", "password_changed", "password_change", "password_reset", "config_updated", "config_update", "setting_changed",
+    "setting_change", "key_rotated",
+  ],
+  CRITICAL: [
+    "login_failed", "access_denied", "role_assigned", "role_assign", "role_removed", "role_remove", "permission_granted", "permission_grant",
+    "permission_revoked", "permission_revoke", "mfa_disabled",
+  ],
+}; // biome-ignore format: a table
+
+const meanings: ReadonlyMap<string, VerbMeaning> = new Map([
+  ...Object.entries(changes).flatMap(([action, verbs]) =>
+    verbs.map((verb): [string, VerbMeaning] => [
+      verb,
+      { action: { kind: "change", action: action as ActionType }, severity: "MEDIUM", flags: [] },
+    ]),
+  ),
+  ...Object.entries(activities).flatMap(([severity, verbs]) =>
+    verbs.map((verb): [string, VerbMeaning] => [
+      verb,
+      { action: { kind: "activity" }, severity: severity as Severity, flags: [] },
+    ]),
+  ),
+]);
+
+const unknownVerb: VerbMeaning = { action: { kind: "activity" }, severity: "LOW", flags: ["unknown_verb"] };
+
+/** Hyphens and underscores in a verb are the same. */
+export const verbMeaning = (verb: string): VerbMeaning =>
+  meanings.get(verb.replaceAll("-", "_")) ?? unknownVerb;
