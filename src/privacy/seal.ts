@@ -129,8 +129,8 @@ function plaintextOf(part: Part, salt: Uint8Array, value: Uint8Array, length: nu
   return plaintext;
 }
 
-/** Names under `metadata` whose tokens are cut out of the value. */
-const cutPointer = /\/metadata\/(owner|user)_(id|ip)$/;
+/** The names whose tokens are cut out of the value. */
+const cutPointer = /^\/metadata\/(owner|user)_(id|ip)$/;
 
 function metaOf({ event, envelope, classification, catalogueDigest }: SealInput): string {
   const { id, namespace, idPointer, type } = classification.entity;

@@ -115,7 +115,7 @@ async function createFile(path: string, random: Randomness): Promise<void> {
 }
 
 const codeOf = (error: unknown): string =>
-  error instanceof Error && "code" in error ? String(error.code) : "unknown error";
+  typeof error === "object" && error !== null && "code" in error ? String(error.code) : "unknown error";
 
 const invalid = (path: string, why: string): LastroError =>
   new LastroError("CONFIG_INVALID", `the key ring ${path} cannot be used: ${why}`);

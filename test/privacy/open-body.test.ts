@@ -1,0 +1,133 @@
+import { randomBytes } from "node:crypto";
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { LastroError } from "../../src/core/errors.ts";
+import type { Rid } from "../../src/core/ids.ts";
+import { openBody, partsAgree } from "../../src/privacy/open-body.ts";
+import { type SealedBody, sealEvent } from "../../src/privacy/seal.ts";
+import { bytesOf, sealInputOf, sealVectors } from "../support/seal-vectors.ts";
+
+const [vector] = sealVectors.filter(({ name }) => name === "subject-with-actor-cuts");
+if (vector === undefined) throw new Error("no vector");
+const base = sealInputOf(vector);
+const ownerKey = base.owner.key.key;
+const actorKey = base.actor?.key ?? new Uint8Array();
+const openAll = (keyClass: string): Uint8Array => (keyClass === "a" ? actorKey : ownerKey);
+
+type Range = { readonly start: number; readonly end: number; readonly class: "a" };
+function sealed(value: Uint8Array, cuts: readonly Range[], rid: Rid = base.rid): SealedBody {
+  const input = { ...base, rid, event: { ...base.event, value }, envelope: { ...base.envelope, cuts } };
+  return sealEvent(input, randomBytes);
+}
+
+/** A value and cuts in it, not empty, ascending, some of them touching. */
+const cutValues = fc
+  .uint8Array({ minLength: 1, maxLength: 300 })
+  .chain((value) =>
+    fc.tuple(
+      fc.constant(value),
+      fc.uniqueArray(fc.integer({ min: 0, max: value.length }), { maxLength: 12 }),
+      fc.boolean(),
+    ),
+  )
+  .map(([value, points, touching]) => {
+    const sorted = points.toSorted((a, b) => a - b);
+    const step = touching ? 1 : 2;
+    const cuts: Range[] = [];
+    for (let at = 0; at + 1 < sorted.length; at += step) {
+      cuts.push({ start: sorted[at] ?? 0, end: sorted[at + 1] ?? 0, class: "a" });
+    }
+    return { value, cuts };
+  });
+
+test("every value comes back to the byte, whatever is cut out of it", () => {
+  fc.assert(
+    fc.property(cutValues, ({ value, cuts }) => {
+      const { body, parts } = sealed(value, cuts);
+      const opened = openBody(body, base.rid, openAll);
+      expect(Buffer.from(opened.content?.value ?? [])).toEqual(Buffer.from(value));
+      expect(partsAgree(opened.parts, parts)).toBe(true);
+    }),
+  );
+});
+
+test("a cut without its key is shown as null, and says where and why", () => {
+  fc.assert(
+    fc.property(cutValues, fc.boolean(), ({ value, cuts }, isDestroyed) => {
+      const { body, parts } = sealed(value, cuts);
+      const keyOf = (keyClass: string) =>
+        keyClass !== "a" ? ownerKey : isDestroyed ? ("destroyed" as const) : undefined;
+      const { content, parts: opened } = openBody(body, base.rid, keyOf);
+      const why = isDestroyed ? "erased" : "withheld";
+      expect(content?.hidden.map(({ start, length }) => [start, length])).toEqual(
+        cuts.map(({ start, end }) => [start, end - start]),
+      );
+      let shown = Buffer.from(content?.value ?? []);
+      for (const { start, length, shownAt, why: reason } of content?.hidden.toReversed() ?? []) {
+        expect(reason).toBe(why);
+        expect(shown.toString("latin1", shownAt, shownAt + 4)).toBe("null");
+        const original = value.subarray(start, start + length);
+        shown = Buffer.concat([shown.subarray(0, shownAt), original, shown.subarray(shownAt + 4)]);
+      }
+      expect(shown).toEqual(Buffer.from(value));
+      if (cuts.length > 0) expect(opened[1]).toMatchObject({ state: why, m: undefined });
+      expect(partsAgree(opened, parts)).toBe(true);
+    }),
+  );
+});
+
+test("without the key of part 0 nothing is shown, but hashes can still be compared", () => {
+  const { body, parts } = sealed(Buffer.from('{"a":"b"}'), [{ start: 5, end: 8, class: "a" }]);
+  const opened = openBody(body, base.rid, (keyClass) => (keyClass === "a" ? actorKey : "destroyed"));
+  expect(opened.content).toBeUndefined();
+  expect(opened.parts.map(({ state }) => state)).toEqual(["erased", "open"]);
+  expect(partsAgree(opened.parts, parts)).toBe(true);
+});
+
+const isRefused = (open: () => unknown): boolean => {
+  try {
+    open();
+    return false;
+  } catch (error) {
+    return error instanceof LastroError && error.code === "BODY_UNREADABLE";
+  }
+};
+
+test("a body with any flipped bit is refused", () => {
+  const { body } = sealed(bytesOf(vector.event.value), base.envelope.cuts);
+  fc.assert(
+    fc.property(fc.nat(body.length - 1), fc.nat(7), (at, bit) => {
+      const changed = Uint8Array.from(body, (byte, index) => (index === at ? byte ^ (1 << bit) : byte));
+      expect(isRefused(() => openBody(changed, base.rid, openAll))).toBe(true);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test("a body without any key still disagrees with the entry after a flipped bit", () => {
+  const { body, parts } = sealed(bytesOf(vector.event.value), base.envelope.cuts);
+  fc.assert(
+    fc.property(fc.nat(body.length - 1), fc.nat(7), (at, bit) => {
+      const changed = Uint8Array.from(body, (byte, index) => (index === at ? byte ^ (1 << bit) : byte));
+      const agrees = () => partsAgree(openBody(changed, base.rid, () => undefined).parts, parts);
+      expect(isRefused(agrees) || !agrees()).toBe(true);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a body cut short, lengthened, or moved to another record is refused", () => {
+  const { body } = sealed(bytesOf(vector.event.value), base.envelope.cuts);
+  for (let length = 0; length < body.length; length++) {
+    expect(isRefused(() => openBody(body.subarray(0, length), base.rid, openAll))).toBe(true);
+  }
+  expect(isRefused(() => openBody(Buffer.concat([body, Buffer.of(0)]), base.rid, openAll))).toBe(true);
+  expect(isRefused(() => openBody(body, `${base.rid}0` as Rid, openAll))).toBe(true);
+});
+
+test("parts of two records cannot be put together", () => {
+  const one = sealed(Buffer.from('{"a":"b"}'), [{ start: 5, end: 8, class: "a" }]);
+  const other = sealed(Buffer.from('{"a":"c"}'), [{ start: 5, end: 8, class: "a" }], `${base.rid}0` as Rid);
+  const mixed = Buffer.concat([one.body.subarray(0, -40), other.body.subarray(-40)]);
+  expect(isRefused(() => openBody(mixed, base.rid, openAll))).toBe(true);
+});

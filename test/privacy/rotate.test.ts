@@ -1,0 +1,96 @@
+import { expect, test } from "@jest/globals";
+import type { KeyDocument } from "../../src/ports/key-store.ts";
+import { dataKeys, producerKeyNeed } from "../../src/privacy/data-keys.ts";
+import { rewrapKeys } from "../../src/privacy/rotate.ts";
+import { openStoreKeys } from "../../src/privacy/store-keys.ts";
+import {
+  countedRandomness,
+  memoryKeyRing,
+  memoryKeyStore,
+  memoryStoreState,
+} from "../support/memory-keys.ts";
+
+const signal = new AbortController().signal;
+const now = () => 1_700_000_000_000;
+const needs = (count: number) =>
+  Array.from({ length: count }, (_, at) => producerKeyNeed("t", `service-${at}`));
+
+async function setUp(documents: number) {
+  const random = countedRandomness();
+  const [state, keys, outer] = [memoryStoreState(), memoryKeyStore(), memoryKeyRing([1])];
+  const store = await openStoreKeys({ state, ring: outer, random, now }, signal);
+  state.filled = true;
+  const deps = { state, keys, ring: store.ring, random };
+  const open = () => dataKeys({ keys, ring: store.ring, random, now });
+  const sealing = await open().forSealing(needs(documents), signal);
+  const addKek2 = () => {
+    outer.keks.push({ epoch: 2, key: Buffer.alloc(32, 2) });
+    outer.currentEpoch = 2;
+  };
+  return { state, keys, outer, store, deps, open, sealing, random, addKek2 };
+}
+const keksOf = (documents: Iterable<KeyDocument>) =>
+  new Set([...documents].flatMap(({ keys }) => keys.map(({ kek }) => kek)));
+
+test("rotation re-wraps everything under the current KEK; data keys, lookup key and columns stay", async () => {
+  const { state, keys, store, deps, open, sealing, random, addKek2 } = await setUp(450);
+  addKek2();
+  expect(await rewrapKeys(deps, signal)).toEqual({ rewrapped: 451, left: 0 });
+  expect(keksOf(keys.documents.values())).toEqual(new Set([2]));
+  expect(await open().forSealing(needs(450), signal)).toEqual(sealing);
+  // The old KEK may go now.
+  const later = await openStoreKeys({ state, ring: memoryKeyRing([2]), random, now }, signal);
+  expect(later.storeId).toBe(store.storeId);
+  expect(later.lookupKey.pageKey()).toEqual(store.lookupKey.pageKey());
+  expect(later.identity.keks.map(({ epoch }) => epoch)).toEqual([2]);
+  expect(await rewrapKeys(deps, signal)).toEqual({ rewrapped: 0, left: 0 });
+});
+
+test("an announced KEK that is not current yet re-wraps nothing and retires nothing", async () => {
+  const { state, outer, deps } = await setUp(3);
+  outer.keks.push({ epoch: 2, key: Buffer.alloc(32, 2) });
+  expect(await rewrapKeys(deps, signal)).toEqual({ rewrapped: 0, left: 0 });
+  expect(state.identity()?.keks.map(({ epoch }) => epoch)).toEqual([1, 2]);
+});
+
+test("a pass is bounded and says what is left; the store relies on the old KEK until nothing is", async () => {
+  const { state, keys, deps, addKek2 } = await setUp(1);
+  const [document] = keys.documents.values();
+  if (document === undefined) throw new Error("no document");
+  addKek2();
+  // Somebody keeps re-wrapping between our read and our write: every compare-and-set is lost.
+  keys.rewrap = async () => false;
+  expect(await rewrapKeys(deps, signal)).toEqual({ rewrapped: 1, left: 1 });
+  expect(state.identity()?.keks.map(({ epoch }) => epoch)).toEqual([1, 2]);
+});
+
+test("two instances that rotate at once re-wrap each key once", async () => {
+  const { keys, deps, addKek2 } = await setUp(40);
+  addKek2();
+  const passes = await Promise.all([rewrapKeys(deps, signal), rewrapKeys(deps, signal)]);
+  expect(passes.reduce((sum, { rewrapped }) => sum + rewrapped, 0)).toBe(41);
+  expect(passes.map(({ left }) => left)).toEqual([0, 0]);
+  expect(keksOf(keys.documents.values())).toEqual(new Set([2]));
+});
+
+test("keys made while rotating are made under the current KEK", async () => {
+  const { keys, deps, open, addKek2 } = await setUp(2);
+  addKek2();
+  await rewrapKeys(deps, signal);
+  await open().forSealing([producerKeyNeed("t", "late")], signal);
+  expect(keksOf(keys.documents.values())).toEqual(new Set([2]));
+});
+
+test("destroyed keys are left alone, and a key that does not open stops the pass", async () => {
+  const { keys, deps, addKek2 } = await setUp(2);
+  const [destroyed, broken] = keys.documents.values();
+  if (destroyed === undefined || broken === undefined) throw new Error("no documents");
+  keys.put({ ...destroyed, keys: destroyed.keys.map((key) => ({ ...key, wrapped: null })) });
+  addKek2();
+  expect((await rewrapKeys(deps, signal)).left).toBe(0);
+  keys.put({ ...broken, keys: broken.keys.map((key) => ({ ...key, wrapped: new Uint8Array(60) })) });
+  await expect(rewrapKeys(deps, signal)).rejects.toMatchObject({
+    code: "KEY_UNAVAILABLE",
+    message: expect.stringContaining("KEK 1"),
+  });
+});
