@@ -1,0 +1,135 @@
+/** The collections of a Lastro database, their documents and their indexes: what is unique here is what is true. */
+import type { Binary, Collection, Db } from "mongodb";
+import type { Src, TopicId } from "../../core/ids.ts";
+import type { OutcomeRow } from "../../core/outcome.ts";
+import type { KeyClass, KeyState } from "../../ports/key-store.ts";
+import type { BreakerState, StoreIdentity } from "../../ports/store-state.ts";
+import type { Key } from "./bson-values.ts";
+import type { RecordDocument } from "./documents.ts";
+
+/** `src#from`; the unique `n` makes the documents of a source one chain even at its beginning. */
+export type AccountDocument = {
+  readonly _id: string;
+  readonly src: Src;
+  readonly n: number;
+  readonly from: number;
+  readonly to: number;
+  readonly openedAt: Date;
+  /** Set with the last extension, so that whether it may grow never depends on a reader's clock. */
+  readonly closed: boolean;
+};
+
+export type OutcomeDocument = OutcomeRow & {
+  readonly _id: string;
+  readonly src: Src;
+  readonly width: number;
+};
+
+export type AliasDocument = {
+  readonly _id: string;
+  readonly tenant: string;
+  readonly namespace: string;
+  readonly entityType: string;
+  readonly entityId: string;
+  readonly candidateId: string;
+  readonly stream: Key;
+};
+
+export type WrappedDocument = {
+  readonly kid: Key;
+  readonly rev: number;
+  readonly kek: number;
+  readonly wrapped: Binary | null;
+};
+
+/** What documents that hold keys have in common. */
+export type Keyed = {
+  readonly _id: string;
+  readonly tenant: string;
+  readonly state: KeyState;
+  readonly keys: readonly WrappedDocument[];
+};
+
+/** One per data owner; `_id` is the OwnershipKey. */
+export type OwnershipsDocument = Keyed & {
+  readonly ownershipId?: string;
+  readonly firstEventAt?: Date;
+  readonly lastEventAt?: Date;
+  readonly producers?: readonly string[];
+  readonly legalBases?: readonly string[];
+  readonly purposes?: readonly string[];
+  readonly retainUntil?: Date;
+};
+
+/** `_id` is class ‖ `:` ‖ id. */
+export type KeysDocument = Keyed & {
+  readonly class: Exclude<KeyClass, "s">;
+  readonly producerService?: string;
+  readonly month?: string;
+};
+
+export type IdentityDocument = Omit<StoreIdentity, "createdAtMs" | "lookupKey" | "kafka"> & {
+  readonly _id: "identity";
+  readonly revision: number;
+  readonly createdAt: Date;
+  readonly lookupKey: { readonly kek: number; readonly wrapped: Binary };
+  readonly kafka: {
+    readonly clusterId: string;
+    readonly topics: readonly { readonly topic: string; readonly ids: readonly TopicId[] }[];
+  } | null;
+};
+export type BreakerDocument = BreakerState & { readonly _id: "breaker" };
+export type CounterDocument = { readonly _id: "probe" | "format"; readonly n: number };
+export type TurnDocument = { readonly _id: "updates"; readonly ticket: string };
+
+export type Collections = {
+  readonly records: Collection<RecordDocument>;
+  readonly accounts: Collection<AccountDocument>;
+  readonly outcomes: Collection<OutcomeDocument>;
+  readonly aliases: Collection<AliasDocument>;
+  readonly ownerships: Collection<OwnershipsDocument>;
+  readonly keys: Collection<KeysDocument>;
+  readonly identity: Collection<IdentityDocument>;
+  readonly breaker: Collection<BreakerDocument>;
+  readonly counters: Collection<CounterDocument>;
+  readonly turns: Collection<TurnDocument>;
+};
+
+export const collectionsOf = (db: Db): Collections => ({
+  records: db.collection("records"),
+  accounts: db.collection("accounts"),
+  outcomes: db.collection("outcomes"),
+  aliases: db.collection("aliases"),
+  ownerships: db.collection("ownerships"),
+  keys: db.collection("keys"),
+  identity: db.collection("meta"),
+  breaker: db.collection("meta"),
+  counters: db.collection("meta"),
+  turns: db.collection("turns"),
+});
+
+export type IndexPlan = {
+  readonly collection: keyof Collections;
+  readonly name: string;
+  readonly key: Readonly<Record<string, 1 | -1>>;
+  readonly unique?: true;
+};
+
+/** `_id`, unique everywhere, holds the rid of records and the `src#from` of accounts and outcomes. */
+export const indexPlans: readonly IndexPlan[] = [
+  { collection: "records", name: "uid", key: { uid: 1 }, unique: true },
+  { collection: "records", name: "stream_version", key: { stream: 1, kind: 1, version: 1 }, unique: true },
+  { collection: "records", name: "recorded_at", key: { recordedAt: 1, _id: 1 } },
+  { collection: "records", name: "action_at", key: { "p.actionAt": 1, _id: 1 } },
+  { collection: "records", name: "owner", key: { "p.actor.id": 1, recordedAt: 1, _id: 1 } },
+  { collection: "records", name: "ownership", key: { "p.ownershipId": 1, recordedAt: 1, _id: 1 } },
+  { collection: "records", name: "trace", key: { "p.traceId": 1, recordedAt: 1, _id: 1 } },
+  { collection: "records", name: "entity", key: { "p.entityId": 1, recordedAt: 1, _id: 1 } },
+  { collection: "accounts", name: "chain", key: { src: 1, n: 1 }, unique: true },
+  { collection: "outcomes", name: "position", key: { src: 1, from: 1 } },
+  { collection: "aliases", name: "stream", key: { stream: 1 } },
+  { collection: "aliases", name: "candidate", key: { tenant: 1, entityType: 1, candidateId: 1 } },
+  { collection: "ownerships", name: "tenant", key: { tenant: 1, _id: 1 } },
+  { collection: "ownerships", name: "kid", key: { "keys.kid": 1 } },
+  { collection: "keys", name: "kid", key: { "keys.kid": 1 } },
+]; // biome-ignore format: a table

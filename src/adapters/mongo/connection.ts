@@ -1,0 +1,105 @@
+/** The connection to a MongoDB database: what its URL may ask for, the concerns and timeouts everything runs under, and what the server is. */
+import { type Db, MongoClient, type MongoClientOptions } from "mongodb";
+import { LastroError } from "../../core/errors.ts";
+import { storeError } from "./errors.ts";
+
+export type MongoStoreOptions = {
+  readonly url: string;
+  /** Takes the URL's write concern even if a write may be lost after it was acknowledged. */
+  readonly allowUnsafe?: boolean;
+  readonly connectTimeoutMs?: number;
+  readonly serverSelectionTimeoutMs?: number;
+  /** A server that wedges is given up after this. Longer than a write may wait for its majority. */
+  readonly socketTimeoutMs?: number;
+  readonly poolMax?: number;
+  /** The longest a read of history may take on the server. */
+  readonly queryMaxMs?: number;
+};
+
+const defaults = {
+  connectTimeoutMs: 5_000,
+  serverSelectionTimeoutMs: 5_000,
+  socketTimeoutMs: 30_000,
+  poolMax: 32,
+};
+const majorityWaitMs = 10_000;
+const defaultDatabase = "lastro";
+
+export type Server = {
+  /** FerretDB 1.x: updates are not atomic, and an ordered insert goes on after an error beyond its first 100 documents. */
+  readonly isFerret1: boolean;
+  readonly description: string;
+};
+export type Connection = { readonly client: MongoClient; readonly db: Db; readonly server: Server };
+
+type WriteConcern = NonNullable<MongoClientOptions["writeConcern"]>;
+
+/** The concern to write under. Throws where the URL asks for less than a majority's journals. */
+export function writeConcernOf(url: string, allowUnsafe: boolean): WriteConcern {
+  const asked = parsed(url).options.writeConcern;
+  const { w, journal } = asked ?? {};
+  const isSafe =
+    (w === undefined || w === "majority" || (typeof w === "number" && w > 1)) && journal !== false;
+  if (isSafe) return { w: "majority", journal: true, wtimeoutMS: majorityWaitMs };
+  if (!allowUnsafe || asked === undefined) {
+    throw new LastroError(
+      "STORE_UNSAFE",
+      "the MongoDB URL asks for a write concern under which acknowledged events can be lost; remove w, journal and j from it",
+    );
+  }
+  return {
+    ...(w !== undefined && { w }),
+    ...(journal !== undefined && { journal }),
+    wtimeoutMS: majorityWaitMs,
+  };
+}
+
+function parsed(url: string): MongoClient {
+  try {
+    return new MongoClient(url);
+  } catch {
+    throw new LastroError(
+      "CONFIG_INVALID",
+      "LASTRO_STORE_URL is no MongoDB URL: write mongodb://host:port/database",
+    );
+  }
+}
+
+export function databaseOf(url: string): string {
+  const [, name] = /^mongodb(?:\+srv)?:\/\/[^/?]+\/([^/?]+)/.exec(url) ?? [];
+  return name === undefined ? defaultDatabase : decodeURIComponent(name);
+}
+
+export async function connect(options: MongoStoreOptions): Promise<Connection> {
+  const limits = { ...defaults, ...options };
+  const client = new MongoClient(options.url, {
+    appName: "lastro",
+    writeConcern: writeConcernOf(options.url, options.allowUnsafe ?? false),
+    readConcern: { level: "majority" },
+    readPreference: "primary",
+    retryWrites: true,
+    retryReads: true,
+    connectTimeoutMS: limits.connectTimeoutMs,
+    serverSelectionTimeoutMS: limits.serverSelectionTimeoutMs,
+    socketTimeoutMS: limits.socketTimeoutMs,
+    maxPoolSize: limits.poolMax,
+    waitQueueTimeoutMS: limits.socketTimeoutMs,
+  });
+  try {
+    await client.connect();
+    const db = client.db(databaseOf(options.url));
+    return { client, db, server: await serverOf(client, db) };
+  } catch (error) {
+    await client.close();
+    throw storeError("answer", error);
+  }
+}
+
+async function serverOf(client: MongoClient, db: Db): Promise<Server> {
+  const [hello, build] = await Promise.all([db.command({ hello: 1 }), db.command({ buildInfo: 1 })]);
+  const isFerret1 = build["ferretdbVersion"] !== undefined;
+  const kind = isFerret1 ? "FerretDB 1, MongoDB protocol" : "MongoDB";
+  const set = typeof hello["setName"] === "string" ? `, replica set ${hello["setName"]}` : "";
+  const hosts = client.options.hosts.map(String).join(",");
+  return { isFerret1, description: `${kind} ${build["version"]}${set}, ${hosts}/${db.databaseName}` };
+}

@@ -1,0 +1,71 @@
+/** What the driver throws, as LastroErrors. The driver's errors carry documents, so neither they nor the text of a server's error leave here. */
+import {
+  MongoBulkWriteError,
+  MongoError,
+  MongoNetworkError,
+  MongoServerError,
+  MongoServerSelectionError,
+} from "mongodb";
+import { type ErrorCode, LastroError } from "../../core/errors.ts";
+
+export const duplicateKeyCode = 11_000;
+const maxTimeExpiredCode = 50;
+
+export function storeError(doing: string, error: unknown): LastroError {
+  if (error instanceof LastroError) return error;
+  if (error instanceof MongoServerError && error.code === maxTimeExpiredCode) {
+    return new LastroError(
+      "DEADLINE_EXCEEDED",
+      `MongoDB had no time left to ${doing}; ask for less or allow more time`,
+    );
+  }
+  if (!(error instanceof MongoError))
+    return new LastroError("INTERNAL", `could not ${doing}`, { cause: error });
+  return new LastroError(
+    "STORE_UNAVAILABLE",
+    `MongoDB did not ${doing} (${kindOf(error)}); it is tried again, see the server's health and log if it lasts`,
+  );
+}
+
+function kindOf(error: MongoError): string {
+  if (error instanceof MongoNetworkError || error instanceof MongoServerSelectionError) {
+    return `${error.name}: ${error.message}`;
+  }
+  const server: { readonly code?: unknown; readonly codeName?: unknown } = error;
+  return [error.name, server.code, server.codeName]
+    .filter((part) => typeof part === "string" || typeof part === "number")
+    .join(" ");
+}
+
+/** Runs `work` until the signal ends the wait; work that is under way then ends by its own timeouts, with unknown effect. */
+export async function guarded<T>(
+  doing: string,
+  signal: AbortSignal,
+  atSignal: ErrorCode,
+  work: () => Promise<T>,
+): Promise<T> {
+  const ended = () => new LastroError(atSignal, `the time to ${doing} is over`);
+  if (signal.aborted) throw ended();
+  const stop = Promise.withResolvers<never>();
+  const onAbort = () => stop.reject(ended());
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([work(), stop.promise]);
+  } catch (error) {
+    throw signal.aborted ? ended() : storeError(doing, error);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
+}
+
+/** The positions whose unique key is taken; undefined when anything else is wrong as well. */
+export function takenOf(error: unknown): ReadonlySet<number> | undefined {
+  if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined)
+    return undefined;
+  const errors = [error.writeErrors].flat();
+  if (errors.length === 0 || errors.some(({ code }) => code !== duplicateKeyCode)) return undefined;
+  return new Set(errors.map(({ index }) => index));
+}
+
+export const isDuplicateKey = (error: unknown): boolean =>
+  error instanceof MongoServerError && error.code === duplicateKeyCode;

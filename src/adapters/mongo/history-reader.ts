@@ -1,0 +1,123 @@
+/** Reading history from MongoDB: always with a limit, a maximum time and the caller's signal. */
+import type { Filter as MongoFilter } from "mongodb";
+import type { OwnershipKey, StreamId } from "../../core/ids.ts";
+import type { RecordRow } from "../../core/record.ts";
+import type {
+  AsOf,
+  HistoryReader,
+  OwnershipDocument,
+  RecordSearch,
+  RelatedStream,
+} from "../../ports/history-reader.ts";
+import { dateOf, keyOf, ridKey, textOf } from "./bson-values.ts";
+import type { Collections, OwnershipsDocument } from "./collections.ts";
+import { type RecordDocument, recordRow } from "./documents.ts";
+import { guarded } from "./errors.ts";
+import { searchFilter, searchSort } from "./search-filter.ts";
+
+type ReadOptions = { readonly maxTimeMS: number; readonly signal: AbortSignal };
+
+export function mongoHistoryReader(collections: Collections, queryMaxMs: number): HistoryReader {
+  const { records, ownerships } = collections;
+  const guard = <T>(
+    doing: string,
+    signal: AbortSignal,
+    work: (options: ReadOptions) => Promise<T>,
+  ): Promise<T> => guarded(doing, signal, "DEADLINE_EXCEEDED", () => work({ maxTimeMS: queryMaxMs, signal }));
+  const rows = async (
+    filter: MongoFilter<RecordDocument>,
+    sort: Record<string, 1 | -1>,
+    limit: number,
+    options: ReadOptions,
+  ): Promise<readonly RecordRow[]> =>
+    limit <= 0 ? [] : (await records.find(filter, { ...options, sort, limit }).toArray()).map(recordRow);
+  const one = async (filter: MongoFilter<RecordDocument>, options: ReadOptions) =>
+    (await rows(filter, { version: -1 }, 1, options))[0];
+  return {
+    byRid: (rid, signal) => guard("read a record", signal, (options) => one({ _id: ridKey(rid) }, options)),
+    byUid: (uid, signal) => guard("read a record", signal, (options) => one({ uid: keyOf(uid) }, options)),
+    versions: ({ stream, kind, from, to, order, limit }, signal) => {
+      const version = { $gte: from, ...(to !== undefined && { $lte: to }) };
+      const sort = { version: order === "asc" ? 1 : -1 } as const;
+      return guard("read versions", signal, (options) =>
+        rows({ stream: keyOf(stream), kind, version }, sort, limit, options),
+      );
+    },
+    asOf: (stream, kind, bound, signal) =>
+      guard("read a version", signal, (options) =>
+        one({ stream: keyOf(stream), kind, ...boundFilter(bound) }, options),
+      ),
+    search: (search, signal) =>
+      guard("search records", signal, (options) => searchRows(rows, search, options)),
+    relatedStreams: (stream, limit, signal) =>
+      guard("read related streams", signal, (options) => relatedStreams(collections, stream, limit, options)),
+    ownership: (key, signal) =>
+      guard("read an ownership", signal, async (options) => {
+        const found = await ownerships.findOne({ _id: key }, options);
+        return found === null ? undefined : ownershipOf(found);
+      }),
+    ownerships: ({ tenant, after, limit }, signal) =>
+      guard("list ownerships", signal, async (options) => {
+        if (limit <= 0) return [];
+        const filter = {
+          ...(tenant !== undefined && { tenant }),
+          ...(after !== undefined && { _id: { $gt: after } }),
+        };
+        const found = await ownerships.find(filter, { ...options, sort: { _id: 1 }, limit }).toArray();
+        return found.map(ownershipOf);
+      }),
+  };
+}
+
+const searchRows = (
+  rows: (
+    filter: MongoFilter<RecordDocument>,
+    sort: Record<string, 1 | -1>,
+    limit: number,
+    options: ReadOptions,
+  ) => Promise<readonly RecordRow[]>,
+  search: RecordSearch,
+  options: ReadOptions,
+): Promise<readonly RecordRow[]> =>
+  rows(searchFilter(search), searchSort(search.order), search.limit, options);
+
+function boundFilter(bound: AsOf): MongoFilter<RecordDocument> {
+  if (bound === undefined) return {};
+  if ("version" in bound) return { version: { $lte: bound.version } };
+  if ("recordedAtMs" in bound) return { recordedAt: { $lte: dateOf(bound.recordedAtMs) } };
+  return { "p.actionAt": { $lte: dateOf(bound.actionAtMs) } };
+}
+
+async function relatedStreams(
+  { aliases }: Collections,
+  stream: StreamId,
+  limit: number,
+  options: ReadOptions,
+): Promise<readonly RelatedStream[]> {
+  const own = await aliases.find({ stream: keyOf(stream) }, options).toArray();
+  const [first] = own;
+  if (first === undefined) return [];
+  const { tenant, entityType } = first;
+  const candidateId = { $in: own.map((alias) => alias.candidateId) };
+  const sharing = aliases.find({ tenant, entityType, candidateId, stream: { $ne: first.stream } }, options);
+  const related = new Map<StreamId, RelatedStream>();
+  for await (const { namespace, entityId, stream: key } of sharing) {
+    if (related.size >= limit) break;
+    const other = textOf<StreamId>(key);
+    related.set(other, { tenant, namespace, entityType, entityId, stream: other });
+  }
+  return [...related.values()];
+}
+
+const ownershipOf = (document: OwnershipsDocument): OwnershipDocument => ({
+  ownership: document._id as OwnershipKey,
+  tenant: document.tenant,
+  ownershipId: document.ownershipId,
+  state: document.state,
+  firstEventAtMs: document.firstEventAt?.getTime(),
+  lastEventAtMs: document.lastEventAt?.getTime(),
+  producers: document.producers ?? [],
+  legalBases: document.legalBases ?? [],
+  purposes: document.purposes ?? [],
+  retainUntilMs: document.retainUntil?.getTime(),
+});

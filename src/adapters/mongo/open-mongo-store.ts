@@ -1,0 +1,54 @@
+/** Opens the four faces of a MongoDB store on one connection. */
+import { LastroError } from "../../core/errors.ts";
+import type { Store } from "../../ports/store.ts";
+import { type Collections, collectionsOf } from "./collections.ts";
+import { connect, type MongoStoreOptions } from "./connection.ts";
+import { storeError } from "./errors.ts";
+import { insertAbsent } from "./follow-ups.ts";
+import { mongoHistoryReader } from "./history-reader.ts";
+import { ensureIndexes } from "./indexes.ts";
+import { mongoKeyStore } from "./key-store.ts";
+import { mongoRecordStore } from "./record-store.ts";
+import { mongoStoreState } from "./store-state.ts";
+import { atomicUpdates, insertedTurns } from "./turns.ts";
+
+export type { MongoStoreOptions } from "./connection.ts";
+
+/** Raised when documents change so that an older release would misread them. */
+const format = 1;
+const queryMaxMs = 30_000;
+const insertMax = 1_000;
+/** FerretDB 1.x inserts in chunks of 100 and, after an error in one, goes on with the next even when the insert is ordered. */
+const ferretInsertMax = 100;
+
+export async function openMongoStore(options: MongoStoreOptions): Promise<Store> {
+  const { client, db, server } = await connect(options);
+  const collections = collectionsOf(db);
+  try {
+    await ensureFormat(collections);
+    await ensureIndexes(collections);
+  } catch (error) {
+    await client.close();
+    throw storeError("prepare the database", error);
+  }
+  const inTurn = server.isFerret1 ? insertedTurns(collections) : atomicUpdates;
+  return {
+    records: mongoRecordStore(collections, inTurn, server.isFerret1 ? ferretInsertMax : insertMax),
+    history: mongoHistoryReader(collections, options.queryMaxMs ?? queryMaxMs),
+    keys: mongoKeyStore(collections, inTurn),
+    state: mongoStoreState(collections, inTurn),
+    description: server.description,
+    [Symbol.asyncDispose]: () => client.close(),
+  };
+}
+
+async function ensureFormat({ counters }: Collections): Promise<void> {
+  await insertAbsent(counters, [{ _id: "format", n: format }]);
+  const stored = (await counters.findOne({ _id: "format" }))?.n ?? format;
+  if (stored > format) {
+    throw new LastroError(
+      "STORE_NEWER",
+      `the database was written by a newer Lastro (format ${stored}, this one reads ${format}); start that release`,
+    );
+  }
+}

@@ -1,0 +1,56 @@
+/** The record store on MongoDB: steps that may each be repeated, in the order of durability. No transaction joins them. */
+import type { AppendBatch, AppendVerdict, RecordStore } from "../../ports/record-store.ts";
+import { account, countOutcomes, readMark, readOutcomes, readSources } from "./accounting.ts";
+import { insertRecords } from "./append.ts";
+import type { Collections } from "./collections.ts";
+import { guarded, isDuplicateKey } from "./errors.ts";
+import { applyFacts, deactivate, insertAliases, repairActive } from "./follow-ups.ts";
+import { findHeads, findKnown } from "./look-ups.ts";
+import type { TakeTurns } from "./turns.ts";
+
+export function mongoRecordStore(
+  collections: Collections,
+  inTurn: TakeTurns,
+  insertMax: number,
+): RecordStore {
+  const guard = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+    guarded(doing, signal, "STORE_UNAVAILABLE", work);
+  const append = async (batch: AppendBatch, signal: AbortSignal): Promise<AppendVerdict> => {
+    const verdict = await insertRecords(collections.records, batch.records, insertMax);
+    if (verdict !== undefined) return verdict;
+    await deactivate(collections, batch.deactivate);
+    if (batch.ownerships.length > 0) await inTurn(() => applyFacts(collections, batch.ownerships));
+    await insertAliases(collections, batch.aliases);
+    const step = batch.account;
+    if (step === undefined) return { kind: "done" };
+    signal.throwIfAborted();
+    return { kind: await inTurn(() => account(collections, step)) };
+  };
+  return {
+    append: (batch, signal) => guard("append a batch", signal, () => append(batch, signal)),
+    account: (step, signal) => guard("move a mark", signal, () => inTurn(() => account(collections, step))),
+    repairActive: (streams, signal) =>
+      guard("mark the active records", signal, async () => {
+        for (const stream of streams) await repairActive(collections, stream);
+      }),
+    probe: (signal) => guard("take a write", signal, () => probe(collections)),
+    find: (rids, uids, signal) => guard("look up records", signal, () => findKnown(collections, rids, uids)),
+    heads: (keys, signal) => guard("look up heads", signal, () => findHeads(collections, keys)),
+    mark: (src, signal) => guard("read a mark", signal, () => readMark(collections, src)),
+    sources: (signal) => guard("read the marks", signal, () => readSources(collections)),
+    counts: (src, from, to, signal) =>
+      guard("count outcomes", signal, () => countOutcomes(collections, src, from, to)),
+    outcomes: (query, signal) => guard("read outcomes", signal, () => readOutcomes(collections, query)),
+  };
+}
+
+/** Counts, because a write that changes nothing need not be made durable. */
+async function probe({ counters }: Collections): Promise<void> {
+  const count = () => counters.updateOne({ _id: "probe" }, { $inc: { n: 1 } }, { upsert: true });
+  try {
+    await count();
+  } catch (error) {
+    if (!isDuplicateKey(error)) throw error;
+    await count();
+  }
+}

@@ -1,0 +1,88 @@
+/** What the store knows of itself, in `meta`. Topic names hold dots, so they are values here, not field names. */
+import { Binary } from "mongodb";
+import type { TopicId } from "../../core/ids.ts";
+import type { StoreIdentity, StoreState } from "../../ports/store-state.ts";
+import { bytesOf, dateOf } from "./bson-values.ts";
+import type { Collections, IdentityDocument } from "./collections.ts";
+import { guarded, isDuplicateKey } from "./errors.ts";
+import { insertAbsent } from "./follow-ups.ts";
+import type { TakeTurns } from "./turns.ts";
+
+const id = "identity";
+
+export function mongoStoreState(collections: Collections, inTurn: TakeTurns): StoreState {
+  const { identity, breaker } = collections;
+  const guard = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
+    guarded(doing, signal, "STORE_UNAVAILABLE", work);
+  return {
+    read: (signal) =>
+      guard("read the store's identity", signal, async () => {
+        const found = await identity.findOne({ _id: id });
+        return found === null ? undefined : { identity: identityOf(found), revision: found.revision };
+      }),
+    create: (wanted, signal) =>
+      guard("store the store's identity", signal, () =>
+        insertAbsent(identity, [identityDocument(wanted, 0)]),
+      ),
+    replace: (wanted, revision, signal) =>
+      guard("replace the store's identity", signal, () =>
+        inTurn(async () => {
+          const next = identityDocument(wanted, revision + 1);
+          return (await identity.replaceOne({ _id: id, revision }, next)).matchedCount === 1;
+        }),
+      ),
+    isEmpty: (signal) =>
+      guard("look whether the store is empty", signal, async () => {
+        const { records, ownerships, keys, accounts } = collections;
+        const fields = { projection: { _id: 1 } };
+        const found = await Promise.all([
+          records.findOne({}, fields), ownerships.findOne({}, fields), keys.findOne({}, fields), accounts.findOne({}, fields),
+        ]); // biome-ignore format: a list
+        return found.every((document) => document === null);
+      }),
+    breaker: (signal) =>
+      guard("read the breaker", signal, async () => {
+        const found = await breaker.findOne({ _id: "breaker" }, { projection: { _id: 0 } });
+        return found ?? undefined;
+      }),
+    setBreaker: (state, signal) =>
+      guard("store the breaker", signal, async () => {
+        const put = () => breaker.replaceOne({ _id: "breaker" }, state, { upsert: true });
+        await put().catch((error: unknown) => (isDuplicateKey(error) ? put() : Promise.reject(error)));
+      }),
+  };
+}
+
+const identityDocument = (
+  { lookupKey, kafka, createdAtMs, ...same }: StoreIdentity,
+  revision: number,
+): IdentityDocument => ({
+  _id: id,
+  revision,
+  ...same,
+  createdAt: dateOf(createdAtMs),
+  lookupKey: { kek: lookupKey.kek, wrapped: new Binary(lookupKey.wrapped) },
+  kafka:
+    kafka === undefined
+      ? null
+      : {
+          clusterId: kafka.clusterId,
+          topics: Object.entries(kafka.topics).map(([topic, ids]) => ({ topic, ids })),
+        },
+});
+
+const identityOf = ({ storeId, createdAt, keks, lookupKey, kafka }: IdentityDocument): StoreIdentity => ({
+  storeId,
+  createdAtMs: createdAt.getTime(),
+  lookupKey: { kek: lookupKey.kek, wrapped: bytesOf(lookupKey.wrapped) },
+  keks,
+  kafka:
+    kafka === null
+      ? undefined
+      : {
+          clusterId: kafka.clusterId,
+          topics: Object.fromEntries(
+            kafka.topics.map(({ topic, ids }): [string, readonly TopicId[]] => [topic, ids]),
+          ),
+        },
+});
