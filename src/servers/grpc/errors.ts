@@ -1,0 +1,84 @@
+/** Errors as google.rpc.Status: every one with ErrorInfo, a caller's fault also with the field. Nothing of the inside leaks. */
+import { create, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
+import { type ErrorCode, isTransient, LastroError } from "../../core/errors.ts";
+import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+
+const errorDomain = "lastro";
+export const statusDetailsKey = "grpc-status-details-bin";
+
+function statusCode(code: ErrorCode): status {
+  switch (code) {
+    case "INVALID_ARGUMENT":
+      return status.INVALID_ARGUMENT;
+    case "NOT_FOUND":
+      return status.NOT_FOUND;
+    case "FAILED_PRECONDITION":
+    case "SOURCE_CHANGED":
+    case "OFFSET_OUT_OF_RANGE":
+    case "CORRUPT_BATCH":
+      return status.FAILED_PRECONDITION;
+    case "MARK_LOST":
+    case "VERSION_CONTENTION":
+      return status.ABORTED;
+    case "DEADLINE_EXCEEDED":
+      return status.DEADLINE_EXCEEDED;
+    case "BODY_UNREADABLE":
+      return status.DATA_LOSS;
+    case "STORE_UNAVAILABLE":
+    case "SOURCE_UNAVAILABLE":
+    case "DEAD_LETTERS_UNAVAILABLE":
+    case "KEY_UNAVAILABLE":
+      return status.UNAVAILABLE;
+    default:
+      return status.INTERNAL;
+  }
+}
+
+type Told = {
+  readonly code: status;
+  readonly reason: ErrorCode;
+  readonly message: string;
+  readonly field: string | undefined;
+};
+
+/** What the caller is told: an inside message only where it was written for callers. */
+function told(error: unknown): Told {
+  const internal: Told = {
+    code: status.INTERNAL,
+    reason: "INTERNAL",
+    message: "the service failed to answer; its log has the cause",
+    field: undefined,
+  };
+  if (!(error instanceof LastroError)) return internal;
+  const code = statusCode(error.code);
+  if (code === status.INTERNAL) return internal;
+  const message = isTransient(error)
+    ? "something this answer needs is away just now; try again"
+    : error.message;
+  return { code, reason: error.code, message, field: error.field };
+}
+
+export function grpcStatus(error: unknown): StatusObject {
+  const { code, reason, message, field } = told(error);
+  const info = create(ErrorInfoSchema, {
+    reason,
+    domain: errorDomain,
+    metadata: field === undefined ? {} : { field },
+  });
+  const details = [anyPack(ErrorInfoSchema, info)];
+  if (code === status.INVALID_ARGUMENT && field !== undefined) {
+    const badRequest = create(BadRequestSchema, {
+      fieldViolations: [{ field, description: message, reason }],
+    });
+    details.push(anyPack(BadRequestSchema, badRequest));
+  }
+  const metadata = new Metadata();
+  metadata.set(
+    statusDetailsKey,
+    Buffer.from(toBinary(StatusSchema, create(StatusSchema, { code, message, details }))),
+  );
+  return { code, details: message, metadata };
+}

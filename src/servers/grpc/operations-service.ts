@@ -1,0 +1,86 @@
+/** OperationsService: what operators see and do of intake, through the operations port. */
+import { LastroError } from "../../core/errors.ts";
+import type { OperationsService, ResumePartitionRequest } from "../../gen/lastro/v1/operations_pb.ts";
+import type { Operations } from "../../ports/operations.ts";
+import { type QueryDeps, requireText } from "../../query/deps.ts";
+import { listOutcomes, requireSrc } from "../../query/list-outcomes.ts";
+import { numberOf } from "../wire.ts";
+import {
+  breakerToWire,
+  intakeToWire,
+  outcomeKindFromWire,
+  outcomeToWire,
+  positionFromWire,
+  verdictsToWire,
+} from "../wire-operations.ts";
+import type { Handlers } from "./unary.ts";
+
+const replayPositionsMax = 1000;
+
+const invalid = (field: string, why: string): LastroError =>
+  new LastroError("INVALID_ARGUMENT", `${field} ${why}`, { field });
+
+/** An upper bound of 0 means: up to the mark. */
+function rangeOf(request: { readonly fromOffset: bigint; readonly toOffset: bigint }) {
+  const from = numberOf(request.fromOffset, "from_offset");
+  const to = numberOf(request.toOffset, "to_offset");
+  if (from < 0) throw invalid("from_offset", "must not be negative");
+  if (to !== 0 && to < from) throw invalid("to_offset", "must not be below from_offset");
+  return { from, to: to === 0 ? undefined : to };
+}
+
+async function resume(operations: Operations, request: ResumePartitionRequest, signal: AbortSignal) {
+  const { target, acceptIncarnation } = request;
+  switch (target.case) {
+    case "src":
+      return operations.resume({ src: requireSrc(target.value) }, { acceptIncarnation }, signal);
+    case "partition":
+      return operations.resume({ partition: target.value }, { acceptIncarnation }, signal);
+    case "breaker":
+      return operations.resumeBreaker(signal);
+    case undefined:
+      throw invalid("target", "must be src, partition or breaker");
+  }
+}
+
+export const operationsHandlers = (
+  deps: QueryDeps,
+  operations: Operations,
+): Handlers<typeof OperationsService> => ({
+  async getIntake(request, _caller, signal) {
+    const srcs = request.srcs.map((src) => requireSrc(src, "srcs"));
+    const intake = await operations.intake({ srcs, ...rangeOf(request) }, signal);
+    return {
+      partitions: intake.partitions.map(intakeToWire),
+      ...(intake.breaker === undefined ? {} : { breaker: breakerToWire(intake.breaker) }),
+    };
+  },
+
+  async listOutcomes(request, caller, signal) {
+    const { src, pageSize, pageToken } = request;
+    const kinds = request.kinds.map(outcomeKindFromWire);
+    const question = { src, ...rangeOf(request), kinds, pageSize, pageToken };
+    const page = await listOutcomes(deps, operations, question, caller, signal);
+    return { outcomes: page.outcomes.map(outcomeToWire), nextPageToken: page.nextPageToken };
+  },
+
+  async skipOffsets(request, _caller, signal) {
+    const { from, to } = rangeOf(request);
+    if (to === undefined || to <= from) throw invalid("to_offset", "must be above from_offset");
+    const reason = requireText(request.reason, "reason");
+    return { mark: BigInt(await operations.skip(requireSrc(request.src), from, to, reason, signal)) };
+  },
+
+  async resumePartition(request, _caller, signal) {
+    await resume(operations, request, signal);
+    return {};
+  },
+
+  async replayDeadLetters(request, _caller, signal) {
+    const positions = request.positions.map(positionFromWire);
+    if (positions.length === 0 || positions.length > replayPositionsMax) {
+      throw invalid("positions", `must be 1 to ${replayPositionsMax}`);
+    }
+    return { verdicts: verdictsToWire(await operations.replay(positions, signal)) };
+  },
+});

@@ -1,0 +1,147 @@
+/** The gRPC server: limits, health, reflection, and an end that lets running calls finish. */
+import type { DescService } from "@bufbuild/protobuf";
+import { Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
+import { ReflectionService } from "@grpc/reflection";
+import { HealthImplementation } from "grpc-health-check";
+import { LastroError } from "../../core/errors.ts";
+import { HistoryService } from "../../gen/lastro/v1/history_pb.ts";
+import { OperationsService } from "../../gen/lastro/v1/operations_pb.ts";
+import { OwnershipService } from "../../gen/lastro/v1/ownership_pb.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Operations } from "../../ports/operations.ts";
+import type { QueryDeps } from "../../query/deps.ts";
+import { historyHandlers } from "./history-service.ts";
+import { operationsHandlers } from "./operations-service.ts";
+import { ownershipHandlers } from "./ownership-service.ts";
+import { fileDescriptorProtos, serviceDefinition } from "./service-definition.ts";
+import { type Handlers, implementation } from "./unary.ts";
+
+export type GrpcLimits = {
+  readonly receiveBytesMax: number;
+  /** Above a page's 3 MiB, for a single record with a large event. */
+  readonly sendBytesMax: number;
+  readonly concurrentStreamsMax: number;
+  readonly sessionMemoryMbMax: number;
+  readonly connectionAgeMsMax: number;
+  readonly connectionAgeGraceMs: number;
+  readonly connectionIdleMsMax: number;
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+  readonly deadlineMsMax: number;
+};
+
+export const defaultGrpcLimits: GrpcLimits = {
+  receiveBytesMax: 4 * 1024 * 1024,
+  sendBytesMax: 8 * 1024 * 1024,
+  concurrentStreamsMax: 100,
+  sessionMemoryMbMax: 32,
+  connectionAgeMsMax: 30 * 60_000,
+  connectionAgeGraceMs: 5_000,
+  connectionIdleMsMax: 5 * 60_000,
+  keepaliveMs: 60_000,
+  keepaliveTimeoutMs: 20_000,
+  deadlineMsMax: 30_000,
+};
+
+export type GrpcServerOptions = {
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly reflection: boolean;
+  readonly now: Clock;
+  readonly log: Log;
+  readonly limits?: Partial<GrpcLimits>;
+};
+
+export type GrpcServices = { readonly query: QueryDeps; readonly operations: Operations };
+
+export type GrpcServer = AsyncDisposable & {
+  /** host:port. */
+  readonly address: string;
+  /** What health answers for the server and each of its services. */
+  setServing(isServing: boolean): void;
+  /** NOT_SERVING, no new calls, running ones get the grace; then they are cut. */
+  drain(graceMs: number): Promise<void>;
+};
+
+const optionsOf = (limits: GrpcLimits): ServerOptions => ({
+  "grpc.max_receive_message_length": limits.receiveBytesMax,
+  "grpc.max_send_message_length": limits.sendBytesMax,
+  "grpc.max_concurrent_streams": limits.concurrentStreamsMax,
+  "grpc-node.max_session_memory": limits.sessionMemoryMbMax,
+  "grpc.max_connection_age_ms": limits.connectionAgeMsMax,
+  "grpc.max_connection_age_grace_ms": limits.connectionAgeGraceMs,
+  "grpc.max_connection_idle_ms": limits.connectionIdleMsMax,
+  "grpc.keepalive_time_ms": limits.keepaliveMs,
+  "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
+  "grpc.enable_channelz": 0,
+});
+
+const services: readonly DescService[] = [HistoryService, OwnershipService, OperationsService];
+
+export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcServices): Promise<GrpcServer> {
+  const limits = { ...defaultGrpcLimits, ...options.limits };
+  const server = new Server(optionsOf(limits));
+  const unary = { now: options.now, log: options.log, deadlineMsMax: limits.deadlineMsMax };
+  const add = <S extends DescService>(service: S, handlers: Handlers<S>): void =>
+    server.addService(serviceDefinition(service), implementation(service, handlers, unary));
+  add(HistoryService, historyHandlers(parts.query));
+  add(OwnershipService, ownershipHandlers(parts.query));
+  add(OperationsService, operationsHandlers(parts.query, parts.operations));
+  const names = ["", ...services.map((service) => service.typeName)];
+  const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));
+  health.addToServer(server);
+  if (options.reflection) addReflection(server);
+  const port = await bind(server, options);
+
+  let isDraining = false;
+  const setServing = (isServing: boolean): void => {
+    for (const name of names) health.setStatus(name, isServing && !isDraining ? "SERVING" : "NOT_SERVING");
+  };
+  const drain = async (graceMs: number): Promise<void> => {
+    isDraining = true;
+    setServing(false);
+    await shutDown(server, graceMs);
+  };
+  return {
+    address: `${options.host}:${port}`,
+    setServing,
+    drain,
+    [Symbol.asyncDispose]: () => drain(limits.connectionAgeGraceMs),
+  };
+}
+
+function addReflection(server: Server): void {
+  // Reflection reads nothing of a definition but its file descriptors; this is the form with no more fields than that.
+  const definition = (service: DescService) =>
+    ({
+      format: "Protocol Buffer 3 EnumDescriptorProto",
+      type: {},
+      fileDescriptorProtos: fileDescriptorProtos(service.file),
+    }) as const;
+  new ReflectionService(
+    Object.fromEntries(services.map((service) => [service.typeName, definition(service)])),
+  ).addToServer(server);
+}
+
+function bind(server: Server, { host, port }: GrpcServerOptions): Promise<number> {
+  return new Promise((resolve, reject) => {
+    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) return resolve(bound);
+      const why = `gRPC cannot listen on ${host}:${port}; free the port or set another with LASTRO_GRPC_PORT`;
+      reject(new LastroError("CONFIG_INVALID", why, { cause: error }));
+    });
+  });
+}
+
+function shutDown(server: Server, graceMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const cut = setTimeout(() => server.forceShutdown(), graceMs);
+    // Ends also after a cut; a second call finds nothing left to close.
+    server.tryShutdown(() => {
+      clearTimeout(cut);
+      resolve();
+    });
+  });
+}

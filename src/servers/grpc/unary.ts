@@ -1,0 +1,100 @@
+/** One way in for every call: deadline, cancellation, errors. A handler is a function of request, caller and signal. */
+import {
+  create,
+  type DescMethod,
+  type DescService,
+  type MessageInitShape,
+  type MessageShape,
+} from "@bufbuild/protobuf";
+import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import { LastroError } from "../../core/errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { Caller } from "../../query/deps.ts";
+import { grpcStatus } from "./errors.ts";
+import type { Decoded } from "./service-definition.ts";
+
+export type Handler<M extends DescMethod> = (
+  request: MessageShape<M["input"]>,
+  caller: Caller,
+  signal: AbortSignal,
+) => Promise<MessageInitShape<M["output"]>>;
+
+export type Handlers<S extends DescService> = {
+  readonly [Name in keyof S["method"]]: Handler<S["method"][Name]>;
+};
+
+export type UnaryOptions = {
+  readonly now: Clock;
+  readonly log: Log;
+  /** No call takes longer, whatever its client allows. */
+  readonly deadlineMsMax: number;
+};
+
+/** Until access control exists there is one caller. */
+const anyone: Caller = { id: "anonymous" };
+
+type AnyHandler = (request: never, caller: Caller, signal: AbortSignal) => Promise<unknown>;
+
+export function implementation<S extends DescService>(
+  service: S,
+  handlers: Handlers<S>,
+  options: UnaryOptions,
+): UntypedServiceImplementation {
+  const byName: Readonly<Record<string, AnyHandler>> = handlers;
+  return Object.fromEntries(
+    service.methods.map((method) => {
+      const handler = byName[method.localName];
+      if (handler === undefined) throw new LastroError("INTERNAL", `no handler for ${method.name}`);
+      return [method.localName, unary(method, handler, options)];
+    }),
+  );
+}
+
+const tooLate = (): LastroError =>
+  new LastroError("DEADLINE_EXCEEDED", "the answer was not ready in time; ask for less or allow more time");
+
+function unary(
+  method: DescMethod,
+  handler: AnyHandler,
+  options: UnaryOptions,
+): handleUnaryCall<Decoded, unknown> {
+  return (call, callback) => {
+    const abort = new AbortController();
+    const deadline = call.getDeadline();
+    const leftMs = (deadline instanceof Date ? deadline.getTime() : deadline) - options.now();
+    let answered = false;
+    const finish = (error: unknown, message?: unknown): void => {
+      if (answered) return;
+      answered = true;
+      clearTimeout(timer);
+      if (message === undefined) callback(grpcStatus(error));
+      else callback(null, message);
+      abort.abort(tooLate());
+    };
+    // A handler that overlooks its signal does not keep its caller waiting.
+    const timer = setTimeout(() => finish(tooLate()), Math.max(0, Math.min(leftMs, options.deadlineMsMax)));
+    call.on("cancelled", () => finish(tooLate()));
+    answer(method, handler, call.request, abort.signal).then(
+      (message) => finish(undefined, message),
+      (error: unknown) => {
+        if (!(error instanceof LastroError) && !abort.signal.aborted) {
+          options.log.error(
+            "rpc_failed",
+            `${method.name} failed unexpectedly`,
+            { "rpc.method": method.name },
+            error,
+          );
+        }
+        finish(error);
+      },
+    );
+  };
+}
+
+async function answer(method: DescMethod, handler: AnyHandler, request: Decoded, signal: AbortSignal) {
+  if ("malformed" in request) {
+    throw new LastroError("INVALID_ARGUMENT", `the request is no ${method.input.typeName} message`);
+  }
+  return create(method.output, (await handler(request.message as never, anyone, signal)) as never);
+}
