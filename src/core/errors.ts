@@ -6,6 +6,7 @@ export const errorCodes = [
   "STORE_UNAVAILABLE", "STORE_UNSAFE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
   // a partition stops, an operator decides
   "SOURCE_CHANGED", "OFFSET_OUT_OF_RANGE", "MARK_LOST", "VERSION_CONTENTION", "CORRUPT_BATCH",
+  "BREAKER_OPEN",
   // the process refuses to start
   "CONFIG_INVALID", "KEY_MISSING", "KEY_WRONG", "STORE_LOCKED", "STORE_NEWER", "CATALOGUE_INVALID", "TOPIC_UNSUITABLE", "CLUSTER_CHANGED",
   // callers
@@ -15,6 +16,8 @@ export type ErrorCode = (typeof errorCodes)[number];
 
 const transientCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STORE_UNAVAILABLE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
+  "VERSION_CONTENTION",
+  "MARK_LOST",
 ]); // biome-ignore format: a table
 
 export class LastroError extends Error {

@@ -22,12 +22,26 @@ export type BatchReport = {
   readonly delaysMs: readonly number[];
 };
 
+/** Points of the way at which a fault test may end the process. */
+export const intakePoints = [
+  "received",
+  "prepared",
+  "hinted",
+  "appended",
+  "lettered",
+  "accounted",
+  "remembered",
+  "draining",
+] as const;
+export type IntakePoint = (typeof intakePoints)[number];
+
 export type PartitionState = "running" | "waiting" | "stopped" | "released";
 
 export type Observer = {
   /** Runs `work` inside the batch's span, linked to the producers' trace contexts in the headers. */
   aroundBatch<T>(batch: SourceBatch, work: () => Promise<T>): Promise<T>;
   batchDone(report: BatchReport): void;
+  reached(point: IntakePoint): void;
   partition(src: Src, partition: number, state: PartitionState): void;
   breaker(open: boolean): void;
   /** A pure station threw: a bug of ours. */

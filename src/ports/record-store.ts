@@ -93,6 +93,8 @@ export type RecordStore = {
   append(batch: AppendBatch, signal: AbortSignal): Promise<AppendVerdict>;
   /** Writes the outcome rows, then moves the mark by compare-and-set; extends the open account entry or begins one (closed after 60 s or 10,000 offsets). */
   account(step: AccountStep, signal: AbortSignal): Promise<"done" | "mark_lost">;
+  /** Sets `isActive` of these `change` streams right: true on the head alone, and only if its action activates. Repeatable. */
+  repairActive(streams: readonly StreamId[], signal: AbortSignal): Promise<void>;
   /** Whether the store takes writes at all: a durable write of no meaning. */
   probe(signal: AbortSignal): Promise<void>;
   /** Records with one of these rids or uids. */

@@ -1,0 +1,261 @@
+/** ⓪ receive: which partition is read from where, what waits, what stops. The store's mark says where to read, never Kafka's group offset. */
+import { isTransient, LastroError } from "../core/errors.ts";
+import type { Src, TopicId } from "../core/ids.ts";
+import { backoffMs, sleep } from "../lib/backoff.ts";
+import type {
+  BatchControl,
+  EventSource,
+  SourceBatch,
+  SourceHandler,
+  SourcePartition,
+} from "../ports/event-source.ts";
+import type { BreakerState, StoreState } from "../ports/store-state.ts";
+import type { Breaker } from "./breaker.ts";
+import type { IntakeDeps } from "./deps.ts";
+import { ingestBatch } from "./ingest-batch.ts";
+import type { HeldPartition, HeldPartitions, PartitionCondition } from "./partitions.ts";
+
+export type ConsumeDeps = IntakeDeps & {
+  readonly source: EventSource;
+  readonly topic: string;
+  readonly state: Pick<StoreState, "breaker" | "setBreaker">;
+  readonly breaker: Breaker;
+  /** Whether this incarnation of the topic was accepted; the first one ever seen is. */
+  readonly isAccepted: (topicId: TopicId) => boolean;
+  readonly accept: (topicId: TopicId, signal: AbortSignal) => Promise<void>;
+  /** The client is beyond repair: the process must end. */
+  readonly onCrash: (error: LastroError) => void;
+};
+
+export type Consumer = {
+  readonly held: HeldPartitions;
+  start(): Promise<void>;
+  /** Reads a waiting or stopped partition again from its mark. */
+  reopen(src: Src, options: { readonly acceptIncarnation: boolean }): Promise<void>;
+  /** Closes the breaker and reads every partition again. */
+  closeBreaker(): Promise<void>;
+};
+
+export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
+  const held: HeldPartitions = new Map();
+
+  const setCondition = (partition: HeldPartition, condition: PartitionCondition): void => {
+    partition.condition = condition;
+    const state = condition.kind === "opening" ? "waiting" : condition.kind;
+    deps.observer.partition(partition.source.src, partition.source.partition, state);
+  };
+
+  /** Transient trouble waits and tries again for ever; anything else needs an operator. */
+  const fail = (partition: HeldPartition, cause: unknown): void => {
+    if (signal.aborted || held.get(partition.source.src) !== partition) return;
+    deps.source.pause(partition.source.src);
+    deps.heads.clear();
+    const error = asLastroError(cause);
+    const fields = { partition: partition.source.partition, code: error.code };
+    if (!isTransient(error)) {
+      setCondition(partition, { kind: "stopped", code: error.code, message: error.message });
+      deps.log.error("partition_stopped", error.message, fields, error);
+      return;
+    }
+    partition.failures += 1;
+    setCondition(partition, { kind: "waiting", code: error.code, message: error.message });
+    deps.log.warn("partition_waits", error.message, { ...fields, failures: partition.failures });
+    void retryLater(partition);
+  };
+
+  const retryLater = async (partition: HeldPartition): Promise<void> => {
+    const { backoffMinMs, backoffMaxMs } = deps.limits;
+    await sleep(backoffMs(partition.failures, backoffMinMs, backoffMaxMs, deps.random), signal).catch(
+      () => undefined,
+    );
+    if (partition.condition.kind === "waiting") await open(partition);
+  };
+
+  /** Finds where to read, or why not to. */
+  const open = async (partition: HeldPartition): Promise<void> => {
+    const { source } = partition;
+    if (signal.aborted || held.get(source.src) !== partition) return;
+    try {
+      const breaker = await deps.state.breaker(signal);
+      deps.observer.breaker(breaker?.open ?? false);
+      if (breaker?.open) return setCondition(partition, breakerCondition(breaker));
+      if (!deps.isAccepted(source.topicId)) throw incarnationChanged(deps.topic);
+      partition.mark = await startOf(deps, source, signal);
+      deps.source.resume(source.src, partition.mark);
+      setCondition(partition, { kind: "running" });
+    } catch (cause) {
+      fail(partition, cause);
+    }
+  };
+
+  const openBreaker = async (state: BreakerState): Promise<void> => {
+    deps.log.error("breaker_open", breakerCondition(state).message, {
+      rejected: state.rejected,
+      seen: state.seen,
+    });
+    await deps.state.setBreaker(state, signal);
+    deps.observer.breaker(true);
+    for (const partition of held.values()) {
+      if (partition.condition.kind === "stopped") continue;
+      deps.source.pause(partition.source.src);
+      setCondition(partition, breakerCondition(state));
+    }
+  };
+
+  const handler: SourceHandler = {
+    assigned(source) {
+      for (const [src, other] of held) if (other.source.partition === source.partition) held.delete(src);
+      const partition: HeldPartition = {
+        source,
+        condition: { kind: "opening" },
+        failures: 0,
+        mark: undefined,
+        logEnd: source.logEnd,
+      };
+      held.set(source.src, partition);
+      void open(partition);
+    },
+    async batch(batch, control) {
+      const partition = held.get(batch.src);
+      if (partition === undefined) return batch.from;
+      try {
+        return await ingestSlices(deps, batch, partition, control, openBreaker);
+      } catch (cause) {
+        fail(partition, cause);
+        return partition.mark ?? batch.from;
+      }
+    },
+    revoked(src) {
+      const partition = held.get(src);
+      held.delete(src);
+      deps.heads.clear();
+      if (partition !== undefined) deps.observer.partition(src, partition.source.partition, "released");
+    },
+    stopped(src, error) {
+      const partition = held.get(src);
+      if (partition !== undefined) fail(partition, error);
+    },
+    crashed: deps.onCrash,
+  };
+
+  return {
+    held,
+    start: () => deps.source.start(handler),
+    async reopen(src, { acceptIncarnation }) {
+      const partition = held.get(src);
+      if (partition === undefined)
+        throw new LastroError(
+          "FAILED_PRECONDITION",
+          "this process does not hold that partition; ask the one that does (see its log or the consumer group)",
+        );
+      const isReplaced = acceptIncarnation && (await acceptTopic(deps, partition, signal));
+      if (!isReplaced) await open(partition);
+    },
+    async closeBreaker() {
+      await deps.state.setBreaker({ open: false, sinceMs: deps.now(), rejected: 0, seen: 0 }, signal);
+      deps.breaker.reset();
+      await Promise.all([...held.values()].filter(({ condition }) => condition.kind === "waiting").map(open));
+    },
+  };
+}
+
+/** Works through a batch in slices of bounded size; returns the new mark. */
+async function ingestSlices(
+  deps: ConsumeDeps,
+  batch: SourceBatch,
+  partition: HeldPartition,
+  control: BatchControl,
+  openBreaker: (state: BreakerState) => Promise<void>,
+): Promise<number> {
+  partition.logEnd = Math.max(partition.logEnd, batch.logEnd);
+  for (const slice of slices(batch, deps.limits.batchSizeMax)) {
+    if (control.isStale()) break;
+    const end = await deps.observer.aroundBatch(slice, () => ingestBatch(deps, slice, control));
+    if (end.kind === "stale") break;
+    if (end.kind === "mark_lost")
+      throw new LastroError(
+        "MARK_LOST",
+        "another process accounts for this partition; reading its mark again",
+      );
+    partition.mark = slice.to;
+    partition.failures = 0;
+    deps.observer.batchDone(end.report);
+    deps.source.commit(slice.src, slice.to);
+    const flood = deps.breaker.note(end.prepared, end.fates, deps.now());
+    if (flood !== undefined) {
+      await openBreaker(flood);
+      break;
+    }
+  }
+  return partition.mark ?? batch.from;
+}
+
+function* slices(batch: SourceBatch, sizeMax: number): Generator<SourceBatch> {
+  let from = batch.from;
+  for (let start = 0; start < batch.events.length || from < batch.to; start += sizeMax) {
+    const events = batch.events.slice(start, start + sizeMax);
+    const to = batch.events[start + sizeMax]?.offset ?? batch.to;
+    yield { ...batch, from, to, events };
+    from = to;
+  }
+}
+
+/** The mark; without one the earliest offset. What retention took before it was read is a gap. */
+async function startOf(deps: ConsumeDeps, source: SourcePartition, signal: AbortSignal): Promise<number> {
+  const mark = await deps.records.mark(source.src, signal);
+  if (mark === undefined) return source.logStart;
+  if (mark > source.logEnd) {
+    throw new LastroError(
+      "OFFSET_OUT_OF_RANGE",
+      `the store has accounted up to ${mark}, but the partition ends at ${source.logEnd}: the topic was restored or truncated; restore it, or read a new topic`,
+    );
+  }
+  if (mark >= source.logStart) return mark;
+  const gap = { kind: "gap", from: mark, to: source.logStart, cause: "retention" } as const;
+  deps.log.error(
+    "events_lost_to_retention",
+    "Kafka's retention removed offsets before they were read; they are accounted as a gap",
+    { partition: source.partition, from: mark, to: source.logStart },
+  );
+  await deps.records.account(
+    { src: source.src, from: mark, to: source.logStart, atMs: deps.now(), outcomes: [gap] },
+    signal,
+  );
+  return source.logStart;
+}
+
+/** Returns whether the source now announces the partition anew. */
+async function acceptTopic(
+  deps: ConsumeDeps,
+  { source }: HeldPartition,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const current = (await deps.source.partitions(signal)).find(
+    ({ partition }) => partition === source.partition,
+  );
+  if (current === undefined) throw new LastroError("NOT_FOUND", "the topic has no such partition now");
+  await deps.accept(current.topicId, signal);
+  if (current.src === source.src) return false;
+  await deps.source.acceptIncarnation(source.partition);
+  return true;
+}
+
+const breakerCondition = ({ rejected, seen }: BreakerState) =>
+  ({
+    kind: "waiting",
+    code: "BREAKER_OPEN",
+    message: `${rejected} of the last ${seen} messages were rejected, from several producers: that looks like a wrong deployment. Look at the dead letters, mend the cause, then close the breaker (ResumePartition with close_breaker)`,
+  }) as const;
+
+const incarnationChanged = (topic: string): LastroError =>
+  new LastroError(
+    "SOURCE_CHANGED",
+    `topic ${topic} was deleted and created anew: what the old one still held is gone. If that was meant, resume the partition accepting the new incarnation`,
+  );
+
+const asLastroError = (cause: unknown): LastroError =>
+  cause instanceof LastroError
+    ? cause
+    : new LastroError("STORE_UNAVAILABLE", "an unexpected error; the partition waits and tries again", {
+        cause,
+      });

@@ -1,0 +1,38 @@
+/** What intake is joined with, and its bounds. */
+import type { Catalogue } from "../core/catalogue.ts";
+import type { ParseOptions } from "../core/envelope.ts";
+import type { Clock, Randomness } from "../ports/clock.ts";
+import type { DeadLetters } from "../ports/dead-letters.ts";
+import type { DedupHints } from "../ports/dedup-hints.ts";
+import type { Log } from "../ports/log.ts";
+import type { Observer } from "../ports/observer.ts";
+import type { RecordStore } from "../ports/record-store.ts";
+import type { DataKeys } from "../privacy/data-keys.ts";
+import type { LookupKey } from "../privacy/lookup-key.ts";
+import type { HeadCache } from "./head-cache.ts";
+
+export type IntakeLimits = {
+  /** Events in one append. */
+  readonly batchSizeMax: number;
+  /** Appends of one batch before the partition waits. */
+  readonly attemptsMax: number;
+  readonly backoffMinMs: number;
+  readonly backoffMaxMs: number;
+};
+
+export type IntakeDeps = {
+  readonly records: RecordStore;
+  readonly hints: DedupHints;
+  readonly deadLetters: DeadLetters;
+  readonly lookup: LookupKey;
+  readonly dataKeys: DataKeys;
+  readonly catalogue: Catalogue;
+  readonly catalogueDigest: string;
+  readonly parse: Omit<ParseOptions, "nowMs">;
+  readonly heads: HeadCache;
+  readonly limits: IntakeLimits;
+  readonly now: Clock;
+  readonly random: Randomness;
+  readonly observer: Observer;
+  readonly log: Log;
+};

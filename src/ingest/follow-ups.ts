@@ -1,0 +1,72 @@
+/** What a stored record entails: its predecessor deactivated, its owner's facts, the other ids of its entity. All of it may be repeated. */
+import type { OwnershipKey, StreamId } from "../core/ids.ts";
+import { searchable } from "../core/projection.ts";
+import type { AppendBatch, OwnershipFacts } from "../ports/record-store.ts";
+import type { Candidate } from "./prepare.ts";
+
+export type StoredVersion = { readonly candidate: Candidate; readonly version: number };
+export type FollowUps = Pick<AppendBatch, "deactivate" | "ownerships" | "aliases">;
+
+const dayMs = 86_400_000;
+
+export function followUpsOf(stored: readonly StoredVersion[]): FollowUps {
+  const firstVersions = new Map<StreamId, number>();
+  const facts = new Map<OwnershipKey, OwnershipFacts>();
+  for (const { candidate, version } of stored) {
+    if (candidate.kind === "change") {
+      firstVersions.set(candidate.stream, Math.min(version, firstVersions.get(candidate.stream) ?? version));
+    }
+    if (candidate.ownership !== undefined) {
+      facts.set(
+        candidate.ownership,
+        mergeFacts(facts.get(candidate.ownership), candidate.ownership, candidate),
+      );
+    }
+  }
+  return {
+    deactivate: [...firstVersions]
+      .filter(([, first]) => first > 1)
+      .map(([stream, first]) => ({ stream, version: first - 1 })),
+    ownerships: [...facts.values()],
+    aliases: stored.filter(({ version }) => version === 1).flatMap(({ candidate }) => aliasesOf(candidate)),
+  };
+}
+
+const including = <T>(values: readonly T[], value: T | undefined): readonly T[] =>
+  value === undefined || values.includes(value) ? values : [...values, value];
+
+function mergeFacts(
+  before: OwnershipFacts | undefined,
+  ownership: OwnershipKey,
+  candidate: Candidate,
+): OwnershipFacts {
+  const { envelope, classified } = candidate;
+  const atMs = envelope.timestamp.ms;
+  const { legalBasis, purpose, retentionDays } = classified.processing ?? {};
+  const retainUntilMs = retentionDays === undefined ? before?.retainUntilMs : atMs + retentionDays * dayMs;
+  return {
+    ownership,
+    tenant: envelope.tenant,
+    ownershipId: envelope.ownershipId ?? "",
+    firstEventAtMs: Math.min(atMs, before?.firstEventAtMs ?? atMs),
+    lastEventAtMs: Math.max(atMs, before?.lastEventAtMs ?? atMs),
+    producers: including(before?.producers ?? [], envelope.producerService),
+    legalBases: including(before?.legalBases ?? [], legalBasis),
+    purposes: including(before?.purposes ?? [], purpose),
+    retainUntilMs:
+      retainUntilMs === undefined
+        ? undefined
+        : Math.max(retainUntilMs, before?.retainUntilMs ?? retainUntilMs),
+  };
+}
+
+function aliasesOf({ envelope, classified: { entity }, stream }: Candidate): AppendBatch["aliases"] {
+  return entity.candidateIds.map((candidateId) => ({
+    tenant: envelope.tenant,
+    namespace: entity.namespace,
+    entityType: entity.type,
+    entityId: searchable(entity.id),
+    candidateId: searchable(candidateId),
+    stream,
+  }));
+}

@@ -1,0 +1,102 @@
+/** Starts the service as a process of its own, as a user would, on free ports; may be told to die at a point of the way. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { fileURLToPath } from "node:url";
+import type { IntakePoint } from "../../src/ports/observer.ts";
+
+const entry = fileURLToPath(new URL("./service-main.ts", import.meta.url));
+const readyTimeoutMs = 60_000;
+const pollMs = 50;
+
+export type LastroProcess = {
+  readonly grpcAddress: string;
+  readonly httpUrl: string;
+  readonly process: ChildProcess;
+  /** Everything printed so far. */
+  output(): string;
+  /** Resolves with the exit code, or the signal that ended it. */
+  readonly ended: Promise<number | string>;
+  stop(signal?: NodeJS.Signals): Promise<number | string>;
+};
+
+export type LastroOptions = {
+  readonly env: Readonly<Record<string, string>>;
+  /** SIGKILLs itself the n-th time the point is reached. */
+  readonly dieAt?: { readonly point: IntakePoint; readonly times: number };
+};
+
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  await new Promise((done) => server.close(done));
+  return address.port;
+}
+
+/** Resolves as soon as the process runs; see `untilReady`. */
+export async function spawnLastro(options: LastroOptions): Promise<LastroProcess> {
+  const [grpcPort, httpPort] = [await freePort(), await freePort()];
+  const grpcAddress = `127.0.0.1:${grpcPort}`;
+  const httpAddress = `127.0.0.1:${httpPort}`;
+  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      LASTRO_GRPC_ADDRESS: grpcAddress,
+      LASTRO_HTTP_ADDRESS: httpAddress,
+      ...options.env,
+      ...(options.dieAt && { LASTRO_TEST_DIE_AT: `${options.dieAt.point}:${options.dieAt.times}` }),
+    },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let printed = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      printed += text;
+    });
+  }
+  const ended = once(child, "exit").then(([code, signal]) => (code ?? signal) as number | string);
+  return {
+    grpcAddress,
+    httpUrl: `http://${httpAddress}`,
+    process: child,
+    output: () => printed,
+    ended,
+    stop(signal = "SIGTERM") {
+      child.kill(signal);
+      return ended;
+    },
+  };
+}
+
+/** Starts the service and waits until it says it is ready. */
+export async function startLastro(options: LastroOptions): Promise<LastroProcess> {
+  const lastro = await spawnLastro(options);
+  await until(
+    "the service is ready",
+    async () => (await fetch(`${lastro.httpUrl}/readyz`)).ok,
+    readyTimeoutMs,
+    lastro,
+  );
+  return lastro;
+}
+
+/** Polls until the condition holds; a process that ended meanwhile is an error. */
+export async function until(
+  what: string,
+  condition: () => Promise<boolean>,
+  timeoutMs: number,
+  lastro?: LastroProcess,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    if (await condition().catch(() => false)) return;
+    const exited = lastro?.process.exitCode ?? lastro?.process.signalCode ?? null;
+    if (exited !== null)
+      throw new Error(`the service ended (${exited}) before ${what}:\n${lastro?.output()}`);
+    if (performance.now() > deadline)
+      throw new Error(`${what}: not within ${timeoutMs} ms\n${lastro?.output() ?? ""}`);
+    await new Promise((done) => setTimeout(done, pollMs));
+  }
+}

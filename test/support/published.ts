@@ -1,0 +1,78 @@
+/** A load whose right outcome is known: streams, copies, conflicts and bad data, published to a real topic. */
+import kafkajs from "kafkajs";
+import { eventStream, seededRandom } from "../bench/events.ts";
+
+export type Published = {
+  /** Event ids (producer/id) that must end as exactly one record each. */
+  readonly ids: ReadonlySet<string>;
+  readonly messages: number;
+  readonly duplicates: number;
+  readonly conflicts: number;
+  readonly rejected: number;
+};
+
+export type LoadOptions = { readonly seed: number; readonly events: number; readonly entities: number };
+type Message = { readonly key: string; readonly value: string };
+
+const [copyShare, conflictShare, poisonShare] = [0.05, 0.01, 0.01];
+const sendSize = 500;
+
+/** Messages in publishing order: copies and conflicts come behind their original, with the same key, hence in the same partition. */
+export function makeLoad({
+  seed,
+  events,
+  entities,
+}: LoadOptions): Published & { readonly batch: readonly Message[] } {
+  const random = seededRandom(seed);
+  const batch: Message[] = [];
+  const ids = new Set<string>();
+  const counts = { duplicates: 0, conflicts: 0, rejected: 0 };
+  const originals = eventStream(seed, { entities, ownerships: 25, startMs: Date.UTC(2026, 10, 1) });
+  while (batch.length < events) {
+    const dice = random();
+    const earlier = batch[Math.floor(random() * batch.length)];
+    if (dice < copyShare && earlier !== undefined && isEvent(earlier)) {
+      counts.duplicates += 1;
+      batch.push(earlier);
+    } else if (dice < copyShare + conflictShare && earlier !== undefined && isEvent(earlier)) {
+      counts.conflicts += 1;
+      batch.push({
+        ...earlier,
+        value: earlier.value.replace('"environment":"production"', '"environment":"other"'),
+      });
+    } else if (dice < copyShare + conflictShare + poisonShare) {
+      counts.rejected += 1;
+      batch.push({ key: "poison", value: `{"broken": ${counts.rejected},}` });
+    } else {
+      const { value: event } = originals.next();
+      batch.push(event);
+      ids.add(idOf(event.value));
+    }
+  }
+  return { batch, ids, messages: batch.length, ...counts };
+}
+
+/** A conflict is never copied, so that every copy is of an original. */
+const isEvent = ({ value }: Message): boolean => value.includes('"environment":"production"');
+
+export function idOf(value: string): string {
+  const event = JSON.parse(value) as { producer_service: string; metadata: { event_id: string } };
+  return `${event.producer_service}/${event.metadata.event_id}`;
+}
+
+export async function publish(
+  brokers: readonly string[],
+  topic: string,
+  messages: readonly Message[],
+): Promise<void> {
+  const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
+  const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  await producer.connect();
+  try {
+    for (let start = 0; start < messages.length; start += sendSize) {
+      await producer.send({ topic, acks: -1, messages: messages.slice(start, start + sendSize) });
+    }
+  } finally {
+    await producer.disconnect();
+  }
+}

@@ -1,0 +1,14 @@
+/** The service as `src/main.ts` starts it, but it can be told to end like a machine that loses power. */
+import { runService } from "../../src/app.ts";
+import type { IntakePoint } from "../../src/ports/observer.ts";
+
+const [point, times] = (process.env["LASTRO_TEST_DIE_AT"] ?? "").split(":");
+let reached = 0;
+
+process.exitCode = await runService(process.env, {
+  reached(at: IntakePoint) {
+    if (at !== point) return;
+    reached += 1;
+    if (reached === Number(times)) process.kill(process.pid, "SIGKILL");
+  },
+});
