@@ -57,9 +57,19 @@ export async function mustRun(command, args, options) {
  * Starts a server in a process group of its own, so that a Ctrl-C in the terminal reaches the launcher first and the
  * order of stopping stays the launcher's; resolves when `ready` says that it answers.
  * @param {{ name: string, command: string, args: string[], logFile: string, env?: Record<string, string>,
- *           ready: () => Promise<boolean>, readyMsMax: number, stopMsMax: number }} server
+ *           ready: () => Promise<boolean>, readyMsMax: number, stopMsMax: number, spawned?: (pid: number) => void }} server
  */
-export async function startServer({ name, command, args, logFile, env, ready, readyMsMax, stopMsMax }) {
+export async function startServer({
+  name,
+  command,
+  args,
+  logFile,
+  env,
+  ready,
+  readyMsMax,
+  stopMsMax,
+  spawned,
+}) {
   const out = openSync(logFile, "w");
   const child = spawn(command, args, {
     cwd: dirname(logFile),
@@ -68,6 +78,7 @@ export async function startServer({ name, command, args, logFile, env, ready, re
     env: { ...process.env, ...env },
   });
   closeSync(out);
+  spawned?.(child.pid ?? 0);
   let ended = false;
   const exited = new Promise((resolve) => {
     const end = (/** @type {number | null} */ code) => {

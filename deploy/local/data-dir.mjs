@@ -10,6 +10,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { sleep } from "./child.mjs";
+import { root } from "./prepare.mjs";
 
 const leftoverMsMax = 15_000;
 
@@ -42,7 +43,7 @@ const isLauncher = (pid) => {
   }
 };
 
-/** @param {string} file @returns {{ pid: number, servers: number[] } | undefined} */
+/** @param {string} file @returns {{ pid: number, processes: number[] } | undefined} */
 const readLock = (file) => {
   try {
     return JSON.parse(readFileSync(file, "utf8"));
@@ -51,29 +52,33 @@ const readLock = (file) => {
   }
 };
 
-/** @param {string} dataDir @param {number[]} pids of servers that worked in folders of this data folder */
-async function endLeftovers(dataDir, pids) {
-  const folder = `${realpathSync(dataDir)}/`;
-  const ours = pids.filter((pid) => linkTarget(`/proc/${pid}/cwd`)?.startsWith(folder));
-  for (const pid of ours) process.kill(pid, "SIGTERM");
-  const deadline = Date.now() + leftoverMsMax;
-  while (ours.some(isAlive) && Date.now() < deadline) await sleep(50);
+/** Ends what works in this data folder or in the checkout, in the order given: the service before its servers.
+ * @param {string[]} folders @param {number[]} pids */
+async function endLeftovers(folders, pids) {
+  const real = folders.map((folder) => realpathSync(folder));
+  for (const pid of pids) {
+    const cwd = linkTarget(`/proc/${pid}/cwd`);
+    if (cwd === undefined || !real.some((folder) => cwd === folder || cwd.startsWith(`${folder}/`))) continue;
+    process.kill(pid, "SIGTERM");
+    const deadline = Date.now() + leftoverMsMax;
+    while (isAlive(pid) && Date.now() < deadline) await sleep(50);
+  }
 }
 
 /**
  * Takes the data folder or says who has it.
  * @param {string} dataDir absolute
- * @returns {Promise<{ note(servers: number[]): void, release(): void }>}
+ * @returns {Promise<{ note(processes: number[]): void, release(): void }>}
  */
 export async function takeDataDir(dataDir) {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = join(dataDir, "launcher.lock");
-  const note = (/** @type {number[]} */ servers) => {
-    writeFileSync(`${file}.new`, JSON.stringify({ pid: process.pid, servers }));
+  const note = (/** @type {number[]} */ processes) => {
+    writeFileSync(`${file}.new`, JSON.stringify({ pid: process.pid, processes }));
     renameSync(`${file}.new`, file);
   };
   try {
-    writeFileSync(file, JSON.stringify({ pid: process.pid, servers: [] }), { flag: "wx" });
+    writeFileSync(file, JSON.stringify({ pid: process.pid, processes: [] }), { flag: "wx" });
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST") throw error;
     const held = readLock(file);
@@ -81,7 +86,7 @@ export async function takeDataDir(dataDir) {
       throw new Error(
         `Lastro already runs from ${dataDir} (process ${held.pid}): stop that one with Ctrl-C, or set LASTRO_DATA_DIR to another folder`,
       );
-    await endLeftovers(dataDir, held?.servers ?? []);
+    await endLeftovers([dataDir, root], held?.processes ?? []);
     note([]);
   }
   return { note, release: () => rmSync(file, { force: true }) };

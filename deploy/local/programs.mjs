@@ -21,7 +21,7 @@ import { fileURLToPath } from "node:url";
 import { mustRun, run } from "./child.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
-export const kafkaVersion = "4.1.1";
+export const kafkaVersion = "4.1.2";
 const javaMajorMin = 17;
 
 /** @typedef {(line: string) => void} Log */

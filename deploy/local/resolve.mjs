@@ -24,6 +24,7 @@ import { explain } from "./prepare.mjs";
  * @property {(port: number) => Promise<boolean>} isFree
  * @property {(options: import("./servers.mjs").StartOptions) => Promise<RunningServer>} start
  * @property {(line: string) => void} log
+ * @property {(pid: number) => void} spawned
  */
 
 const host = "127.0.0.1";
@@ -49,7 +50,12 @@ async function resolveServer(part, name, defaultPort, toValue, change, around) {
       env: { [name]: toValue(where) },
     };
   const port = (await around.isFree(defaultPort)) ? defaultPort : undefined;
-  const server = await around.start({ dir: join(around.dataDir, part), port, log: around.log });
+  const server = await around.start({
+    dir: join(around.dataDir, part),
+    port,
+    log: around.log,
+    spawned: around.spawned,
+  });
   const started = { part, where: server.address, what: `${server.what}, started for you`, change };
   return { part: started, env: { [name]: toValue(server.address) }, server };
 }

@@ -11,6 +11,7 @@ import { ferretdbProgram, findProgram, kafkaJars, redisProgram } from "./program
  * @property {string} dir data, settings and the log file; started again on the same folder and port, it has everything
  * @property {number | undefined} [port] a free one unless given
  * @property {(line: string) => void} [log] hears about downloads
+ * @property {(pid: number) => void} [spawned] hears of the process before it answers
  *
  * @typedef {object} RunningServer
  * @property {string} url as the variable of the service takes it
@@ -63,7 +64,7 @@ controlled.shutdown.enable=false
 `;
 
 /** @param {StartOptions} options @returns {Promise<RunningServer>} */
-export async function startKafka({ dir, port, log = silent }) {
+export async function startKafka({ dir, port, spawned = silent, log = silent }) {
   const { libs, version, from } = await kafkaJars(log);
   const brokerPort = port ?? (await freePort());
   mkdirSync(dir, { recursive: true });
@@ -97,6 +98,7 @@ export async function startKafka({ dir, port, log = silent }) {
     ],
     logFile: join(dir, "kafka.log"),
     ready: () => answersAsKafka(host, brokerPort),
+    spawned,
     readyMsMax: 90_000,
     stopMsMax: 20_000,
   });
@@ -112,7 +114,7 @@ export async function startKafka({ dir, port, log = silent }) {
 }
 
 /** @param {StartOptions & { appendonly?: boolean }} options @returns {Promise<RunningServer>} */
-export async function startRedis({ dir, port, log = silent, appendonly = false }) {
+export async function startRedis({ dir, port, spawned = silent, log = silent, appendonly = false }) {
   const { program, from } = await redisProgram(log);
   const redisPort = port ?? (await freePort());
   mkdirSync(dir, { recursive: true });
@@ -133,6 +135,7 @@ export async function startRedis({ dir, port, log = silent, appendonly = false }
     ],
     logFile: join(dir, "redis.log"),
     ready: () => answersAsRedis(host, redisPort),
+    spawned,
     readyMsMax: 20_000,
     stopMsMax: 10_000,
   });
@@ -168,7 +171,7 @@ async function initiateReplicaSet(url) {
 
 /** For tests: LASTRO_TEST_MONGODB_URL, else mongod, else FerretDB. @param {StartOptions} options
  * @returns {Promise<RunningServer>} */
-export async function startMongo({ dir, port, log = silent }) {
+export async function startMongo({ dir, port, spawned = silent, log = silent }) {
   const given = process.env["LASTRO_TEST_MONGODB_URL"];
   if (given) {
     const nothing = { pid: 0, exited: new Promise(() => {}), stop: async () => {}, kill: () => {} };
@@ -196,6 +199,7 @@ export async function startMongo({ dir, port, log = silent }) {
       : { command: await ferretdbProgram(log), args: [address, dir] }),
     logFile: join(dir, "mongo.log"),
     ready: () => answersAsMongo(host, mongoPort),
+    spawned,
     readyMsMax: 60_000,
     stopMsMax: 10_000,
   });

@@ -27,15 +27,16 @@ const serviceEnv = (env) =>
 
 /**
  * Runs the service until it ends or the launcher is told to stop; its exit code is the launcher's.
- * @param {string} node @param {Record<string, string>} env @returns {Promise<number>}
+ * @param {string} node @param {Record<string, string>} env @param {(pid: number) => void} spawned @returns {Promise<number>}
  */
-async function runService(node, env) {
+async function runService(node, env, spawned) {
   const service = spawn(node, [join(root, "src", "main.ts"), ...process.argv.slice(2)], {
     cwd: root,
     detached: true,
     stdio: ["ignore", "inherit", "inherit"],
     env: { ...serviceEnv(process.env), ...env },
   });
+  spawned(service.pid ?? 0);
   /** @type {Promise<number>} */
   const ended = new Promise((done) => {
     service.once("error", (error) => {
@@ -59,11 +60,16 @@ async function main() {
   const lock = await takeDataDir(dataDir);
   /** @type {import("./servers.mjs").RunningServer[]} */
   const started = [];
+  /** @type {number[]} */
+  const pids = [];
+  const spawned = (/** @type {number} */ pid) => {
+    pids.unshift(pid);
+    lock.note(pids);
+  };
   /** @param {import("./resolve.mjs").Resolved} resolved */
   const adopt = ({ part, server }) => {
     if (!server) return;
     started.push(server);
-    lock.note(started.map(({ pid }) => pid));
     void server.exited.then((code) => {
       if (started.includes(server))
         log(
@@ -73,20 +79,21 @@ async function main() {
   };
   try {
     const node = await prepare(log);
-    const around = { env: process.env, dataDir, isFree, log };
+    const around = { env: process.env, dataDir, isFree, log, spawned };
     const kafka = await resolveKafka({ ...around, answers: answersAsKafka, start: startKafka });
     adopt(kafka);
     const redis = await resolveRedis({ ...around, answers: answersAsRedis, start: startRedis });
     adopt(redis);
     const store = resolveStore(around);
     if (stopping) return 130;
-    return await runService(node, {
+    const env = {
       ...kafka.env,
       ...redis.env,
       ...store.env,
       LASTRO_DATA_DIR: dataDir,
       LASTRO_LAUNCHED: JSON.stringify([kafka.part, redis.part, store.part]),
-    });
+    };
+    return await runService(node, env, spawned);
   } finally {
     await Promise.all(started.splice(0).map((server) => server.stop()));
     lock.release();
