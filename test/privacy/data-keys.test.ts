@@ -8,6 +8,7 @@ import {
   producerKeyNeed,
   subjectKeyNeed,
 } from "../../src/privacy/data-keys.ts";
+import { wrapDek } from "../../src/privacy/wrapped-key.ts";
 import { countedRandomness, memoryKeyRing, memoryKeyStore } from "../support/memory-keys.ts";
 
 const signal = new AbortController().signal;
@@ -94,11 +95,21 @@ test("a clock that went back makes opened keys too old", async () => {
 });
 
 test("the newest revision that is not destroyed seals", async () => {
-  const { keys, open, documentOf } = setUp();
+  const { keys, ring, open, documentOf } = setUp();
   const [first] = (await open().forSealing([subject], signal)).values();
   const document = documentOf(subject.id);
   const [key] = document.keys;
   if (key === undefined) throw new Error("no key");
+  const newer = { ...key, kid: "CCCCCCCCCCCCCCCCCCCCCA" as Kid, revision: 2 };
+  newer.wrapped = wrapDek(ring.current(), document.id, newer.kid, Buffer.alloc(32, 5), countedRandomness());
+  for (const both of [
+    [key, newer],
+    [newer, key],
+  ]) {
+    keys.put({ ...document, keys: both });
+    const [sealing] = (await open().forSealing([subject], signal)).values();
+    expect(sealing).toEqual({ kid: newer.kid, key: Buffer.alloc(32, 5) });
+  }
   const destroyed = { ...key, kid: "BBBBBBBBBBBBBBBBBBBBBA" as Kid, revision: 2, wrapped: null };
   keys.put({ ...document, keys: [key, destroyed] });
   expect([...(await open().forSealing([subject], signal)).values()]).toEqual([first]);

@@ -3,8 +3,10 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { LastroError } from "../../src/core/errors.ts";
 import type { Rid } from "../../src/core/ids.ts";
+import { encrypt } from "../../src/privacy/aes-gcm.ts";
 import { openBody, partsAgree } from "../../src/privacy/open-body.ts";
 import { type SealedBody, sealEvent } from "../../src/privacy/seal.ts";
+import { partAad, partKey } from "../../src/privacy/sealed-format.ts";
 import { bytesOf, sealInputOf, sealVectors } from "../support/seal-vectors.ts";
 
 const [vector] = sealVectors.filter(({ name }) => name === "subject-with-actor-cuts");
@@ -130,4 +132,70 @@ test("parts of two records cannot be put together", () => {
   const other = sealed(Buffer.from('{"a":"c"}'), [{ start: 5, end: 8, class: "a" }], `${base.rid}0` as Rid);
   const mixed = Buffer.concat([one.body.subarray(0, -40), other.body.subarray(-40)]);
   expect(isRefused(() => openBody(mixed, base.rid, openAll))).toBe(true);
+});
+
+/** A body that opens under its keys, whatever its parts say. */
+function bodyOf(
+  parts: readonly { readonly meta: string; readonly data: string; readonly metaBytes?: number }[],
+): Uint8Array {
+  const sealedParts = parts.map(({ meta, data, metaBytes }, number) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(metaBytes ?? Buffer.byteLength(meta));
+    const plaintext = Buffer.concat([Buffer.alloc(32), length, Buffer.from(meta), Buffer.from(data)]);
+    const head = Buffer.alloc(21);
+    head.write(number === 0 ? "s" : "a");
+    head.writeUInt32BE(plaintext.length, 17);
+    const [key, nonce] = [
+      partKey(openAll(number === 0 ? "s" : "a"), number, base.rid),
+      Buffer.alloc(12, number),
+    ];
+    const { ciphertext, tag } = encrypt(key, nonce, partAad(number, head), plaintext);
+    return Buffer.concat([head, nonce, ciphertext, tag]);
+  });
+  return Buffer.concat([Buffer.from("LB1"), Buffer.of(parts.length), ...sealedParts]);
+}
+const description = JSON.parse(vector.expected.parts[0]?.meta ?? "");
+const metaWith = (changed: object): string =>
+  JSON.stringify({ ...description, cuts: [[2, 3, 1]], ...changed });
+const cutPart = { meta: "{}", data: "abc" };
+
+test("the parts of the crafted bodies below open when nothing is wrong with them", () => {
+  const { content } = openBody(bodyOf([{ meta: metaWith({}), data: "0156" }, cutPart]), base.rid, openAll);
+  expect(Buffer.from(content?.value ?? []).toString()).toBe("01abc56");
+});
+
+test.each([
+  [
+    "cuts that overlap",
+    [
+      {
+        meta: metaWith({
+          cuts: [
+            [2, 2, 1],
+            [3, 1, 1],
+          ],
+        }),
+        data: "0156",
+      },
+      cutPart,
+    ],
+  ],
+  ["a cut behind the end", [{ meta: metaWith({ cuts: [[5, 3, 1]] }), data: "0156" }, cutPart]],
+  ["a cut that names part 0", [{ meta: metaWith({ cuts: [[2, 3, 0]] }), data: "0156" }, cutPart]],
+  ["a cut that names no part", [{ meta: metaWith({ cuts: [[2, 3, 2]] }), data: "0156" }, cutPart]],
+  ["cuts longer than their part", [{ meta: metaWith({ cuts: [[2, 4, 1]] }), data: "0156" }, cutPart]],
+  ["a part that no cut uses up", [{ meta: metaWith({ cuts: [[2, 2, 1]] }), data: "0156" }, cutPart]],
+  ["a description that is no JSON", [{ meta: "{", data: "0156" }, cutPart]],
+  ["a description with an unknown member", [{ meta: metaWith({ x: 1 }), data: "0156" }, cutPart]],
+  ["a description without its tenant", [{ meta: metaWith({ tenant: undefined }), data: "0156" }, cutPart]],
+  ["a description longer than its part", [{ meta: metaWith({}), data: "0156", metaBytes: 999_999 }, cutPart]],
+  [
+    "a later part with a description",
+    [
+      { meta: metaWith({}), data: "0156" },
+      { meta: "[]", data: "abc" },
+    ],
+  ],
+])("a body with %s is refused though its keys fit", (_what, parts) => {
+  expect(isRefused(() => openBody(bodyOf(parts), base.rid, openAll))).toBe(true);
 });

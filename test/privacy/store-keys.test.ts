@@ -93,3 +93,15 @@ test("a refreshed ring with another key under a known epoch is not taken over", 
   expect(ring.current().epoch).toBe(1);
   expect(ring.all()[1]?.key).toEqual(Buffer.alloc(32, 2));
 });
+
+test("a KEK that was rotated out stays out while it lies in the ring, until it is made current again", async () => {
+  const store = state();
+  const outer = memoryKeyRing([1, 2]);
+  const { identity, ring } = await open(store, outer);
+  await store.replace({ ...identity, keks: identity.keks.filter(({ epoch }) => epoch === 2) }, 1, signal);
+  await ring.refresh();
+  expect(store.identity()?.keks.map(({ epoch }) => epoch)).toEqual([2]);
+  outer.currentEpoch = 1;
+  await ring.refresh();
+  expect(store.identity()?.keks.map(({ epoch }) => epoch)).toEqual([2, 1]);
+});
