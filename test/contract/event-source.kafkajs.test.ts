@@ -9,7 +9,7 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 
 describe("the event source on kafkajs", () => {
   const topicReader = openTopicReader({ brokers: kafkaBrokers(), clientId: "lastro-test" });
-  afterAll(() => topicReader[Symbol.asyncDispose]());
+  afterAll(async () => topicReader[Symbol.asyncDispose]());
   eventSourceContract((options) =>
     openKafkajsSource({
       ...options,

@@ -1,0 +1,96 @@
+/** Makes the topics if asked to, and refuses ones in which events or dead letters would get lost. Never alters a topic that is there. */
+import kafkajs, { type Admin } from "kafkajs";
+import { LastroError } from "../../core/errors.ts";
+import { type ClientOptions, openClient } from "./client.ts";
+
+export const auditPartitions = 6;
+export const auditMessageBytesMax = 4 * 1024 * 1024;
+/** A dead letter is the event and its headers, plus headers that say what is wrong with it. */
+export const deadLetterExtraBytes = 256 * 1024;
+
+export type TopicsOptions = ClientOptions & {
+  readonly topic: string;
+  readonly deadLetterTopic: string;
+  /** Whether absent topics are made; otherwise they are refused with the command that makes them. */
+  readonly create: boolean;
+};
+
+type Settings = { readonly cleanupPolicy: string; readonly messageBytesMax: number };
+
+/** Throws TOPIC_UNSUITABLE with the command that mends it, SOURCE_UNAVAILABLE when Kafka does not answer. Returns the topics it made. */
+export async function prepareTopics(
+  options: TopicsOptions,
+): Promise<{ readonly created: readonly string[] }> {
+  const admin = openClient(options).admin();
+  try {
+    await admin.connect();
+    const made = await makeIfAbsent(admin, options, options.topic, auditMessageBytesMax);
+    const audit = await settingsOf(admin, options.topic);
+    requireDelete(options, options.topic, audit);
+    const deadLetterBytes = audit.messageBytesMax + deadLetterExtraBytes;
+    const madeToo = await makeIfAbsent(admin, options, options.deadLetterTopic, deadLetterBytes);
+    const deadLetters = await settingsOf(admin, options.deadLetterTopic);
+    requireDelete(options, options.deadLetterTopic, deadLetters);
+    if (deadLetters.messageBytesMax < deadLetterBytes) {
+      const why = `holds messages of ${deadLetters.messageBytesMax} bytes, but dead letters of ${options.topic} need ${deadLetterBytes}`;
+      throw unsuitable(
+        options.deadLetterTopic,
+        why,
+        alter(options, options.deadLetterTopic, `max.message.bytes=${deadLetterBytes}`),
+      );
+    }
+    return { created: [...made, ...madeToo] };
+  } catch (cause) {
+    if (cause instanceof LastroError) throw cause;
+    const message = `Kafka at ${options.brokers.join(",")} did not answer about its topics: check the addresses and that the broker runs`;
+    throw new LastroError("SOURCE_UNAVAILABLE", message, { cause });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+async function makeIfAbsent(
+  admin: Admin,
+  options: TopicsOptions,
+  topic: string,
+  bytes: number,
+): Promise<string[]> {
+  if ((await admin.listTopics()).includes(topic)) return [];
+  if (!options.create) {
+    const command = `kafka-topics.sh --bootstrap-server ${options.brokers[0]} --create --topic ${topic} --partitions ${auditPartitions} --config cleanup.policy=delete --config max.message.bytes=${bytes}`;
+    throw unsuitable(topic, "does not exist", command);
+  }
+  const configEntries = [
+    { name: "cleanup.policy", value: "delete" },
+    { name: "max.message.bytes", value: String(bytes) },
+  ];
+  const made = await admin.createTopics({
+    topics: [{ topic, numPartitions: auditPartitions, configEntries }],
+  });
+  return made ? [topic] : [];
+}
+
+async function settingsOf(admin: Admin, topic: string): Promise<Settings> {
+  const configNames = ["cleanup.policy", "max.message.bytes"];
+  const { resources } = await admin.describeConfigs({
+    includeSynonyms: false,
+    resources: [{ type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configNames }],
+  });
+  const entries = new Map(resources[0]?.configEntries.map((one) => [one.configName, one.configValue]));
+  return {
+    cleanupPolicy: entries.get("cleanup.policy") ?? "",
+    messageBytesMax: Number(entries.get("max.message.bytes")),
+  };
+}
+
+function requireDelete(options: TopicsOptions, topic: string, { cleanupPolicy }: Settings): void {
+  if (cleanupPolicy === "delete") return;
+  const why = `has cleanup.policy=${cleanupPolicy}, under which Kafka removes events that others of the same key follow`;
+  throw unsuitable(topic, why, alter(options, topic, "cleanup.policy=delete"));
+}
+
+const alter = (options: TopicsOptions, topic: string, setting: string): string =>
+  `kafka-configs.sh --bootstrap-server ${options.brokers[0]} --alter --entity-type topics --entity-name ${topic} --add-config ${setting}`;
+
+const unsuitable = (topic: string, why: string, command: string): LastroError =>
+  new LastroError("TOPIC_UNSUITABLE", `the topic ${topic} ${why}. Mend it with: ${command}`);

@@ -1,0 +1,57 @@
+/** The headers of a dead letter: what is wrong with the event, where it lay, and its own headers unchanged. */
+import type { EventHeader } from "../../core/event.ts";
+import type { DeadLetter } from "../../ports/dead-letters.ts";
+
+export const deadLetterFormat = "1";
+const ours = "audit.dlq.";
+/** What Kafka Connect's tools look for. */
+const connects = "__connect.errors.";
+export const attemptHeader = `${ours}attempt`;
+export const partitionHeader = `${ours}partition`;
+
+const isOurs = ([key]: EventHeader): boolean => key.startsWith(ours) || key.startsWith(connects);
+
+/** Headers as the producer sent them. */
+export const originalHeaders = (headers: readonly EventHeader[]): EventHeader[] =>
+  headers.filter((header) => !isOurs(header));
+
+/** A non-negative integer in a header; undefined when there is none, or something else. */
+export function numberIn(headers: readonly EventHeader[], key: string): number | undefined {
+  const text = headers.find(([name]) => name === key)?.[1];
+  if (text === undefined || text === null) return undefined;
+  const digits = new TextDecoder().decode(text);
+  return /^\d{1,9}$/.test(digits) ? Number(digits) : undefined;
+}
+
+export function deadLetterHeaders(letter: DeadLetter, consumer: string): EventHeader[] {
+  const { source, event, stage, reason, pointer, sentence, salt } = letter;
+  const attempt = (numberIn(event.headers, attemptHeader) ?? 0) + 1;
+  const told = {
+    topic: source.topic,
+    incarnation: source.topicId,
+    partition: source.partition,
+    offset: source.offset,
+    timestamp: event.timestampMs,
+    reason,
+    pointer,
+    stage,
+    message: sentence,
+    attempt,
+    salt: Buffer.from(salt).toString("base64url"),
+    version: deadLetterFormat,
+    consumer,
+  };
+  const connect = {
+    topic: source.topic,
+    partition: source.partition,
+    offset: source.offset,
+    stage,
+    "class.name": "lastro",
+    "exception.class.name": reason,
+    "exception.message": sentence,
+  };
+  return [...originalHeaders(event.headers), ...prefixed(ours, told), ...prefixed(connects, connect)];
+}
+
+const prefixed = (prefix: string, fields: Readonly<Record<string, string | number>>): EventHeader[] =>
+  Object.entries(fields).map(([name, value]) => [prefix + name, Buffer.from(String(value))]);

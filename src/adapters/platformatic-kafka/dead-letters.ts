@@ -1,0 +1,169 @@
+/** Dead letters through @platformatic/kafka: kafkajs cannot send a null header or keep the order of repeated ones. At least once. */
+import { Producer } from "@platformatic/kafka";
+import { LastroError } from "../../core/errors.ts";
+import type { EventHeader } from "../../core/event.ts";
+import type { DeadLetterPosition } from "../../core/outcome.ts";
+import type { DeadLetters, ReplayVerdict } from "../../ports/dead-letters.ts";
+import type { TopicReader } from "../../ports/topic-reader.ts";
+import {
+  attemptHeader,
+  deadLetterHeaders,
+  numberIn,
+  originalHeaders,
+  partitionHeader,
+} from "./dead-letter-headers.ts";
+import { readRecords, type StoredRecord } from "./record-reader.ts";
+import {
+  connectTimeoutMs,
+  requestTimeoutMs,
+  retriesMax,
+  retryDelayMs,
+  untilAborted,
+} from "./topic-reader.ts";
+
+/** One request; a record batch may not be larger than the topic's max.message.bytes. */
+export const sendBytesMax = 1024 * 1024;
+const allReplicas = -1;
+
+export type DeadLettersOptions = {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly topicReader: TopicReader;
+  readonly topic: string;
+  readonly deadLetterTopic: string;
+  /** Name of this consumer in the letters: its group. */
+  readonly consumer: string;
+};
+
+type Outgoing = {
+  readonly topic: string;
+  readonly partition: number;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Map<Buffer, Buffer | null>;
+};
+
+export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
+  const { topic, deadLetterTopic } = options;
+  const producer = new Producer<Buffer | null, Buffer | null, Buffer, Buffer | null>({
+    clientId: options.clientId,
+    bootstrapBrokers: [...options.brokers],
+    connectTimeout: connectTimeoutMs,
+    timeout: requestTimeoutMs,
+    retries: retriesMax,
+    retryDelay: retryDelayMs,
+    autocreateTopics: false,
+    idempotent: false,
+  });
+
+  async function partitionsOf(name: string): Promise<number> {
+    const count = (await producer.metadata({ topics: [name] })).topics.get(name)?.partitionsCount;
+    if (count === undefined || count === 0) throw new Error(`the topic ${name} is not there`);
+    return count;
+  }
+
+  /** Sends in order, in requests of bounded size; the offset of each message, in the same order. */
+  async function publish(messages: readonly Outgoing[]): Promise<number[]> {
+    const offsets: number[] = [];
+    for (const chunk of chunked(messages)) {
+      // Events may come in compressed, so a large one fits its topic only as it came.
+      const compression = bytesOf(chunk) > sendBytesMax ? "zstd" : "none";
+      const sent = await producer.send({ acks: allReplicas, compression, messages: [...chunk] });
+      const next = new Map(sent.offsets?.map((one) => [one.partition, Number(one.offset)]));
+      for (const { partition } of chunk) {
+        const offset = next.get(partition);
+        if (offset === undefined) throw new Error("the broker acknowledged no offset");
+        next.set(partition, offset + 1);
+        offsets.push(offset);
+      }
+    }
+    return offsets;
+  }
+
+  async function replayable(record: StoredRecord): Promise<Outgoing> {
+    const attempt = numberIn(record.headers, attemptHeader) ?? 0;
+    const headers: EventHeader[] = [
+      ...originalHeaders(record.headers),
+      [attemptHeader, Buffer.from(String(attempt))],
+    ];
+    const partition = (numberIn(record.headers, partitionHeader) ?? 0) % (await partitionsOf(topic));
+    return { topic, partition, key: record.key, value: record.value, headers: toMap(headers) };
+  }
+
+  return {
+    async send(letters, signal) {
+      if (letters.length === 0) return [];
+      return asking(deadLetterTopic, signal, async () => {
+        const count = await partitionsOf(deadLetterTopic);
+        const outgoing = letters.map((letter) => ({
+          topic: deadLetterTopic,
+          partition: letter.source.partition % count,
+          key: toBuffer(letter.event.key),
+          value: toBuffer(letter.event.value),
+          headers: toMap(deadLetterHeaders(letter, options.consumer)),
+        }));
+        const offsets = await publish(outgoing);
+        return outgoing.map(({ partition }, at): DeadLetterPosition => {
+          return { topic: deadLetterTopic, partition, offset: offsets[at] ?? 0 };
+        });
+      });
+    },
+    async replay(positions, attemptsMax, signal) {
+      return asking(topic, signal, async () => {
+        const records = await readRecords(options, deadLetterTopic, positions, signal);
+        const verdicts: ReplayVerdict[] = [];
+        for (const record of records) {
+          const attempt = record === undefined ? 0 : (numberIn(record.headers, attemptHeader) ?? 0);
+          if (record === undefined) verdicts.push("missing");
+          else if (attempt > attemptsMax) verdicts.push("parked");
+          else {
+            await publish([await replayable(record)]);
+            verdicts.push("replayed");
+          }
+        }
+        return verdicts;
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await producer.close(true);
+    },
+  };
+}
+
+async function asking<T>(topic: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  try {
+    return await untilAborted(work(), signal);
+  } catch (cause) {
+    const message = `Kafka did not take what was to be published on ${topic}: check the broker, the topic's min.insync.replicas, its max.message.bytes and our right to write it`;
+    throw new LastroError("DEAD_LETTERS_UNAVAILABLE", message, { cause });
+  }
+}
+
+/** The client wants a map; keys are buffers, each its own, so that repeated names stay apart and in order. */
+const toMap = (headers: readonly EventHeader[]): Map<Buffer, Buffer | null> =>
+  new Map(headers.map(([key, value]) => [Buffer.from(key), toBuffer(value)]));
+
+const toBuffer = (bytes: Uint8Array | null): Buffer | null => (bytes === null ? null : Buffer.from(bytes));
+
+const sizeOf = ({ key, value, headers }: Outgoing): number =>
+  headers.entries().reduce((sum, [name, bytes]) => sum + name.length + (bytes?.length ?? 0), 0) +
+  (key?.length ?? 0) +
+  (value?.length ?? 0);
+
+const bytesOf = (messages: readonly Outgoing[]): number =>
+  messages.reduce((sum, one) => sum + sizeOf(one), 0);
+
+function* chunked(messages: readonly Outgoing[]): Generator<readonly Outgoing[]> {
+  let chunk: Outgoing[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    const size = sizeOf(message);
+    if (chunk.length > 0 && bytes + size > sendBytesMax) {
+      yield chunk;
+      [chunk, bytes] = [[], 0];
+    }
+    chunk.push(message);
+    bytes += size;
+  }
+  if (chunk.length > 0) yield chunk;
+}

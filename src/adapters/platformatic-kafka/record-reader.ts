@@ -1,0 +1,98 @@
+/** Reads single records by their offsets, headers in order and nulls kept. Commits nothing and joins no group. */
+import { Consumer, type KafkaRecord } from "@platformatic/kafka";
+import type { EventHeader } from "../../core/event.ts";
+import type { TopicReader } from "../../ports/topic-reader.ts";
+import {
+  connectTimeoutMs,
+  requestTimeoutMs,
+  retriesMax,
+  retryDelayMs,
+  untilAborted,
+} from "./topic-reader.ts";
+
+const fetchWaitMs = 500;
+/** A broker returns the whole first batch however large it is; this bounds what comes beside it. */
+const fetchBytesMax = 64 * 1024;
+const readCommitted = 1;
+
+export type StoredRecord = {
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: readonly EventHeader[];
+};
+
+type Position = { readonly partition: number; readonly offset: number };
+type Options = {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly topicReader: TopicReader;
+};
+
+/** The records at these positions in the same order; undefined where the log holds none (any more). */
+export async function readRecords(
+  options: Options,
+  topic: string,
+  positions: readonly Position[],
+  signal: AbortSignal,
+): Promise<(StoredRecord | undefined)[]> {
+  const { partitions } = await options.topicReader.read(topic, signal);
+  const consumer = new Consumer({
+    groupId: `${options.clientId}-reader`,
+    clientId: options.clientId,
+    bootstrapBrokers: [...options.brokers],
+    connectTimeout: connectTimeoutMs,
+    timeout: requestTimeoutMs,
+    retries: retriesMax,
+    retryDelay: retryDelayMs,
+    autocreateTopics: false,
+  });
+  try {
+    const records: (StoredRecord | undefined)[] = [];
+    for (const { partition, offset } of positions) {
+      const extent = partitions.find((one) => one.partition === partition);
+      const there = extent !== undefined && extent.logStart <= offset && offset < extent.logEnd;
+      records.push(
+        there ? await untilAborted(readOne(consumer, topic, partition, offset), signal) : undefined,
+      );
+    }
+    return records;
+  } finally {
+    await consumer.close(true);
+  }
+}
+
+async function readOne(
+  consumer: Consumer,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<StoredRecord | undefined> {
+  const metadata = (await consumer.metadata({ topics: [topic] })).topics.get(topic);
+  const node = metadata?.partitions[partition]?.leader;
+  if (metadata === undefined || node === undefined) throw new Error("the partition has no leader");
+  const wanted = { partition, fetchOffset: BigInt(offset), partitionMaxBytes: fetchBytesMax };
+  const { responses } = await consumer.fetch({
+    node,
+    minBytes: 1,
+    maxWaitTime: fetchWaitMs,
+    maxBytes: fetchBytesMax,
+    isolationLevel: readCommitted,
+    topics: [
+      { topicId: metadata.id, partitions: [{ ...wanted, currentLeaderEpoch: -1, lastFetchedEpoch: -1 }] },
+    ],
+  });
+  for (const { partitions } of responses) {
+    for (const batch of partitions.find((one) => one.partitionIndex === partition)?.records ?? []) {
+      const delta = offset - Number(batch.firstOffset);
+      const record = batch.records.find((one) => one.offsetDelta === delta);
+      if (record !== undefined) return toStored(record);
+    }
+  }
+  return undefined;
+}
+
+const toStored = ({ key, value, headers }: KafkaRecord): StoredRecord => ({
+  key,
+  value,
+  headers: headers.map(([name, bytes]) => [name?.toString() ?? "", bytes]),
+});

@@ -1,0 +1,36 @@
+/** Codecs read what other implementations wrote, and refuse what would take too much memory. */
+import { gzipSync } from "node:zlib";
+import { expect, test } from "@jest/globals";
+import kafkajs from "kafkajs";
+import snappy from "snappy";
+import { batchUnpackedBytesMax, registerCodecs, unpackSnappy } from "../../../src/adapters/kafkajs/codecs.ts";
+
+const block = (bytes: Buffer): Buffer => {
+  const packed = snappy.compressSync(bytes);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(packed.length);
+  return Buffer.concat([length, packed]);
+};
+const xerialHeader = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0, 0, 0, 0, 1, 0, 0, 0, 1]);
+
+test("snappy is read raw and in xerial's framing, in one block or several", async () => {
+  const [one, two] = [Buffer.from("first "), Buffer.from("second")];
+  expect(await unpackSnappy(snappy.compressSync(one))).toEqual(one);
+  expect(await unpackSnappy(Buffer.concat([xerialHeader, block(one), block(two)]))).toEqual(
+    Buffer.concat([one, two]),
+  );
+});
+
+test("a snappy block that is cut off, or says it unpacks to too much, throws", async () => {
+  const cut = Buffer.concat([xerialHeader, block(Buffer.from("first"))]).subarray(0, -1);
+  await expect(unpackSnappy(cut)).rejects.toThrow("cut off");
+  const huge = Buffer.from([0xff, 0xff, 0xff, 0xff, 0x0f, 0]);
+  await expect(unpackSnappy(huge)).rejects.toThrow("too much");
+});
+
+test("a gzip batch that unpacks to more than the bound throws", async () => {
+  registerCodecs();
+  const codec = kafkajs.CompressionCodecs[kafkajs.CompressionTypes.GZIP]();
+  const bomb = gzipSync(Buffer.alloc(batchUnpackedBytesMax + 1));
+  await expect(codec.decompress(bomb)).rejects.toThrow(/larger than/);
+});

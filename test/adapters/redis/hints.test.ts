@@ -1,0 +1,143 @@
+/** Redis may refuse, hang, die and come back: hints are then unavailable, nothing throws, nothing waits. Each test has a Redis of its own. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { Redis } from "ioredis";
+import { openRedisHints, restMs } from "../../../src/adapters/redis/hints.ts";
+import type { StoreId } from "../../../src/core/ids.ts";
+import type { DedupHints } from "../../../src/ports/dedup-hints.ts";
+import { someUids } from "../../contract/dedup-hints.contract.ts";
+import { type RunningServer, startRedis } from "../../support/servers.ts";
+
+const storeId = "00112233445566778899aabbccddeeff" as StoreId;
+const signal = new AbortController().signal;
+const lines: string[] = [];
+const log = {
+  info: (code: string) => void lines.push(code),
+  warn: (code: string, message: string) => void lines.push(`${code} ${message}`),
+  error: (code: string) => void lines.push(code),
+};
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 15_000;
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error("never happened");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+describe("hints over a Redis in trouble", () => {
+  let dir = "";
+  let port = 0;
+  let server: RunningServer;
+  let operator: Redis;
+  const opened: DedupHints[] = [];
+  const open = async (ttlMs = 60_000) => {
+    const hints = await openRedisHints({
+      url: `redis://127.0.0.1:${port}`,
+      storeId,
+      ttlMs,
+      budgetMs: 100,
+      log,
+      now: Date.now,
+    });
+    opened.push(hints);
+    return hints;
+  };
+  beforeEach(async () => {
+    lines.length = 0;
+    dir = await mkdtemp(join(tmpdir(), "lastro-redis-"));
+    port = await freePort();
+    server = await startRedis({ dir, port });
+    operator = new Redis(port, { commandTimeout: 5_000 });
+    operator.on("error", () => undefined);
+  });
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map((one) => one[Symbol.asyncDispose]()));
+    operator.disconnect();
+    await server.stop();
+    await rm(dir, { recursive: true, force: true });
+  });
+
+  test("a Redis that dies makes hints unavailable; when it is back they work again by themselves", async () => {
+    const hints = await open();
+    const uids = someUids(3);
+    await hints.remember(uids, signal);
+    expect(await hints.known(uids, signal)).toEqual(new Set(uids));
+    await server.stop();
+    await until(async () => (await hints.known(uids, signal)) === "unavailable");
+    expect(hints.isConnected()).toBe(false);
+    await hints.remember(uids, signal);
+    server = await startRedis({ dir, port });
+    await until(async () => (await hints.known(uids, signal)) !== "unavailable");
+    await hints.remember(uids, signal);
+    expect(await hints.known(uids, signal)).toEqual(new Set(uids));
+    expect(lines.some((line) => line.startsWith("hints_down"))).toBe(true);
+    expect(lines.at(-1)).toBe("hints_up");
+  });
+
+  test("a Redis that is away at the start is looked for in the background", async () => {
+    await server.stop();
+    const hints = await open();
+    expect(await hints.known(someUids(1), signal)).toBe("unavailable");
+    server = await startRedis({ dir, port });
+    await until(async () => hints.isConnected());
+    expect(await hints.known(someUids(1), signal)).toEqual(new Set());
+  });
+
+  test("a Redis that hangs costs its budget twice, then nothing until it has rested", async () => {
+    const hints = await open();
+    await operator.client("PAUSE", 3_000, "ALL");
+    const begun = Date.now();
+    expect(await hints.known(someUids(5), signal)).toBe("unavailable");
+    expect(await hints.known(someUids(5), signal)).toBe("unavailable");
+    expect(Date.now() - begun).toBeLessThan(restMs);
+    const resting = Date.now();
+    for (let i = 0; i < 100; i += 1) expect(await hints.known(someUids(5), signal)).toBe("unavailable");
+    expect(Date.now() - resting).toBeLessThan(90);
+    await until(async () => (await hints.known(someUids(1), signal)) !== "unavailable");
+  });
+
+  test("a Redis without memory, or one that only reads, takes nothing and throws nothing", async () => {
+    const hints = await open();
+    const uids = someUids(2);
+    await operator.config("SET", "maxmemory", "1");
+    await hints.remember(uids, signal);
+    expect(lines.at(-1)).toContain("OOM");
+    await operator.config("SET", "maxmemory", "0");
+    await operator.replicaof("127.0.0.1", 1);
+    await hints.remember(uids, signal);
+    await operator.replicaof("NO", "ONE");
+    expect(await hints.known(uids, signal)).toEqual(new Set());
+  });
+
+  test("what lies under our key in another form is not a hint", async () => {
+    const hints = await open();
+    const [list, text] = someUids(2);
+    if (!list || !text) throw new Error("two uids");
+    await operator.rpush(`lastro:${storeId}:u:${list}`, "1");
+    await operator.set(`lastro:${storeId}:u:${text}`, "pending");
+    expect(await hints.known([list, text], signal)).toEqual(new Set());
+  });
+
+  test("hints expire, and without a time to live they stay", async () => {
+    const [brief, lasting] = [await open(30), await open(0)];
+    const [a, b] = [someUids(1), someUids(1)];
+    await brief.remember(a, signal);
+    await lasting.remember(b, signal);
+    expect(await operator.pttl(`lastro:${storeId}:u:${b[0]}`)).toBe(-1);
+    await until(async () => (await operator.exists(`lastro:${storeId}:u:${a[0]}`)) === 0);
+    expect(await lasting.known([...a, ...b], signal)).toEqual(new Set(b));
+  });
+});
