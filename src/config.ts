@@ -1,0 +1,376 @@
+/** Every knob of the service, one zod schema: environment in, shaped object out. Nothing else reads environment variables. */
+import { join } from "node:path";
+import { closest, distance } from "fastest-levenshtein";
+import * as z from "zod";
+import { defaultLimits, defaultParseOptions, valueBytesHardMax } from "./core/parse-options.ts";
+import {
+  hostPort,
+  isLoopback,
+  list,
+  onOff,
+  parseHostPort,
+  share,
+  wholeNumber,
+  withoutSecrets,
+} from "./lib/env-values.ts";
+
+type About = {
+  readonly description: string;
+  /** What a number counts. */
+  readonly unit?: string;
+  /** May also come from a file, named by the variable with `_FILE` behind it; shown without its secret parts. */
+  readonly secret?: true;
+};
+type Documented = About & { readonly defaultText: string };
+const abouts = z.registry<Documented>();
+
+function variable<T extends z.ZodType<unknown, string>>(schema: T, defaultText: string, about: About) {
+  const made = schema.prefault(defaultText as z.input<T>);
+  abouts.add<z.ZodType>(made, { defaultText, ...about });
+  return made;
+}
+function optional<T extends z.ZodType<unknown, string>>(schema: T, about: Documented) {
+  const made = schema.optional();
+  abouts.add<z.ZodType>(made, about);
+  return made;
+}
+const number = (min: number, max: number, byDefault: number, unit: string, description: string) =>
+  variable(wholeNumber(min, max), String(byDefault), { unit, description });
+
+const kib = 1024;
+const mib = 1024 * kib;
+const second = 1_000;
+const minute = 60 * second;
+const day = 24 * 60 * minute;
+
+const text = z.string().min(1).max(4_096);
+const topicName = z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/, "must be a Kafka topic name");
+const storeUrl = z
+  .string()
+  .regex(/^(?:sqlite:.+|mongodb(?:\+srv)?:\/\/.+)$/s, "must be sqlite:<path> or mongodb://host:port/name");
+const redisUrl = z.string().regex(/^rediss?:\/\/.+/s, "must be redis://host:port or rediss://host:port");
+const brokers = list.refine(
+  (items) => items.length > 0 && items.every((item) => parseHostPort(item) !== undefined),
+  "must be host:port, several separated by commas",
+);
+const httpUrl = z.url({ protocol: /^https?$/, error: "must be an http:// or https:// address" });
+
+/** What the launcher found or started for the service: rows of the start-up table. */
+const LaunchedPart = z.object({
+  part: z.string(),
+  where: z.string(),
+  what: z.string(),
+  fellBack: z.string().optional(),
+  change: z.string().optional(),
+});
+export type LaunchedPart = z.output<typeof LaunchedPart>;
+const launched = z.string().transform((json, context): LaunchedPart[] => {
+  try {
+    return z.array(LaunchedPart).parse(JSON.parse(json));
+  } catch {
+    context.addIssue("is written by the launcher; do not set it");
+    return z.NEVER;
+  }
+});
+
+// biome-ignore format: a table
+const Variables = z.object({
+  LASTRO_DATA_DIR: variable(text, "./data", { description: "Folder of everything that is kept on this machine" }),
+  LASTRO_STORE_URL: optional(storeUrl, { description: "Record store: `sqlite:<path>` or `mongodb://…`", secret: true, defaultText: "sqlite:<LASTRO_DATA_DIR>/lastro.db" }),
+  LASTRO_STORE_ALLOW_UNSAFE: variable(onOff, "off", { description: "Accept a MongoDB that acknowledges writes one machine alone has seen; data can be lost" }),
+  LASTRO_STORE_QUERY_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest single call to the store"),
+  LASTRO_SQLITE_CACHE_BYTES: number(mib, 4_096 * mib, 128 * mib, "bytes", "Page cache of SQLite"),
+  LASTRO_KAFKA_BROKERS: variable(brokers, "127.0.0.1:9092", { description: "Kafka brokers, separated by commas" }),
+  LASTRO_KAFKA_TOPIC: variable(topicName, "audit", { description: "Topic the events come from" }),
+  LASTRO_KAFKA_DLQ_TOPIC: variable(topicName, "audit.dlq", { description: "Topic for dead letters" }),
+  LASTRO_KAFKA_GROUP: optional(text, { description: "Consumer group", defaultText: "lastro-<first 8 characters of the store's id>" }),
+  LASTRO_KAFKA_CREATE_TOPICS: variable(onOff, "on", { description: "Create the two topics when they are absent" }),
+  LASTRO_KAFKA_ACCEPT_CLUSTER: optional(text, { description: "Id of a Kafka cluster to accept in place of the one the store knows", defaultText: "none" }),
+  LASTRO_KAFKA_SESSION_TIMEOUT_MS: number(6 * second, 5 * minute, 10 * second, "ms", "Silence after which Kafka gives the partitions of a process to others"),
+  LASTRO_KAFKA_FETCH_BYTES_MAX: number(mib, 256 * mib, 8 * mib, "bytes", "Largest fetch of all partitions together"),
+  LASTRO_KAFKA_FETCH_PARTITION_BYTES_MAX: number(64 * kib, 64 * mib, 5 * mib, "bytes", "Largest fetch of one partition; must hold the largest message"),
+  LASTRO_REDIS_URL: optional(redisUrl, { description: "Redis for duplicate hints: `redis://…` or `rediss://…`", secret: true, defaultText: "a bounded map in the process" }),
+  LASTRO_HINTS_BUDGET_MS: number(1, 10 * second, 250, "ms", "Longest wait for a duplicate hint; after it the store decides alone"),
+  LASTRO_HINTS_TTL_MS: number(minute, 366 * day, 7 * day, "ms", "How long Redis remembers an event uid"),
+  LASTRO_HINTS_ENTRIES_MAX: number(1, 10_000_000, 100_000, "uids", "Bound of the map used without Redis"),
+  LASTRO_KEY_RING_FILE: optional(text, { description: "Key-encryption keys; back it up apart from the data", defaultText: "<LASTRO_DATA_DIR>/keys/keyring.json" }),
+  LASTRO_KEY_REFRESH_MS: number(second, day, minute, "ms", "How often the key ring is read anew and older wrappings are renewed"),
+  LASTRO_GRPC_ADDRESS: variable(hostPort, "127.0.0.1:50051", { description: "Listener of gRPC" }),
+  LASTRO_GRPC_REFLECTION: optional(onOff, { description: "Server reflection", defaultText: "on while LASTRO_AUTH=none and gRPC is on loopback" }),
+  LASTRO_GRPC_MESSAGE_BYTES_MAX: number(16 * kib, 64 * mib, 4 * mib, "bytes", "Largest request"),
+  LASTRO_GRPC_STREAMS_MAX: number(1, 10_000, 100, "calls", "Calls at once on one connection"),
+  LASTRO_GRPC_DEADLINE_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest a call may take, whatever its caller allows"),
+  LASTRO_GRPC_PAGE_BYTES_MAX: number(64 * kib, 64 * mib, 4 * mib, "bytes", "Size at which a page ends early; one record always fits"),
+  LASTRO_HTTP_ADDRESS: variable(hostPort, "127.0.0.1:8080", { description: "Listener of /metrics, /livez and /readyz" }),
+  LASTRO_AUTH: variable(z.literal("none", "must be none: there is no access control yet"), "none", { description: "Who may ask; `none` only while every listener is on loopback" }),
+  LASTRO_CATALOGUE_FILE: optional(text, { description: "Event catalogue (JSON)", defaultText: "none: the built-in rules" }),
+  LASTRO_EVENT_BYTES_MAX: number(kib, valueBytesHardMax, defaultLimits.valueBytesMax, "bytes", "Largest event"),
+  LASTRO_EVENT_DEPTH_MAX: number(4, 128, defaultLimits.depthMax, "levels", "Deepest nesting of an event"),
+  LASTRO_EVENT_NODES_MAX: number(100, 1_000_000, defaultLimits.nodesMax, "values", "JSON values in an event"),
+  LASTRO_EVENT_OBJECT_KEYS_MAX: number(16, 1_000_000, defaultLimits.keysPerObjectMax, "keys", "Keys of one object"),
+  LASTRO_EVENT_KEY_BYTES_MAX: number(64, 64 * kib, defaultLimits.keyBytesMax, "bytes", "Longest key"),
+  LASTRO_EVENT_STRING_BYTES_MAX: number(kib, valueBytesHardMax, defaultLimits.stringBytesMax, "bytes", "Longest string"),
+  LASTRO_EVENT_NUMBER_CHARS_MAX: number(16, kib, defaultLimits.numberCharsMax, "characters", "Longest number"),
+  LASTRO_EVENT_HEADERS_MAX: number(8, kib, defaultLimits.headersMax, "headers", "Kafka headers of an event"),
+  LASTRO_EVENT_HEADER_BYTES_MAX: number(256, 256 * kib, defaultLimits.headerBytesMax, "bytes", "Largest Kafka header, key and value"),
+  LASTRO_EVENT_CLOCK_SKEW_MS: number(0, day, defaultParseOptions.clockSkewMs, "ms", "A timestamp further ahead is flagged `clock_skew`"),
+  LASTRO_EVENT_LATE_AFTER_MS: number(second, 366 * day, defaultParseOptions.lateAfterMs, "ms", "A timestamp further behind is flagged `late`"),
+  LASTRO_SCHEMA_MAJORS: variable(list, defaultParseOptions.schemaVersions.knownMajors.join(","), { description: "Known majors of `event_schema_version`, separated by commas" }),
+  LASTRO_SCHEMA_UNKNOWN: variable(z.enum(["flag", "reject"], "must be flag or reject"), defaultParseOptions.schemaVersions.unknown, { description: "What happens to an event of another major" }),
+  LASTRO_OWNERSHIP_EXEMPT: variable(list, "", { description: "Producer services whose events need no `ownership_id`, separated by commas" }),
+  LASTRO_BATCH_SIZE_MAX: number(1, 10_000, 1_000, "events", "Events of one append"),
+  LASTRO_APPEND_ATTEMPTS_MAX: number(1, 100, 8, "attempts", "Attempts to append a batch before its partition waits"),
+  LASTRO_RETRY_MIN_MS: number(1, minute, 100, "ms", "Shortest wait before trying again"),
+  LASTRO_RETRY_MAX_MS: number(1, 10 * minute, 15 * second, "ms", "Longest wait before trying again"),
+  LASTRO_DRAIN_MS_MAX: number(100, 9 * second, 5 * second, "ms", "Time for running work to end on shutdown"),
+  LASTRO_DEAD_LETTER_ATTEMPTS_MAX: number(1, 100, 3, "attempts", "Replays of a dead letter before it is parked"),
+  LASTRO_BREAKER: variable(onOff, "on", { description: "Pause intake when a flood of rejections looks like a wrong deployment" }),
+  LASTRO_BREAKER_WINDOW: number(10, 100_000, 1_000, "messages", "Messages the breaker looks back upon"),
+  LASTRO_BREAKER_RATIO: variable(share(0.01, 1), "0.5", { description: "Share of rejections that opens the breaker" }),
+  LASTRO_BREAKER_PRODUCERS_MIN: number(1, 100, 2, "producers", "Producers that must be among the rejected"),
+  LASTRO_OTLP_ENDPOINT: optional(httpUrl, { description: "OTLP over HTTP, for example http://127.0.0.1:4318", secret: true, defaultText: "none: no export" }),
+  LASTRO_OTLP_SAMPLE_RATIO: variable(share(0, 1), "0.1", { description: "Share of traces that are exported when the caller has not decided" }),
+  LASTRO_LOG_LEVEL: variable(z.enum(["info", "warn", "error", "silent"], "must be info, warn, error or silent"), "info", { description: "Least level that is logged" }),
+  LASTRO_LAUNCHED: variable(launched, "[]", { description: "Written by the launcher for the start-up table" }),
+});
+type Values = z.output<typeof Variables>;
+type Name = keyof Values;
+const names = Object.keys(Variables.shape) as Name[];
+
+export type ConfigVariable = Documented & { readonly name: string };
+/** What the README's table is made of. */
+export const configVariables: readonly ConfigVariable[] = names.map((name) => {
+  const about = abouts.get(Variables.shape[name]);
+  if (about === undefined) throw new TypeError(`${name} is not described`);
+  return { name, ...about };
+});
+const secretNames: ReadonlySet<string> = new Set(
+  configVariables.filter(({ secret }) => secret).map(({ name }) => name),
+);
+const fileVariant = "_FILE";
+/** Read by the launcher and by tests; nothing of them reaches the service. */
+const ignoredNames = /^LASTRO_(?:TEST_.*|CACHE_DIR)$/;
+
+/** A value as it may be shown. */
+export type Setting = { readonly name: string; readonly value: string; readonly from: string };
+export type Config = ReturnType<typeof shape> & { readonly settings: readonly Setting[] };
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  /** One sentence per fault, each beginning with the variable's name. */
+  | { readonly ok: false; readonly errors: readonly string[] };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+type Given = { readonly texts: Map<string, string>; readonly files: Set<string>; readonly errors: string[] };
+
+/** Finds every fault at once and connects to nothing. `readFile` gives a file's text or throws. */
+export function parseConfig(env: Environment, readFile: (path: string) => string): ConfigResult {
+  const given = readGiven(env, readFile);
+  const errors = [...given.errors];
+  const parsed = Variables.safeParse(Object.fromEntries(given.texts));
+  const faulty = new Set<PropertyKey>();
+  for (const { path, message } of parsed.error?.issues ?? []) {
+    if (faulty.has(path[0] ?? "")) continue;
+    faulty.add(path[0] ?? "");
+    errors.push(`${String(path[0])} ${message}`);
+  }
+  // Rules about faulty variables would only repeat the fault; every default is valid, so this parse succeeds.
+  const values = Variables.parse(Object.fromEntries([...given.texts].filter(([name]) => !faulty.has(name))));
+  for (const rule of rules) {
+    const holds = rule.about.some((name) => faulty.has(name)) || rule.holds(values);
+    if (!holds) errors.push(`${rule.about[0]} ${rule.otherwise}`);
+  }
+  if (errors.length > 0) return { ok: false, errors };
+  return { ok: true, config: { ...shape(values), settings: settingsOf(given) } };
+}
+
+/** An empty variable counts as unset, as compose files and shells write it. */
+function readGiven(env: Environment, readFile: (path: string) => string): Given {
+  const given: Given = { texts: new Map(), files: new Set(), errors: [] };
+  for (const [name, value] of Object.entries(env)) {
+    if (!name.startsWith("LASTRO_") || value === undefined || value === "") continue;
+    const base = name.endsWith(fileVariant) ? name.slice(0, -fileVariant.length) : name;
+    if (Object.hasOwn(Variables.shape, name)) given.texts.set(name, value);
+    else if (secretNames.has(base)) readSecret(given, env, base, value, readFile);
+    else if (!ignoredNames.test(name)) given.errors.push(unknown(name));
+  }
+  return given;
+}
+
+function readSecret(
+  given: Given,
+  env: Environment,
+  name: string,
+  path: string,
+  readFile: (path: string) => string,
+): void {
+  if (env[name]) {
+    given.errors.push(`${name} is set twice: unset it or ${name}${fileVariant}`);
+    return;
+  }
+  try {
+    given.texts.set(name, readFile(path).replace(/\r?\n$/, ""));
+    given.files.add(name);
+  } catch {
+    given.errors.push(`${name}${fileVariant} names a file that cannot be read`);
+  }
+}
+
+const editsMax = 5;
+function unknown(name: string): string {
+  const known = [...names, ...[...secretNames].map((secret) => secret + fileVariant)];
+  const near = closest(name, known);
+  const suggestion =
+    distance(name, near) <= editsMax ? `; did you mean ${near}?` : "; see the table in README.md";
+  return `${name} is not a variable of Lastro${suggestion}`;
+}
+
+type Rule = {
+  readonly about: readonly [Name, ...Name[]];
+  readonly holds: (values: Values) => boolean;
+  readonly otherwise: string;
+};
+const rules: readonly Rule[] = [
+  {
+    about: ["LASTRO_GRPC_ADDRESS", "LASTRO_AUTH"],
+    holds: (v) => isLoopback(v.LASTRO_GRPC_ADDRESS),
+    otherwise: "must be on loopback (127.0.0.1, [::1], localhost) while LASTRO_AUTH is none",
+  },
+  {
+    about: ["LASTRO_HTTP_ADDRESS", "LASTRO_AUTH"],
+    holds: (v) => isLoopback(v.LASTRO_HTTP_ADDRESS),
+    otherwise: "must be on loopback (127.0.0.1, [::1], localhost) while LASTRO_AUTH is none",
+  },
+  {
+    about: ["LASTRO_RETRY_MIN_MS", "LASTRO_RETRY_MAX_MS"],
+    holds: (v) => v.LASTRO_RETRY_MIN_MS <= v.LASTRO_RETRY_MAX_MS,
+    otherwise: "must not be greater than LASTRO_RETRY_MAX_MS",
+  },
+  {
+    about: ["LASTRO_KAFKA_FETCH_PARTITION_BYTES_MAX", "LASTRO_KAFKA_FETCH_BYTES_MAX"],
+    holds: (v) => v.LASTRO_KAFKA_FETCH_PARTITION_BYTES_MAX <= v.LASTRO_KAFKA_FETCH_BYTES_MAX,
+    otherwise: "must not be greater than LASTRO_KAFKA_FETCH_BYTES_MAX",
+  },
+  {
+    about: ["LASTRO_KAFKA_FETCH_PARTITION_BYTES_MAX", "LASTRO_EVENT_BYTES_MAX"],
+    holds: (v) => v.LASTRO_EVENT_BYTES_MAX <= v.LASTRO_KAFKA_FETCH_PARTITION_BYTES_MAX,
+    otherwise: "must not be less than LASTRO_EVENT_BYTES_MAX",
+  },
+  {
+    about: ["LASTRO_KAFKA_DLQ_TOPIC", "LASTRO_KAFKA_TOPIC"],
+    holds: (v) => v.LASTRO_KAFKA_DLQ_TOPIC !== v.LASTRO_KAFKA_TOPIC,
+    otherwise: "must not be LASTRO_KAFKA_TOPIC: dead letters would be read again as events",
+  },
+  {
+    about: ["LASTRO_EVENT_STRING_BYTES_MAX", "LASTRO_EVENT_BYTES_MAX"],
+    holds: (v) => v.LASTRO_EVENT_STRING_BYTES_MAX <= v.LASTRO_EVENT_BYTES_MAX,
+    otherwise: "must not be greater than LASTRO_EVENT_BYTES_MAX",
+  },
+];
+
+const sqliteScheme = "sqlite:";
+
+function storeOf(v: Values) {
+  const url = v.LASTRO_STORE_URL ?? sqliteScheme + join(v.LASTRO_DATA_DIR, "lastro.db");
+  return url.startsWith(sqliteScheme)
+    ? ({
+        kind: "sqlite",
+        path: url.slice(sqliteScheme.length),
+        cacheBytes: v.LASTRO_SQLITE_CACHE_BYTES,
+      } as const)
+    : ({
+        kind: "mongodb",
+        url,
+        allowUnsafe: v.LASTRO_STORE_ALLOW_UNSAFE,
+        queryMaxMs: v.LASTRO_STORE_QUERY_MAX_MS,
+      } as const);
+}
+
+const parseOptionsOf = (v: Values) => ({
+  limits: {
+    valueBytesMax: v.LASTRO_EVENT_BYTES_MAX,
+    depthMax: v.LASTRO_EVENT_DEPTH_MAX,
+    nodesMax: v.LASTRO_EVENT_NODES_MAX,
+    keysPerObjectMax: v.LASTRO_EVENT_OBJECT_KEYS_MAX,
+    keyBytesMax: v.LASTRO_EVENT_KEY_BYTES_MAX,
+    stringBytesMax: v.LASTRO_EVENT_STRING_BYTES_MAX,
+    numberCharsMax: v.LASTRO_EVENT_NUMBER_CHARS_MAX,
+    headersMax: v.LASTRO_EVENT_HEADERS_MAX,
+    headerBytesMax: v.LASTRO_EVENT_HEADER_BYTES_MAX,
+  },
+  schemaVersions: { knownMajors: v.LASTRO_SCHEMA_MAJORS, unknown: v.LASTRO_SCHEMA_UNKNOWN },
+  ownershipExempt: new Set(v.LASTRO_OWNERSHIP_EXEMPT),
+  clockSkewMs: v.LASTRO_EVENT_CLOCK_SKEW_MS,
+  lateAfterMs: v.LASTRO_EVENT_LATE_AFTER_MS,
+});
+
+function shape(v: Values) {
+  return {
+    dataDir: v.LASTRO_DATA_DIR,
+    store: storeOf(v),
+    kafka: {
+      brokers: v.LASTRO_KAFKA_BROKERS,
+      topic: v.LASTRO_KAFKA_TOPIC,
+      dlqTopic: v.LASTRO_KAFKA_DLQ_TOPIC,
+      group: v.LASTRO_KAFKA_GROUP,
+      createTopics: v.LASTRO_KAFKA_CREATE_TOPICS,
+      acceptCluster: v.LASTRO_KAFKA_ACCEPT_CLUSTER,
+      sessionTimeoutMs: v.LASTRO_KAFKA_SESSION_TIMEOUT_MS,
+      fetchBytesMax: v.LASTRO_KAFKA_FETCH_BYTES_MAX,
+      fetchBytesPerPartitionMax: v.LASTRO_KAFKA_FETCH_PARTITION_BYTES_MAX,
+    },
+    hints: {
+      redisUrl: v.LASTRO_REDIS_URL,
+      budgetMs: v.LASTRO_HINTS_BUDGET_MS,
+      ttlMs: v.LASTRO_HINTS_TTL_MS,
+      entriesMax: v.LASTRO_HINTS_ENTRIES_MAX,
+    },
+    keys: {
+      ringFile: v.LASTRO_KEY_RING_FILE ?? join(v.LASTRO_DATA_DIR, "keys", "keyring.json"),
+      refreshMs: v.LASTRO_KEY_REFRESH_MS,
+    },
+    auth: v.LASTRO_AUTH,
+    grpc: {
+      address: v.LASTRO_GRPC_ADDRESS,
+      reflection: v.LASTRO_GRPC_REFLECTION ?? (v.LASTRO_AUTH === "none" && isLoopback(v.LASTRO_GRPC_ADDRESS)),
+      messageBytesMax: v.LASTRO_GRPC_MESSAGE_BYTES_MAX,
+      streamsMax: v.LASTRO_GRPC_STREAMS_MAX,
+      deadlineMaxMs: v.LASTRO_GRPC_DEADLINE_MAX_MS,
+      pageBytesMax: v.LASTRO_GRPC_PAGE_BYTES_MAX,
+    },
+    http: { address: v.LASTRO_HTTP_ADDRESS },
+    catalogueFile: v.LASTRO_CATALOGUE_FILE,
+    parse: parseOptionsOf(v),
+    intake: {
+      batchSizeMax: v.LASTRO_BATCH_SIZE_MAX,
+      attemptsMax: v.LASTRO_APPEND_ATTEMPTS_MAX,
+      backoffMinMs: v.LASTRO_RETRY_MIN_MS,
+      backoffMaxMs: v.LASTRO_RETRY_MAX_MS,
+    },
+    drainMsMax: v.LASTRO_DRAIN_MS_MAX,
+    deadLetters: { attemptsMax: v.LASTRO_DEAD_LETTER_ATTEMPTS_MAX },
+    breaker: {
+      enabled: v.LASTRO_BREAKER,
+      windowSize: v.LASTRO_BREAKER_WINDOW,
+      ratio: v.LASTRO_BREAKER_RATIO,
+      producersMin: v.LASTRO_BREAKER_PRODUCERS_MIN,
+    },
+    telemetry: { otlpEndpoint: v.LASTRO_OTLP_ENDPOINT, sampleRatio: v.LASTRO_OTLP_SAMPLE_RATIO },
+    log: { level: v.LASTRO_LOG_LEVEL },
+    launched: v.LASTRO_LAUNCHED,
+  };
+}
+
+const settingsOf = ({ texts, files }: Given): readonly Setting[] =>
+  configVariables.map(({ name, defaultText }) => {
+    const text = texts.get(name);
+    if (text === undefined) return { name, value: defaultText, from: "default" };
+    return {
+      name,
+      value: secretNames.has(name) ? withoutSecrets(text) : text,
+      from: files.has(name) ? "file" : "environment",
+    };
+  });
+
+/** One line per variable, without secrets. */
+export const describeConfig = (config: Config): string =>
+  config.settings.map(({ name, value, from }) => `${name}=${value}  (${from})`).join("\n");

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "@jest/globals";
+import { type Config, configVariables, describeConfig, parseConfig } from "../src/config.ts";
+import { defaultParseOptions } from "../src/core/parse-options.ts";
+
+const noFiles = (): string => {
+  throw new Error("no such file");
+};
+function accepted(
+  env: Record<string, string | undefined>,
+  readFile = noFiles as (path: string) => string,
+): Config {
+  const result = parseConfig(env, readFile);
+  if (!result.ok) throw new Error(result.errors.join("\n"));
+  return result.config;
+}
+const refused = (env: Record<string, string>, readFile = noFiles as (path: string) => string) => {
+  const result = parseConfig(env, readFile);
+  return result.ok ? [] : result.errors;
+};
+
+describe("configuration", () => {
+  test("an empty environment gives a service for one machine, on loopback alone", () => {
+    const config = accepted({ PATH: "/bin", OTEL_SERVICE_NAME: "other" });
+    expect(config.store).toEqual({ kind: "sqlite", path: "data/lastro.db", cacheBytes: 134_217_728 });
+    expect(config.keys.ringFile).toBe("data/keys/keyring.json");
+    expect(config.grpc.address).toEqual({ host: "127.0.0.1", port: 50_051 });
+    expect(config.http.address).toEqual({ host: "127.0.0.1", port: 8_080 });
+    expect(config.grpc.reflection).toBe(true);
+    expect(config.hints.redisUrl).toBeUndefined();
+    expect(config.kafka.group).toBeUndefined();
+    expect(config.telemetry.otlpEndpoint).toBeUndefined();
+  });
+
+  test("the limits of the parse station are its own unless they are set", () => {
+    expect(accepted({}).parse).toEqual(defaultParseOptions);
+    const config = accepted({ LASTRO_EVENT_DEPTH_MAX: "8", LASTRO_OWNERSHIP_EXEMPT: "clock_service, jobs" });
+    expect(config.parse.limits.depthMax).toBe(8);
+    expect([...config.parse.ownershipExempt]).toEqual(["clock_service", "jobs"]);
+  });
+
+  test("every fault is named at once", () => {
+    const errors = refused({
+      LASTRO_KAFKA_BROKERS: "kafka",
+      LASTRO_BATCH_SIZE_MAX: "0",
+      LASTRO_RETRY_MIN_MS: "2000",
+      LASTRO_RETRY_MAX_MS: "1000",
+      LASTRO_GRPC_ADDRESS: "0.0.0.0:50051",
+      LASTRO_BREAKER: "maybe",
+      LASTRO_STORE_URI: "mongodb://127.0.0.1/lastro",
+    });
+    expect(errors.map((error) => error.split(" ")[0])).toEqual([
+      "LASTRO_STORE_URI",
+      "LASTRO_KAFKA_BROKERS",
+      "LASTRO_BATCH_SIZE_MAX",
+      "LASTRO_BREAKER",
+      "LASTRO_GRPC_ADDRESS",
+      "LASTRO_RETRY_MIN_MS",
+    ]);
+  });
+
+  test("an unknown name is refused with a suggestion", () => {
+    expect(refused({ LASTRO_KAFKA_BROKER: "127.0.0.1:9092" })).toEqual([
+      "LASTRO_KAFKA_BROKER is not a variable of Lastro; did you mean LASTRO_KAFKA_BROKERS?",
+    ]);
+    expect(refused({ LASTRO_SOMETHING_ELSE_ENTIRELY: "1" })).toEqual([
+      "LASTRO_SOMETHING_ELSE_ENTIRELY is not a variable of Lastro; see the table in README.md",
+    ]);
+    expect(refused({ LASTRO_KAFKA_TOPIC_FILE: "/topic" })[0]).toContain("is not a variable");
+  });
+
+  test("variables of tests are known and change nothing", () => {
+    expect(accepted({ LASTRO_TEST_CRASH_POINT: "appended" })).toEqual(accepted({}));
+  });
+
+  test("an empty variable counts as unset", () => {
+    expect(accepted({ LASTRO_REDIS_URL: "", LASTRO_BATCH_SIZE_MAX: "" })).toEqual(accepted({}));
+  });
+
+  test("a secret may come from a file, but not from both", () => {
+    const url = "mongodb://lastro:hunter2@db.example:27017/lastro?authSource=admin";
+    const files = (path: string) => (path === "/run/secrets/store" ? `${url}\n` : noFiles());
+    const config = accepted({ LASTRO_STORE_URL_FILE: "/run/secrets/store" }, files);
+    expect(config.store).toMatchObject({ kind: "mongodb", url });
+    expect(refused({ LASTRO_STORE_URL_FILE: "/nowhere" }, files)).toEqual([
+      "LASTRO_STORE_URL_FILE names a file that cannot be read",
+    ]);
+    const twice = { LASTRO_STORE_URL: url, LASTRO_STORE_URL_FILE: "/run/secrets/store" };
+    expect(refused(twice, files)[0]).toMatch(/^LASTRO_STORE_URL is set twice/);
+  });
+
+  test.each([
+    ["mongodb://lastro:hunter2@db.example:27017/lastro?authMechanismProperties=AWS_SESSION_TOKEN:hunter2"],
+    ["mongodb://lastro:p@hunter2@db.example/lastro"],
+  ])("what is shown of %s holds no secret", (url) => {
+    const config = accepted({ LASTRO_STORE_URL: url, LASTRO_REDIS_URL: "redis://:hunter2@cache:6379" });
+    const shown = describeConfig(config);
+    expect(shown).toContain("LASTRO_REDIS_URL=redis://cache:6379  (environment)");
+    expect(shown).not.toContain("hunter2");
+    expect(shown).toContain("LASTRO_BATCH_SIZE_MAX=1000  (default)");
+  });
+
+  test("a fault never repeats the value, which may be a secret put in the wrong place", () => {
+    const everything = Object.fromEntries(configVariables.map(({ name }) => [name, "hunter2 hunter2"]));
+    const errors = refused({ ...everything, LASTRO_STORE_URL: "hunter2", LASTRO_REDIS_URL: "hunter2" });
+    expect(errors.length).toBeGreaterThan(40);
+    expect(errors.join("\n")).not.toContain("hunter2");
+  });
+
+  test.each([
+    ["127.0.0.1:1", true],
+    ["127.9.9.9:1", true],
+    ["[::1]:1", true],
+    ["[::ffff:127.0.0.1]:1", true],
+    ["localhost:1", true],
+    ["0.0.0.0:1", false],
+    ["[::]:1", false],
+    ["10.0.0.1:1", false],
+    ["lastro.example:1", false],
+    ["localhost.example:1", false],
+  ])("without access control a listener on %s is accepted: %s", (address, isAccepted) => {
+    expect(refused({ LASTRO_HTTP_ADDRESS: address })).toHaveLength(isAccepted ? 0 : 1);
+    expect(refused({ LASTRO_GRPC_ADDRESS: address })).toHaveLength(isAccepted ? 0 : 1);
+  });
+
+  test("only LASTRO_AUTH=none exists until there is access control", () => {
+    expect(accepted({ LASTRO_AUTH: "none" }).auth).toBe("none");
+    expect(refused({ LASTRO_AUTH: "oidc" })).toEqual([
+      "LASTRO_AUTH must be none: there is no access control yet",
+    ]);
+  });
+
+  test("dead letters never go where events come from", () => {
+    expect(refused({ LASTRO_KAFKA_DLQ_TOPIC: "audit" })[0]).toMatch(/^LASTRO_KAFKA_DLQ_TOPIC must not be/);
+  });
+
+  test("what the launcher found is read as the rows of the start-up table", () => {
+    const part = { part: "kafka", where: "127.0.0.1:9092", what: "found" };
+    expect(accepted({ LASTRO_LAUNCHED: JSON.stringify([part]) }).launched).toEqual([part]);
+    expect(refused({ LASTRO_LAUNCHED: "{" })).toHaveLength(1);
+  });
+
+  test("every variable says what it is, and its default is accepted", () => {
+    for (const { name, description, defaultText } of configVariables) {
+      expect(name).toMatch(/^LASTRO_[A-Z_]+$/);
+      expect(description).not.toBe("");
+      if (!/[<: ]|^none|^$/.test(defaultText)) expect(refused({ [name]: defaultText })).toEqual([]);
+    }
+  });
+});
