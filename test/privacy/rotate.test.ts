@@ -1,6 +1,13 @@
 import { expect, test } from "@jest/globals";
+import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
 import type { KeyDocument } from "../../src/ports/key-store.ts";
-import { dataKeys, producerKeyNeed } from "../../src/privacy/data-keys.ts";
+import {
+  actorKeyNeed,
+  dataKeys,
+  keyRefText,
+  producerKeyNeed,
+  subjectKeyNeed,
+} from "../../src/privacy/data-keys.ts";
 import { rewrapKeys } from "../../src/privacy/rotate.ts";
 import { openStoreKeys } from "../../src/privacy/store-keys.ts";
 import {
@@ -93,4 +100,33 @@ test("destroyed keys are left alone, and a key that does not open stops the pass
     code: "KEY_UNAVAILABLE",
     message: expect.stringContaining("KEK 1"),
   });
+});
+
+test("keys made, opened, rotated and found again in a real store", async () => {
+  await using store = await openSqliteStore({ path: ":memory:" });
+  const [random, outer] = [countedRandomness(), memoryKeyRing([1])];
+  const storeDeps = { state: store.state, random, now };
+  const { ring, lookupKey } = await openStoreKeys({ ...storeDeps, ring: outer }, signal);
+  const open = () => dataKeys({ keys: store.keys, ring, random, now });
+  const wanted = [
+    ...needs(3),
+    actorKeyNeed("t", now()),
+    subjectKeyNeed("t", lookupKey.ownership("t", "123"), "123"),
+  ];
+  const sealing = await open().forSealing(wanted, signal);
+  outer.keks.push({ epoch: 2, key: Buffer.alloc(32, 2) });
+  outer.currentEpoch = 2;
+  expect(await rewrapKeys({ ...store, ring, random }, signal)).toEqual({ rewrapped: 6, left: 0 });
+  const later = await openStoreKeys({ ...storeDeps, ring: memoryKeyRing([2]) }, signal);
+  expect(later.lookupKey.pageKey()).toEqual(lookupKey.pageKey());
+  const reopened = dataKeys({ keys: store.keys, ring: later.ring, random, now });
+  expect(await reopened.forSealing(wanted, signal)).toEqual(sealing);
+  const kids = wanted.flatMap((need) => {
+    const key = sealing.get(keyRefText(need));
+    return key === undefined ? [] : [{ class: need.class, kid: key.kid }];
+  });
+  const opened = await reopened.forOpening(kids, signal);
+  expect([...sealing.values()].map(({ kid, key }) => [kid, opened.get(kid), key])).toEqual(
+    [...sealing.values()].map(({ kid, key }) => [kid, key, key]),
+  );
 });
