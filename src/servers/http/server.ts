@@ -1,0 +1,73 @@
+/** Metrics and health for operators: three paths, no records, no names. Liveness never asks a dependency. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import fastify from "fastify";
+
+/** A part that is not `required` degrades the service without taking it out of rotation. */
+export type PartHealth = {
+  readonly ok: boolean;
+  readonly required: boolean;
+  /** What is wrong and what to do, or what it is; no personal data, no secrets. */
+  readonly detail?: string;
+};
+/** By part: store, kafka, redis, breaker, partitions, … */
+export type Readiness = Readonly<Record<string, PartHealth>>;
+
+export type HttpServerOptions = {
+  readonly address: { readonly host: string; readonly port: number };
+  /** Writes the metrics and ends the response. */
+  readonly metricsHandler: (request: IncomingMessage, response: ServerResponse) => void;
+  /** Answers within its own time limit; a throw counts as not ready. */
+  readonly readiness: () => Promise<Readiness>;
+};
+
+/** `address` is where it listens, with the port the system chose if 0 was asked for. */
+export type HttpServer = AsyncDisposable & {
+  readonly address: { readonly host: string; readonly port: number };
+};
+
+const requestTimeoutMs = 10_000;
+const urlBytesMax = 1_024;
+
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { address, metricsHandler, readiness } = options;
+  const server = fastify({
+    logger: false,
+    bodyLimit: 1,
+    requestTimeout: requestTimeoutMs,
+    forceCloseConnections: true,
+    routerOptions: { maxParamLength: urlBytesMax },
+  });
+  server.get("/livez", async () => ({ status: "ok" }));
+  server.get("/readyz", async (_request, reply) => {
+    const { status, parts } = await answerOf(readiness);
+    return reply.code(status === "unavailable" ? 503 : 200).send({ status, parts });
+  });
+  server.get("/metrics", (request, reply) => {
+    reply.hijack();
+    metricsHandler(request.raw, reply.raw);
+  });
+  await server.listen(address);
+  const bound = server.server.address();
+  return {
+    address: {
+      host: address.host,
+      port: typeof bound === "object" && bound !== null ? bound.port : address.port,
+    },
+    [Symbol.asyncDispose]: () => server.close(),
+  };
+}
+
+async function answerOf(readiness: HttpServerOptions["readiness"]) {
+  let parts: Readiness;
+  try {
+    parts = await readiness();
+  } catch {
+    parts = {
+      readiness: { ok: false, required: true, detail: "readiness could not be found out; see the log" },
+    };
+  }
+  const all = Object.values(parts);
+  const isReady = all.every(({ ok, required }) => ok || !required);
+  const status = !isReady ? "unavailable" : all.every(({ ok }) => ok) ? "ok" : "degraded";
+  return { status, parts };
+}
