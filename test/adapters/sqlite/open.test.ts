@@ -1,0 +1,141 @@
+/** What only a file can promise: it survives closing and killing, belongs to one process, and is not opened by a program that is too old. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { DatabaseSync } from "node:sqlite";
+import { expect, test } from "@jest/globals";
+import { openSqliteStore } from "../../../src/adapters/sqlite/open.ts";
+import type { Src } from "../../../src/core/ids.ts";
+import { makeScene, startMs } from "../../support/records.ts";
+import { temporaryFolder } from "../../support/sqlite.ts";
+
+const signal = new AbortController().signal;
+const appender = join(import.meta.dirname, "appender.ts");
+
+/** The file as another program sees it. */
+function inspect<T>(path: string, work: (db: DatabaseSync) => T): T {
+  const db = new DatabaseSync(path);
+  try {
+    return work(db);
+  } finally {
+    db.close();
+  }
+}
+
+test("what was stored is there after closing and opening again", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "deep", "lastro.db");
+  const scene = makeScene();
+  {
+    await using store = await openSqliteStore({ path });
+    const records = [scene.record({ offset: 0 }), scene.record({ offset: 1 })];
+    await store.records.append(scene.batch({ records, account: scene.step(0, 2) }), signal);
+  }
+  await using store = await openSqliteStore({ path });
+  expect(await store.records.mark(scene.src, signal)).toBe(2);
+  expect((await store.history.byRid(scene.rid(1), signal))?.entry).toBe(scene.record({ offset: 1 }).entry);
+  expect(store.description).toMatch(/^SQLite 3\.\d+\.\d+, .*lastro\.db$/);
+});
+
+test("the file is readable by its owner alone", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "lastro.db");
+  await using _ = await openSqliteStore({ path });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+});
+
+test("a second opener is told that the file is taken, and gets it once the first is closed", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "lastro.db");
+  const first = await openSqliteStore({ path });
+  await expect(openSqliteStore({ path })).rejects.toMatchObject({
+    code: "STORE_LOCKED",
+    message: expect.stringContaining(path),
+  });
+  await first[Symbol.asyncDispose]();
+  await first[Symbol.asyncDispose]();
+  await using again = await openSqliteStore({ path });
+  await again.records.probe(signal);
+});
+
+test("a file of a newer release and a file of another program are refused, unchanged", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "lastro.db");
+  await (await openSqliteStore({ path }))[Symbol.asyncDispose]();
+  inspect(path, (db) => db.exec("PRAGMA user_version = 999"));
+  await expect(openSqliteStore({ path })).rejects.toMatchObject({ code: "STORE_NEWER" });
+  const foreign = join(folder.path, "foreign.db");
+  inspect(foreign, (db) => db.exec("CREATE TABLE theirs (x)"));
+  await expect(openSqliteStore({ path: foreign })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
+  const tables = inspect(foreign, (db) => db.prepare("SELECT name FROM sqlite_schema").all());
+  expect(tables.map((row) => row["name"])).toEqual(["theirs"]);
+});
+
+test("a closed store is unavailable, not broken", async () => {
+  const store = await openSqliteStore({ path: ":memory:" });
+  await store[Symbol.asyncDispose]();
+  await expect(store.records.probe(signal)).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+});
+
+test("R-05 a process killed in the middle of appending leaves whole batches, each with its account, and no lock", async () => {
+  for (const batchesBeforeKill of [1, 2, 5, 9]) {
+    using folder = temporaryFolder();
+    const path = join(folder.path, "lastro.db");
+    const child = spawn(process.execPath, [appender, path], { stdio: ["ignore", "pipe", "inherit"] });
+    const exited = once(child, "exit");
+    let told = 0;
+    let batches = 0;
+    for await (const line of createInterface({ input: child.stdout })) {
+      told = Number(line);
+      batches += 1;
+      if (batches === 1)
+        await expect(openSqliteStore({ path })).rejects.toMatchObject({ code: "STORE_LOCKED" });
+      if (batches >= batchesBeforeKill) child.kill("SIGKILL");
+    }
+    await exited;
+    await using store = await openSqliteStore({ path });
+    const [source] = await store.records.sources(signal);
+    const mark = source?.mark ?? 0;
+    expect(mark).toBeGreaterThanOrEqual(told);
+    expect(mark % 200).toBe(0);
+    const stored = inspect(path, (db) => db.prepare("SELECT count(*) AS n FROM records").get());
+    expect(stored?.["n"]).toBe(mark);
+    const { counts } = await store.records.counts(source?.src ?? ("" as Src), 0, mark, signal);
+    expect(counts.stored).toBe(mark);
+  }
+});
+
+test("a lost mark leaves no trace of the batch: neither records nor follow-ups", async () => {
+  await using store = await openSqliteStore({ path: ":memory:" });
+  const scene = makeScene();
+  await store.records.account(scene.step(0, 5), signal);
+  const batch = scene.batch({
+    records: [scene.record({ offset: 3 })],
+    ownerships: [scene.facts("ana")],
+    account: scene.step(3, 6, [scene.gap(4, 6)]),
+  });
+  expect(await store.records.append(batch, signal)).toEqual({ kind: "mark_lost" });
+  expect(await store.history.byRid(scene.rid(3), signal)).toBeUndefined();
+  expect(await store.history.ownership(scene.ownership("ana"), signal)).toBeUndefined();
+});
+
+test("account entries are extended while younger than 60 s and shorter than 10,000 offsets, then closed: a chain without holes", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "lastro.db");
+  const scene = makeScene();
+  {
+    await using store = await openSqliteStore({ path });
+    const steps = [[0, 4, 0], [4, 8, 59_999], [8, 9, 60_000], [9, 10_007, 60_001], [10_007, 10_008, 60_002], [10_008, 10_009, 60_003]] as const; // biome-ignore format: a table
+    for (const [from, to, age] of steps) {
+      expect(await store.records.account(scene.step(from, to, [], startMs + age), signal)).toBe("done");
+    }
+  }
+  const entries = inspect(path, (db) => db.prepare("SELECT * FROM accounts ORDER BY begin_offset").all());
+  expect(entries.map((e) => [e["begin_offset"], e["end_offset"], e["begun_at"]])).toEqual([
+    [0, 8, startMs],
+    [8, 10_008, startMs + 60_000],
+    [10_008, 10_009, startMs + 60_003],
+  ]);
+});
