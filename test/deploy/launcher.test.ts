@@ -1,0 +1,201 @@
+/** What the launcher decides: which server is used, when to install, whose data folder it is, how everything went. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { takeDataDir } from "../../deploy/local/data-dir.mjs";
+import { needsInstall } from "../../deploy/local/prepare.mjs";
+import { answersAsKafka, answersAsRedis } from "../../deploy/local/probes.mjs";
+import { javaMajor } from "../../deploy/local/programs.mjs";
+import { resolveKafka, resolveRedis, resolveStore } from "../../deploy/local/resolve.mjs";
+import type { RunningServer, StartOptions } from "../../deploy/local/servers.mjs";
+import { summarise, summaryLine } from "../../deploy/local/summary.mjs";
+
+const running = (port: number): RunningServer => ({
+  url: `127.0.0.1:${port}`,
+  address: `127.0.0.1:${port}`,
+  port,
+  what: "Server 1.2.3",
+  owned: true,
+  pid: 1,
+  exited: new Promise(() => {}),
+  stop: async () => {},
+  kill: () => {},
+});
+
+/** A machine where nothing runs and everything can be started; what is started is noted. */
+function machine(over: { env?: NodeJS.ProcessEnv; answers?: boolean; free?: boolean; fails?: string } = {}) {
+  const starts: StartOptions[] = [];
+  const around = {
+    env: over.env ?? {},
+    dataDir: "/data",
+    answers: async () => over.answers ?? false,
+    isFree: async () => over.free ?? true,
+    start: async (options: StartOptions) => {
+      starts.push(options);
+      if (over.fails) throw new Error(over.fails);
+      return running(options.port ?? 40_000);
+    },
+    log: () => {},
+    spawned: () => {},
+  };
+  return { starts, around };
+}
+
+describe("where a server comes from", () => {
+  test("a configured address is taken as it is, and nothing is asked or started", async () => {
+    const { around, starts } = machine({ env: { LASTRO_KAFKA_BROKERS: "k1:9092,k2:9092" }, answers: true });
+    const { part, env } = await resolveKafka(around);
+    expect(part).toMatchObject({ where: "k1:9092,k2:9092", what: "configured by LASTRO_KAFKA_BROKERS" });
+    expect(env).toEqual({});
+    expect(starts).toEqual([]);
+  });
+
+  test("a password in a configured address is not shown", async () => {
+    const { around } = machine({ env: { LASTRO_REDIS_URL: "redis://user:secret@r:6379" } });
+    expect((await resolveRedis(around)).part.where).toBe("redis://r:6379");
+    expect(
+      resolveStore({ env: { LASTRO_STORE_URL: "mongodb://u:secret@m/x" }, dataDir: "/data" }).part.where,
+    ).toBe("mongodb://m/x");
+  });
+
+  test("an address given as a file is left to the service", async () => {
+    const { around, starts } = machine({ env: { LASTRO_REDIS_URL_FILE: "/run/secrets/redis" } });
+    expect((await resolveRedis(around)).env).toEqual({});
+    expect(starts).toEqual([]);
+  });
+
+  test("what answers on the default port is used before anything is started", async () => {
+    const { around, starts } = machine({ answers: true });
+    expect((await resolveKafka(around)).env).toEqual({ LASTRO_KAFKA_BROKERS: "127.0.0.1:9092" });
+    expect((await resolveRedis(around)).env).toEqual({ LASTRO_REDIS_URL: "redis://127.0.0.1:6379" });
+    expect(starts).toEqual([]);
+  });
+
+  test("what is started gets the default port and keeps its data in the data folder", async () => {
+    const { around, starts } = machine();
+    const { part, env, server } = await resolveKafka(around);
+    expect(starts).toMatchObject([{ dir: "/data/kafka", port: 9092 }]);
+    expect(env).toEqual({ LASTRO_KAFKA_BROKERS: "127.0.0.1:9092" });
+    expect(part.what).toBe("Server 1.2.3, started for you");
+    expect(server?.owned).toBe(true);
+  });
+
+  test("a default port taken by a stranger is left alone", async () => {
+    const { around, starts } = machine({ free: false });
+    expect((await resolveKafka(around)).env).toEqual({ LASTRO_KAFKA_BROKERS: "127.0.0.1:40000" });
+    expect(starts[0]?.port).toBeUndefined();
+  });
+
+  test("without Redis the service keeps hints in its process, and is told why and how to change it", async () => {
+    const { around } = machine({ fails: "There is no redis-server on the PATH" });
+    const { part, env } = await resolveRedis(around);
+    expect(env).toEqual({});
+    expect(part.fellBack).toContain("There is no redis-server on the PATH");
+    expect(part.change).toContain("LASTRO_REDIS_URL");
+  });
+
+  test("without Kafka there is no falling back", async () => {
+    const { around } = machine({ fails: "Kafka needs Java 17" });
+    await expect(resolveKafka(around)).rejects.toThrow("Kafka needs Java 17");
+  });
+
+  test("the store is a file in the data folder unless another is configured", () => {
+    const { env } = resolveStore({ env: {}, dataDir: "/data" });
+    expect(env).toEqual({ LASTRO_STORE_URL: "sqlite:/data/lastro.db" });
+  });
+});
+
+test("a port that answers in another protocol is neither Kafka nor Redis", async () => {
+  const server = createServer((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  const port = await new Promise<number>((resolve) =>
+    server.listen(0, "127.0.0.1", () => {
+      const address = server.address();
+      resolve(typeof address === "object" && address !== null ? address.port : 0);
+    }),
+  );
+  expect(await answersAsKafka("127.0.0.1", port)).toBe(false);
+  expect(await answersAsRedis("127.0.0.1", port)).toBe(false);
+  server.close();
+});
+
+describe("dependencies are installed", () => {
+  const locked = {
+    "": {},
+    "node_modules/a": { version: "1.0.0" },
+    "node_modules/b": { version: "2.0.0", optional: true },
+  };
+
+  test("when there are none", () => expect(needsInstall(locked, undefined)).toBe(true));
+  test("when one has another version", () =>
+    expect(needsInstall(locked, { "node_modules/a": { version: "1.0.1" } })).toBe(true));
+  test("not when only an optional one is absent", () =>
+    expect(needsInstall(locked, { "node_modules/a": { version: "1.0.0" } })).toBe(false));
+});
+
+test.each([
+  ['openjdk version "17.0.15" 2025-04-15', 17],
+  ['java version "1.8.0_402"', 8],
+  ['openjdk version "25" 2025-09-16', 25],
+  ["nothing of the kind", 0],
+])("%s is Java %d", (output, major) => expect(javaMajor(output)).toBe(major));
+
+describe("a data folder", () => {
+  let dir = "";
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), "lastro-launcher-"));
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+  const lockFile = () => join(dir, "launcher.lock");
+
+  test("notes what runs in it and is free again afterwards", async () => {
+    const lock = await takeDataDir(dir);
+    lock.note([12, 34]);
+    expect(JSON.parse(readFileSync(lockFile(), "utf8"))).toEqual({ pid: process.pid, processes: [12, 34] });
+    lock.release();
+    expect(() => readFileSync(lockFile())).toThrow("ENOENT");
+  });
+
+  test("of a launcher that is gone, or whose number another program has now, can be taken", async () => {
+    for (const pid of [2 ** 22 + 1, process.ppid]) {
+      writeFileSync(lockFile(), JSON.stringify({ pid, processes: [] }));
+      (await takeDataDir(dir)).release();
+    }
+  });
+
+  test("with a torn lock file can be taken, and a stranger's process in it is left alone", async () => {
+    writeFileSync(lockFile(), '{"pid":');
+    (await takeDataDir(dir)).release();
+    writeFileSync(lockFile(), JSON.stringify({ pid: 2 ** 22 + 1, processes: [1] }));
+    (await takeDataDir(dir)).release();
+  });
+});
+
+describe("the closing line", () => {
+  const report = (over: object) => ({
+    success: true,
+    numPassedTests: 3,
+    numFailedTests: 0,
+    numPendingTests: 0,
+    numTodoTests: 0,
+    numRuntimeErrorTestSuites: 0,
+    ...over,
+  });
+
+  test("sums all runs", () => {
+    const sum = summarise([report({}), report({ numFailedTests: 2, success: false })]);
+    expect(summaryLine(sum)).toBe("6 passed, 2 failed");
+  });
+
+  test("counts a suite that could not run, a run without a report and a failure outside the tests", () => {
+    expect(summarise([report({ numRuntimeErrorTestSuites: 1, success: false })]).failed).toBe(1);
+    expect(summarise([report({}), undefined]).failed).toBe(1);
+    expect(summarise([report({ success: false })]).failed).toBe(1);
+  });
+
+  test("is a failure when no test ran, and names skipped ones", () => {
+    expect(summaryLine(summarise([report({ numPassedTests: 0 })]))).toBe("0 passed, 1 failed");
+    expect(summaryLine(summarise([report({ numPendingTests: 1 })]))).toBe("3 passed, 0 failed, 1 skipped");
+  });
+});
