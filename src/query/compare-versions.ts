@@ -42,7 +42,7 @@ async function stateAt(
   signal: AbortSignal,
 ): Promise<{ readonly state: JsonValue; readonly record: RecordView }> {
   const answer = await getState(deps, { entity, asOf: { version } }, caller, signal);
-  if (!answer.found || answer.record.version !== version) {
+  if (!answer.found) {
     throw new LastroError("NOT_FOUND", `the entity has no version ${version}`, { field });
   }
   if (answer.state.kind === "erased") {

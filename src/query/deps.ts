@@ -1,4 +1,5 @@
 /** What every question needs of the rest of the service, and the words of requests that several questions share. */
+import type { Catalogue } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import type { StreamId } from "../core/ids.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
@@ -15,8 +16,7 @@ export type QueryDeps = {
   readonly heads: RecordStore["heads"];
   readonly keys: Pick<DataKeys, "forOpening">;
   readonly lookup: LookupKey;
-  /** What the catalogue says of a change's payload. */
-  readonly payloadIs: (eventType: string, producerService: string) => "state" | "merge";
+  readonly catalogue: Catalogue;
   readonly now: Clock;
   readonly random: Randomness;
 };

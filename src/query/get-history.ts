@@ -84,7 +84,7 @@ const placeOf = ([kind, version]: readonly (string | number)[]): Place => ({
 });
 
 /** Roughly what a record takes in an answer: the event, its payload and metadata again, entry and fields. */
-export const answerBytes = (row: RecordRow): number => 2 * row.body.length + row.entry.length + 1024;
+export const answerBytes = (row: RecordRow): number => 2 * row.body.length + row.entry.length + 256;
 
 const isOf = (
   content: { readonly namespace: string; readonly entityType: string; readonly entityId: string | undefined },

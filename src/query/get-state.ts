@@ -1,4 +1,5 @@
 /** The state of an entity: now, at a version, or as of a moment; folded from its change records. */
+import { ruleFor } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import type { Rid, StreamId } from "../core/ids.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -42,10 +43,11 @@ export async function getState(
   if (bound !== undefined && "version" in bound) requireVersion(bound.version, "version");
   const stream = streamOf(deps, entity);
   const row = await deps.history.asOf(stream, "change", bound, signal);
-  if (row === undefined) return { found: false };
+  // A version that is not there yet has no state.
+  const isThere = bound === undefined || !("version" in bound) || row?.version === bound.version;
+  if (row === undefined || !isThere) return { found: false };
   const record = await viewRecord(deps, row, signal);
-  const wanted = bound !== undefined && "version" in bound ? bound.version : row.version;
-  requireSealed(record, row.rid, entity, wanted);
+  requireSealed(record, row.rid, entity, row.version);
   if (bound !== undefined && "recordedAtMs" in bound && record.recordedAtMs > bound.recordedAtMs) {
     throw unreadable(`record ${row.rid} was found as of a moment, but says it is newer`);
   }
@@ -129,7 +131,7 @@ function stepOf(deps: QueryDeps, view: RecordView): Step {
   return {
     version: view.version,
     action: view.action === "none" ? "update" : view.action,
-    payloadIs: deps.payloadIs(view.eventType, view.producerService),
+    payloadIs: ruleFor(deps.catalogue, view.eventType)?.payloadIs ?? "state",
     payload,
     text,
   };

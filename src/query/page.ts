@@ -13,7 +13,7 @@ import { type Caller, invalid, type QueryDeps } from "./deps.ts";
 export const pageSizeDefault = 50;
 export const pageSizeMax = 1000;
 /** Below what a gRPC client takes by default, 4 MiB. */
-export const pageBytesMax = 3 * 1024 * 1024;
+export const pageBytesMax = 3.5 * 1024 * 1024;
 /** Rows fetched at once: bounds what large bodies can take of memory. */
 const chunkRowsMax = 64;
 

@@ -19,7 +19,7 @@ import { type Handlers, implementation } from "./unary.ts";
 
 export type GrpcLimits = {
   readonly receiveBytesMax: number;
-  /** Above a page's 3 MiB, for a single record with a large event. */
+  /** Above a page, which closes at 3.5 MiB, for a single record with a large event. */
   readonly sendBytesMax: number;
   readonly concurrentStreamsMax: number;
   readonly sessionMemoryMbMax: number;
