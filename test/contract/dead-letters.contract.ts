@@ -51,7 +51,7 @@ const told = (record: Stored, name: string): string | undefined => {
 export function deadLettersContract(open: () => Promise<DeadLetterBed>): void {
   const signal = AbortSignal.timeout(60_000);
 
-  test("R-07 a dead letter has the identical key and value, the original headers, and says what is wrong", async () => {
+  test("a dead letter has the identical key and value, the original headers, and says what is wrong", async () => {
     const bed = await open();
     const headers: EventHeader[] = [
       ["a", text("1")],

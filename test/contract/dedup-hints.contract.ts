@@ -26,7 +26,7 @@ export function dedupHintsContract(open: () => Promise<DedupHints>): void {
     expect(await one.known([], signal)).toEqual(new Set());
   });
 
-  test("exactly what was remembered is known, however often", async () => {
+  test("R-05 exactly what was remembered is known, however often", async () => {
     const one = await hints();
     const [told, other] = [someUids(5), someUids(5)];
     await one.remember(told, signal);

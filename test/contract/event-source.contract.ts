@@ -265,7 +265,7 @@ export function eventSourceContract(open: OpenSource): void {
     expect(seen.batches.filter(({ src }) => src === old).flatMap((b) => b.events).length).toBe(5);
   }, 60_000);
 
-  test("two consumers share the partitions; when one leaves, the other takes over what it had", async () => {
+  test("R-01 two consumers share the partitions and read every event; when one leaves, the other takes over what it had", async () => {
     const topic = await kafka.createTopic({ partitions: 4 });
     const groupId = randomUUID();
     const next = new Map<number, number>();

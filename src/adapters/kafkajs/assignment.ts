@@ -10,7 +10,7 @@ import type { FetchFaults } from "./fetch-guard.ts";
 import type { Membership } from "./membership.ts";
 
 /** Pause between tries to learn what the topic holds while the broker does not tell. */
-export const topicRetryMs = 1_000;
+const topicRetryMs = 1_000;
 
 export type Held = {
   readonly src: Src;

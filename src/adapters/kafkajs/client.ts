@@ -4,11 +4,11 @@ import kafkajs, { type Kafka, type LogEntry } from "kafkajs";
 import type { Log } from "../../ports/log.ts";
 import { registerCodecs } from "./codecs.ts";
 
-export const connectionTimeoutMs = 3_000;
-export const requestTimeoutMs = 30_000;
+const connectionTimeoutMs = 3_000;
+const requestTimeoutMs = 30_000;
 
 /** Five tries within about nine seconds; a consumer that still fails is built anew, a producer's call throws. */
-export const clientRetry = { initialRetryTime: 300, maxRetryTime: 5_000, retries: 5 } as const;
+const clientRetry = { initialRetryTime: 300, maxRetryTime: 5_000, retries: 5 } as const;
 
 export type ClientOptions = {
   readonly brokers: readonly string[];

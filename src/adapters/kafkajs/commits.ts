@@ -4,7 +4,7 @@
  * kafkajs sends commits and heartbeats one after another to the coordinator, which takes 5 ms a commit: a commit per batch starves the
  * heartbeat. This pause leaves the coordinator's connection to others most of the time.
  */
-export const commitPauseMs = 50;
+const commitPauseMs = 50;
 
 export type Commits = {
   note(partition: number, next: number): void;

@@ -15,18 +15,18 @@ import { guardFetches } from "./fetch-guard.ts";
 import { openMembership } from "./membership.ts";
 
 /** A long poll ends at once when there is data; this bounds how long a resumed partition waits for the running poll. */
-export const fetchWaitMs = 100;
-export const fetchMinBytes = 1;
-export const sessionTimeoutDefaultMs = 10_000;
+const fetchWaitMs = 100;
+const fetchMinBytes = 1;
+const sessionTimeoutDefaultMs = 10_000;
 /** The coordinator waits this long for members to drain and join again. */
-export const rebalanceTimeoutMs = 30_000;
+const rebalanceTimeoutMs = 30_000;
 /** How long running batches may go on once the group rebalances or we close. */
-export const drainBudgetMs = 5_000;
-export const flushBudgetMs = 1_000;
-export const leaveBudgetMs = 2_000;
-export const topicCheckMs = 3_000;
+const drainBudgetMs = 5_000;
+const flushBudgetMs = 1_000;
+const leaveBudgetMs = 2_000;
+const topicCheckMs = 3_000;
 
-export type KafkajsSourceOptions = {
+type KafkajsSourceOptions = {
   readonly brokers: readonly string[];
   readonly topic: string;
   readonly groupId: string;

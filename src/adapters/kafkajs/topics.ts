@@ -3,12 +3,12 @@ import kafkajs, { type Admin } from "kafkajs";
 import { LastroError } from "../../core/errors.ts";
 import { type ClientOptions, openClient } from "./client.ts";
 
-export const auditPartitions = 6;
-export const auditMessageBytesMax = 4 * 1024 * 1024;
+const auditPartitions = 6;
+const auditMessageBytesMax = 4 * 1024 * 1024;
 /** A dead letter is the event and its headers, plus headers that say what is wrong with it. */
-export const deadLetterExtraBytes = 256 * 1024;
+const deadLetterExtraBytes = 256 * 1024;
 
-export type TopicsOptions = ClientOptions & {
+type TopicsOptions = ClientOptions & {
   readonly topic: string;
   readonly deadLetterTopic: string;
   /** Whether absent topics are made; otherwise they are refused with the command that makes them. */

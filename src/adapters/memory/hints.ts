@@ -2,7 +2,7 @@
 import type { Uid } from "../../core/ids.ts";
 import type { DedupHints } from "../../ports/dedup-hints.ts";
 
-export type MemoryHintsOptions = {
+type MemoryHintsOptions = {
   /** Uids kept; about 120 bytes each. */
   readonly uidsMax: number;
 };

@@ -2,7 +2,7 @@
 import type { EventHeader } from "../../core/event.ts";
 import type { DeadLetter } from "../../ports/dead-letters.ts";
 
-export const deadLetterFormat = "1";
+const deadLetterFormat = "1";
 const ours = "audit.dlq.";
 /** What Kafka Connect's tools look for. */
 const connects = "__connect.errors.";

@@ -22,10 +22,10 @@ import {
 } from "./topic-reader.ts";
 
 /** One request; a record batch may not be larger than the topic's max.message.bytes. */
-export const sendBytesMax = 1024 * 1024;
+const sendBytesMax = 1024 * 1024;
 const allReplicas = -1;
 
-export type DeadLettersOptions = {
+type DeadLettersOptions = {
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly topicReader: TopicReader;

@@ -12,7 +12,7 @@ export const retryDelayMs = 200;
 const earliestTimestamp = -2n;
 const latestTimestamp = -1n;
 
-export type TopicReaderOptions = { readonly brokers: readonly string[]; readonly clientId: string };
+type TopicReaderOptions = { readonly brokers: readonly string[]; readonly clientId: string };
 
 export function openTopicReader(options: TopicReaderOptions): TopicReader {
   const admin = new Admin({

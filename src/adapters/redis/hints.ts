@@ -6,11 +6,11 @@ import type { Clock } from "../../ports/clock.ts";
 import type { DedupHints } from "../../ports/dedup-hints.ts";
 import type { Log } from "../../ports/log.ts";
 
-export const budgetDefaultMs = 100;
+const budgetDefaultMs = 100;
 /** Keys of one MGET or one script call: longer ones hold up other users of a shared Redis. */
-export const keysPerCallMax = 1_000;
+const keysPerCallMax = 1_000;
 /** After this many time-outs in a row Redis is left alone for a while and the connection is made anew. */
-export const timeoutsInRowMax = 2;
+const timeoutsInRowMax = 2;
 export const restMs = 1_000;
 const connectBudgetMs = 2_000;
 const reconnectStepMs = 100;
@@ -24,7 +24,7 @@ for i = 1, #KEYS do
 end
 return #KEYS`;
 
-export type RedisHintsOptions = {
+type RedisHintsOptions = {
   /** redis:// or rediss://, may hold a password: never logged. */
   readonly url: string;
   readonly storeId: StoreId;

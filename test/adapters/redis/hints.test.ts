@@ -1,4 +1,6 @@
 /** Redis may refuse, hang, die and come back: hints are then unavailable, nothing throws, nothing waits. Each test has a Redis of its own. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -13,6 +15,7 @@ import { type RunningServer, startRedis } from "../../support/servers.ts";
 
 const storeId = "00112233445566778899aabbccddeeff" as StoreId;
 const signal = new AbortController().signal;
+const programs = new URL("../../../deploy/local/programs.mjs", import.meta.url).href;
 const lines: string[] = [];
 const log = {
   info: (code: string) => void lines.push(code),
@@ -120,6 +123,45 @@ describe("hints over a Redis in trouble", () => {
     await hints.remember(uids, signal);
     await operator.replicaof("NO", "ONE");
     expect(await hints.known(uids, signal)).toEqual(new Set());
+  });
+
+  test("a Redis Cluster is refused with a sentence", async () => {
+    const clusterPort = await freePort();
+    const args = [
+      "--port",
+      `${clusterPort}`,
+      "--bind",
+      "127.0.0.1",
+      "--dir",
+      dir,
+      "--save",
+      "",
+      "--cluster-enabled",
+      "yes",
+    ];
+    const { redisProgram } = await import(programs);
+    const { program } = await redisProgram(() => undefined);
+    const cluster = spawn(program, args, { stdio: "ignore" });
+    try {
+      const url = `redis://127.0.0.1:${clusterPort}`;
+      await until(async () => {
+        const probe = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
+        probe.on("error", () => undefined);
+        const up = await probe.connect().then(
+          () => true,
+          () => false,
+        );
+        probe.disconnect();
+        return up;
+      });
+      await expect(openRedisHints({ url, storeId, ttlMs: 0, log, now: Date.now })).rejects.toMatchObject({
+        code: "CONFIG_INVALID",
+        message: expect.stringContaining("Redis Cluster, which is not supported"),
+      });
+    } finally {
+      cluster.kill();
+      await once(cluster, "exit");
+    }
   });
 
   test("what lies under our key in another form is not a hint", async () => {
