@@ -23,6 +23,8 @@ export type RecordDocument = {
   readonly action: RecordRow["action"];
   readonly recordedAt: Date;
   readonly isActive: boolean;
+  /** The stream, while active: finds the active records of streams without walking their histories. */
+  readonly activeOf?: Key;
   readonly ownership?: Key;
   readonly kids: readonly Key[];
   readonly entry: string;
@@ -43,6 +45,7 @@ export function recordDocument(row: RecordRow): RecordDocument {
     action: row.action,
     recordedAt: dateOf(row.recordedAtMs),
     isActive: row.isActive,
+    ...(row.isActive && { activeOf: keyOf(row.stream) }),
     ...(row.ownership !== undefined && { ownership: keyOf(row.ownership) }),
     kids: row.kids.map(keyOf),
     entry: row.entry,
@@ -104,16 +107,11 @@ export const known = (document: KnownDocument): Known => ({
 });
 
 export const headFields = {
-  version: 1,
-  stm: 1,
-  recordedAt: 1,
-  isActive: 1,
-  action: 1,
-  "p.actionAt": 1,
-} as const;
+  stream: 1, kind: 1, version: 1, stm: 1, recordedAt: 1, isActive: 1, action: 1, "p.actionAt": 1,
+} as const; // biome-ignore format: a list
 export type HeadDocument = Pick<
   RecordDocument,
-  "_id" | "version" | "stm" | "recordedAt" | "isActive" | "action"
+  "_id" | "stream" | "kind" | "version" | "stm" | "recordedAt" | "isActive" | "action"
 > & {
   readonly p: Pick<ProjectionDocument, "actionAt">;
 };

@@ -3,41 +3,79 @@ import type { UpdateFilter } from "mongodb";
 import type { StreamId } from "../../core/ids.ts";
 import { activates } from "../../core/record.ts";
 import type { Deactivation, EntityAlias, OwnershipFacts } from "../../ports/record-store.ts";
-import { dateOf, keyOf } from "./bson-values.ts";
+import { dateOf, type Key, keyOf, textOf } from "./bson-values.ts";
 import type { AliasDocument, Collections, OwnershipsDocument } from "./collections.ts";
+import type { HeadDocument } from "./documents.ts";
 import { takenOf } from "./errors.ts";
-import { headOf } from "./look-ups.ts";
+import type { ReadHeads } from "./look-ups.ts";
 
 /** Nothing is written to a document that is fenced or erased. */
 export const openStates = { $in: ["live", "blocked"] } as const;
 
-export async function deactivate({ records }: Collections, steps: readonly Deactivation[]): Promise<void> {
-  if (steps.length === 0) return;
-  const updates = steps.map(({ stream, version }) => ({
-    updateOne: {
-      filter: { stream: keyOf(stream), kind: "change" as const, version },
-      update: { $set: { isActive: false } },
-    },
-  }));
-  await records.bulkWrite(updates, { ordered: false });
-}
+/** Records that one update may touch: it has to end within the socket's timeout. */
+const updatesMax = 250;
+/** Each round but the last met a new head of another writer, whose own append then sees to it. */
+const repairRoundsMax = 5;
 
-/** Again when a new head came in between, whose append deactivated what is activated here. */
-export async function repairActive(collections: Collections, stream: StreamId): Promise<void> {
-  const { records } = collections;
-  const key = { stream, kind: "change" } as const;
-  const of = { stream: keyOf(stream), kind: "change" } as const;
-  for (let before = 0; ; ) {
-    const head = await headOf(collections, key);
-    if (head === undefined || head.version === before) return;
+type Place = { readonly stream: Key; readonly version: number };
+
+/** By the unique index, exactly these and no range: a range would walk the whole history. */
+export async function deactivate({ records }: Collections, places: readonly Place[]): Promise<void> {
+  for (let from = 0; from < places.length; from += updatesMax) {
+    const some = places.slice(from, from + updatesMax);
     await records.updateMany(
-      { ...of, version: { $lt: head.version }, isActive: true },
-      { $set: { isActive: false } },
+      { $or: some.map(({ stream, version }) => ({ stream, kind: "change" as const, version })) },
+      { $set: { isActive: false }, $unset: { activeOf: "" } },
     );
-    await records.updateOne({ ...of, version: head.version }, { $set: { isActive: activates(head.action) } });
-    before = head.version;
   }
 }
+
+export const placeOf = ({ stream, version }: Deactivation): Place => ({ stream: keyOf(stream), version });
+
+export async function repairActive(
+  collections: Collections,
+  readHeads: ReadHeads,
+  streams: readonly StreamId[],
+): Promise<void> {
+  const { records } = collections;
+  const keys = streams.map((stream) => ({ stream, kind: "change" }) as const);
+  for (let round = 0; round < repairRoundsMax && keys.length > 0; round++) {
+    const heads = [...(await readHeads(collections, keys)).values()];
+    const active = await records
+      .find({ activeOf: { $in: streams.map(keyOf) }, kind: "change" })
+      .project<Place>({ stream: 1, version: 1 })
+      .toArray();
+    const { excess, lacking } = wronglyActive(heads, active);
+    if (excess.length + lacking.length === 0) return;
+    await deactivate(collections, excess);
+    if (lacking.length > 0) await records.bulkWrite(lacking.map(activation), { ordered: false });
+  }
+}
+
+/** An active record above the head that was read belongs to a newer head. */
+function wronglyActive(heads: readonly HeadDocument[], active: readonly Place[]) {
+  const headOf = new Map(heads.map((head) => [textOf(head.stream), head]));
+  const isActive = new Set(active.map(({ stream, version }) => `${textOf(stream)} ${version}`));
+  return {
+    excess: active.filter(({ stream, version }) => {
+      const head = headOf.get(textOf(stream));
+      return (
+        head !== undefined &&
+        (version < head.version || (version === head.version && !activates(head.action)))
+      );
+    }),
+    lacking: heads.filter(
+      ({ stream, version, action }) => activates(action) && !isActive.has(`${textOf(stream)} ${version}`),
+    ),
+  };
+}
+
+const activation = ({ stream, version }: Place) => ({
+  updateOne: {
+    filter: { stream, kind: "change" as const, version },
+    update: { $set: { isActive: true, activeOf: stream } },
+  },
+});
 
 /**
  * An update where the document is there, else an insert of the bare document and the update again. An upsert would do it in one,

@@ -1,10 +1,9 @@
 /** Look-ups that decide: who is stored already, and where each stream stands. */
 import type { Rid, Uid } from "../../core/ids.ts";
-import type { Head } from "../../core/record.ts";
 import { type HeadKey, headKeyText, type Known } from "../../ports/record-store.ts";
-import { keyOf, ridKey } from "./bson-values.ts";
+import { keyOf, ridKey, textOf } from "./bson-values.ts";
 import type { Collections } from "./collections.ts";
-import { type HeadDocument, head, headFields, type KnownDocument, known, knownFields } from "./documents.ts";
+import { type HeadDocument, headFields, type KnownDocument, known, knownFields } from "./documents.ts";
 
 /** Heads asked for at the same time; each is one step into the unique index. */
 const headsAtOnceMax = 16;
@@ -23,30 +22,37 @@ export async function findKnown(
   return found.map(known);
 }
 
-export const headOf = (
-  { records }: Collections,
-  { stream, kind }: HeadKey,
-): Promise<HeadDocument | undefined> =>
-  records
-    .find({ stream: keyOf(stream), kind })
-    .sort({ version: -1 })
-    .limit(1)
-    .project<HeadDocument>(headFields)
-    .next()
-    .then((found) => found ?? undefined);
-
-export async function findHeads(
+export type ReadHeads = (
   collections: Collections,
   keys: readonly HeadKey[],
-): Promise<ReadonlyMap<string, Head>> {
-  const heads = new Map<string, Head>();
+) => Promise<ReadonlyMap<string, HeadDocument>>;
+
+export const eachHead: ReadHeads = async ({ records }, keys) => {
+  const heads = new Map<string, HeadDocument>();
   const rest = keys.values();
   const readOn = async () => {
     for (const key of rest) {
-      const found = await headOf(collections, key);
-      if (found !== undefined) heads.set(headKeyText(key), head(found));
+      const query = records
+        .find({ stream: keyOf(key.stream), kind: key.kind })
+        .sort({ version: -1 })
+        .limit(1);
+      const found = await query.project<HeadDocument>(headFields).next();
+      if (found !== null) heads.set(headKeyText(key), found);
     }
   };
   await Promise.all(Array.from({ length: Math.min(headsAtOnceMax, keys.length) }, readOn));
   return heads;
-}
+};
+
+/** Where every query walks the whole collection, one walk for all. */
+export const walkedHeads: ReadHeads = async ({ records }, keys) => {
+  const heads = new Map<string, HeadDocument>();
+  if (keys.length === 0) return heads;
+  const wanted = new Set(keys.map(headKeyText));
+  const streams = [...new Set(keys.map(({ stream }) => stream))].map(keyOf);
+  for await (const found of records.find({ stream: { $in: streams } }).project<HeadDocument>(headFields)) {
+    const text = headKeyText({ stream: textOf(found.stream), kind: found.kind });
+    if (wanted.has(text) && found.version > (heads.get(text)?.version ?? 0)) heads.set(text, found);
+  }
+  return heads;
+};

@@ -8,7 +8,8 @@ import { insertAbsent } from "./follow-ups.ts";
 import { mongoHistoryReader } from "./history-reader.ts";
 import { ensureIndexes } from "./indexes.ts";
 import { mongoKeyStore } from "./key-store.ts";
-import { mongoRecordStore } from "./record-store.ts";
+import { eachHead, walkedHeads } from "./look-ups.ts";
+import { type Manners, mongoRecordStore } from "./record-store.ts";
 import { mongoStoreState } from "./store-state.ts";
 import { atomicUpdates, insertedTurns } from "./turns.ts";
 
@@ -31,12 +32,14 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     await client.close();
     throw storeError("prepare the database", error);
   }
-  const inTurn = server.isFerret1 ? insertedTurns(collections) : atomicUpdates;
+  const manners: Manners = server.isFerret1
+    ? { inTurn: insertedTurns(collections), readHeads: walkedHeads, insertMax: ferretInsertMax }
+    : { inTurn: atomicUpdates, readHeads: eachHead, insertMax };
   return {
-    records: mongoRecordStore(collections, inTurn, server.isFerret1 ? ferretInsertMax : insertMax),
+    records: mongoRecordStore(collections, manners),
     history: mongoHistoryReader(collections, options.queryMaxMs ?? queryMaxMs),
-    keys: mongoKeyStore(collections, inTurn),
-    state: mongoStoreState(collections, inTurn),
+    keys: mongoKeyStore(collections, manners.inTurn),
+    state: mongoStoreState(collections, manners.inTurn),
     description: server.description,
     [Symbol.asyncDispose]: () => client.close(),
   };

@@ -3,22 +3,30 @@ import type { AppendBatch, AppendVerdict, RecordStore } from "../../ports/record
 import { account, countOutcomes, readMark, readOutcomes, readSources } from "./accounting.ts";
 import { insertRecords } from "./append.ts";
 import type { Collections } from "./collections.ts";
+import { head } from "./documents.ts";
 import { guarded, isDuplicateKey } from "./errors.ts";
-import { applyFacts, deactivate, insertAliases, repairActive } from "./follow-ups.ts";
-import { findHeads, findKnown } from "./look-ups.ts";
+import { applyFacts, deactivate, insertAliases, placeOf, repairActive } from "./follow-ups.ts";
+import { findKnown, type ReadHeads } from "./look-ups.ts";
 import type { TakeTurns } from "./turns.ts";
+
+/** What differs between servers. */
+export type Manners = {
+  readonly inTurn: TakeTurns;
+  readonly readHeads: ReadHeads;
+  /** Documents of one insert command. */
+  readonly insertMax: number;
+};
 
 export function mongoRecordStore(
   collections: Collections,
-  inTurn: TakeTurns,
-  insertMax: number,
+  { inTurn, readHeads, insertMax }: Manners,
 ): RecordStore {
   const guard = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     guarded(doing, signal, "STORE_UNAVAILABLE", work);
   const append = async (batch: AppendBatch, signal: AbortSignal): Promise<AppendVerdict> => {
     const verdict = await insertRecords(collections.records, batch.records, insertMax);
     if (verdict !== undefined) return verdict;
-    await deactivate(collections, batch.deactivate);
+    await deactivate(collections, batch.deactivate.map(placeOf));
     if (batch.ownerships.length > 0) await inTurn(() => applyFacts(collections, batch.ownerships));
     await insertAliases(collections, batch.aliases);
     const step = batch.account;
@@ -30,12 +38,14 @@ export function mongoRecordStore(
     append: (batch, signal) => guard("append a batch", signal, () => append(batch, signal)),
     account: (step, signal) => guard("move a mark", signal, () => inTurn(() => account(collections, step))),
     repairActive: (streams, signal) =>
-      guard("mark the active records", signal, async () => {
-        for (const stream of streams) await repairActive(collections, stream);
-      }),
+      guard("mark the active records", signal, () => repairActive(collections, readHeads, streams)),
     probe: (signal) => guard("take a write", signal, () => probe(collections)),
     find: (rids, uids, signal) => guard("look up records", signal, () => findKnown(collections, rids, uids)),
-    heads: (keys, signal) => guard("look up heads", signal, () => findHeads(collections, keys)),
+    heads: (keys, signal) =>
+      guard("look up heads", signal, async () => {
+        const found = await readHeads(collections, keys);
+        return new Map([...found].map(([text, document]) => [text, head(document)]));
+      }),
     mark: (src, signal) => guard("read a mark", signal, () => readMark(collections, src)),
     sources: (signal) => guard("read the marks", signal, () => readSources(collections)),
     counts: (src, from, to, signal) =>
