@@ -17,11 +17,9 @@ import type { HeldPartition, HeldPartitions, PartitionCondition } from "./partit
 
 export type ConsumeDeps = IntakeDeps & {
   readonly source: EventSource;
-  readonly topic: string;
   readonly state: Pick<StoreState, "breaker" | "setBreaker">;
   readonly breaker: Breaker;
-  /** Whether this incarnation of the topic was accepted; the first one ever seen is. */
-  readonly isAccepted: (topicId: TopicId) => boolean;
+  /** Keeps an incarnation of the topic that the operator accepted. */
   readonly accept: (topicId: TopicId, signal: AbortSignal) => Promise<void>;
   /** The client is beyond repair: the process must end. */
   readonly onCrash: (error: LastroError) => void;
@@ -79,8 +77,8 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       const breaker = await deps.state.breaker(signal);
       deps.observer.breaker(breaker?.open ?? false);
       if (breaker?.open) return setCondition(partition, breakerCondition(breaker));
-      if (!deps.isAccepted(source.topicId)) throw incarnationChanged(deps.topic);
       partition.mark = await startOf(deps, source, signal);
+      if (partition.condition.kind === "stopped") return;
       deps.source.resume(source.src, partition.mark);
       setCondition(partition, { kind: "running" });
     } catch (cause) {
@@ -148,8 +146,9 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
           "FAILED_PRECONDITION",
           "this process does not hold that partition; ask the one that does (see its log or the consumer group)",
         );
-      const isReplaced = acceptIncarnation && (await acceptTopic(deps, partition, signal));
-      if (!isReplaced) await open(partition);
+      if (acceptIncarnation && (await acceptTopic(deps, partition, signal))) return;
+      setCondition(partition, { kind: "opening" });
+      await open(partition);
     },
     async closeBreaker() {
       await deps.state.setBreaker({ open: false, sinceMs: deps.now(), rejected: 0, seen: 0 }, signal);
@@ -244,14 +243,8 @@ const breakerCondition = ({ rejected, seen }: BreakerState) =>
   ({
     kind: "waiting",
     code: "BREAKER_OPEN",
-    message: `${rejected} of the last ${seen} messages were rejected, from several producers: that looks like a wrong deployment. Look at the dead letters, mend the cause, then close the breaker (ResumePartition with close_breaker)`,
+    message: `${rejected} of the last ${seen} messages were rejected, from several producers: that looks like a wrong deployment. Look at the dead letters, mend the cause, then close the breaker (ResumePartition with breaker)`,
   }) as const;
-
-const incarnationChanged = (topic: string): LastroError =>
-  new LastroError(
-    "SOURCE_CHANGED",
-    `topic ${topic} was deleted and created anew: what the old one still held is gone. If that was meant, resume the partition accepting the new incarnation`,
-  );
 
 const asLastroError = (cause: unknown): LastroError =>
   cause instanceof LastroError

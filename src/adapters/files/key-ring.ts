@@ -1,6 +1,6 @@
 /** Key ring in a file that only the service's user can read. Whoever has it and the store can read everything: back it up apart from the data. */
 import { constants } from "node:fs";
-import { type FileHandle, link, open, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
 import { z } from "zod";
 import { LastroError } from "../../core/errors.ts";
@@ -93,6 +93,7 @@ async function createFile(path: string, random: Randomness): Promise<void> {
   const aside = `${path}.${Buffer.from(random(8)).toString("hex")}.new`;
   const ring = { v: 1, current: 1, keks: { "1": Buffer.from(random(kekBytes)).toString("base64url") } };
   try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     {
       await using file = await open(aside, "wx", 0o600);
       await file.writeFile(`${JSON.stringify(ring, null, 2)}\n`);

@@ -1,0 +1,280 @@
+/** The composition root: the only place that builds adapters and joins them. Opened downwards, closed upwards. */
+import { hash, randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { openKeyRing } from "./adapters/files/key-ring.ts";
+import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
+import { prepareTopics } from "./adapters/kafkajs/topics.ts";
+import { memoryHints } from "./adapters/memory/hints.ts";
+import { openMongoStore } from "./adapters/mongo/open-mongo-store.ts";
+import { startTelemetry } from "./adapters/otel/telemetry.ts";
+import { openLog } from "./adapters/pino/log.ts";
+import { openDeadLetters } from "./adapters/platformatic-kafka/dead-letters.ts";
+import { openTopicReader } from "./adapters/platformatic-kafka/topic-reader.ts";
+import { openRedisHints } from "./adapters/redis/hints.ts";
+import { openSqliteStore } from "./adapters/sqlite/open.ts";
+import { type Config, parseConfig } from "./config.ts";
+import { type Catalogue, emptyCatalogue, parseCatalogue } from "./core/catalogue.ts";
+import { LastroError } from "./core/errors.ts";
+import { newBreaker } from "./ingest/breaker.ts";
+import { consume } from "./ingest/consume.ts";
+import type { IntakeDeps } from "./ingest/deps.ts";
+import { headCache } from "./ingest/head-cache.ts";
+import { acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
+import { operate } from "./ingest/operate.ts";
+import { untilSignal, withDeadline } from "./lib/signals.ts";
+import { aborted, repeat } from "./lib/upkeep.ts";
+import type { Clock, Randomness } from "./ports/clock.ts";
+import type { DeadLetters } from "./ports/dead-letters.ts";
+import type { DedupHints } from "./ports/dedup-hints.ts";
+import type { EventSource } from "./ports/event-source.ts";
+import type { Log } from "./ports/log.ts";
+import type { Observer } from "./ports/observer.ts";
+import type { Store } from "./ports/store.ts";
+import { dataKeys } from "./privacy/data-keys.ts";
+import { rewrapKeys } from "./privacy/rotate.ts";
+import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
+import type { QueryDeps } from "./query/deps.ts";
+import { readinessOf } from "./readiness.ts";
+import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
+import { startHttpServer } from "./servers/http/server.ts";
+import { startupTable } from "./startup-table.ts";
+
+/** What a test may hang into the running service. */
+export type ServiceHooks = Partial<Pick<Observer, "reached">>;
+
+const now: Clock = Date.now;
+const random: Randomness = (bytes) => randomBytes(bytes);
+const clientId = "lastro";
+const headCacheEntriesMax = 50_000;
+const partitionsConcurrently = 6;
+const storeProbeMs = 2_000;
+const storeProbeTimeoutMs = 5_000;
+const exit = { ok: 0, failed: 1, usage: 2 } as const;
+
+/** Runs until SIGTERM or SIGINT; returns the exit code. What keeps it from running goes to standard error, with what to do. */
+export async function runService(env: NodeJS.ProcessEnv, hooks: ServiceHooks = {}): Promise<number> {
+  const stop = untilSignal();
+  const parsed = parseConfig(env, (path) => readFileSync(path, "utf8"));
+  if (!parsed.ok) {
+    process.stderr.write(`${parsed.errors.join("\n")}\n`);
+    return exit.usage;
+  }
+  try {
+    await serve(parsed.config, stop, hooks);
+    return exit.ok;
+  } catch (error) {
+    if (!(error instanceof LastroError)) throw error;
+    process.stderr.write(`${error.code}: ${error.message}\n`);
+    return exit.failed;
+  }
+}
+
+async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const crash = new AbortController();
+  const signal = AbortSignal.any([stop, crash.signal]);
+  const log = openLog({ level: config.log.level });
+  const telemetry = opened.use(startTelemetry({ ...config.telemetry, log }));
+  const observer: Observer = { ...telemetry.observer, ...hooks };
+  const catalogue = readCatalogue(config.catalogueFile);
+  const store = telemetry.tracedStore(opened.use(await openStore(config)));
+  const keys = await openKeys(config, store, signal);
+  const hints = opened.use(await openHints(config, keys, log));
+  const { source, deadLetters } = await openKafka(config, store, keys, log, opened, signal);
+
+  const intake: IntakeDeps = {
+    records: store.records,
+    hints,
+    deadLetters,
+    lookup: keys.lookupKey,
+    dataKeys: dataKeys({ keys: store.keys, ring: keys.ring, now, random }),
+    catalogue,
+    catalogueDigest: digestOf(config.catalogueFile),
+    parse: withMajors(config, catalogue),
+    heads: headCache(store.records, headCacheEntriesMax),
+    limits: config.intake,
+    now,
+    random,
+    observer,
+    log,
+  };
+  const consumer = consume(
+    {
+      ...intake,
+      source,
+      state: store.state,
+      breaker: newBreaker(config.breaker),
+      accept: (topicId, until) => acceptIncarnation(store.state, config.kafka.topic, topicId, until),
+      onCrash: (error) => crash.abort(error),
+    },
+    signal,
+  );
+  const replayAttemptsMax = config.deadLetters.attemptsMax;
+  const operations = operate({ ...intake, source, state: store.state, replayAttemptsMax }, consumer);
+  const grpc = opened.use(
+    await startGrpcServer(grpcOptions(config, log), { query: queryDeps(intake, store), operations }),
+  );
+  const health = watchStore(store, grpc.setServing, signal);
+  const http = opened.use(
+    await startHttpServer({
+      address: config.http.address,
+      metrics: telemetry.metrics,
+      readiness: async () => readinessOf({ store: health(), source, hints, consumer }),
+    }),
+  );
+  keepKeysWrapped(config, store, keys, log, signal);
+  await consumer.start();
+  announce(config, store, grpc.address, http.address);
+  await aborted(signal);
+  observer.reached("draining");
+  await Promise.all([grpc.drain(config.drainMsMax), source[Symbol.asyncDispose]()]);
+  if (!stop.aborted) throw crash.signal.reason;
+}
+
+function readCatalogue(path: string | undefined): Catalogue {
+  if (path === undefined) return emptyCatalogue;
+  const parsed = parseCatalogue(readCatalogueText(path));
+  if (parsed.ok) return parsed.catalogue;
+  throw new LastroError("CATALOGUE_INVALID", `${path} is not used:\n${parsed.errors.join("\n")}`);
+}
+
+function readCatalogueText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (cause) {
+    throw new LastroError("CATALOGUE_INVALID", `${path}, named by LASTRO_CATALOGUE_FILE, cannot be read`, {
+      cause,
+    });
+  }
+}
+
+/** SHA-256 of the catalogue's text, base64url; `none` without one. Sealed with each event: it says how the event was read. */
+const digestOf = (path: string | undefined): string =>
+  path === undefined ? "none" : hash("sha256", readCatalogueText(path), "base64url");
+
+const withMajors = ({ parse }: Config, { majors }: Catalogue): Config["parse"] => ({
+  ...parse,
+  schemaVersions: { ...parse.schemaVersions, knownMajors: [...parse.schemaVersions.knownMajors, ...majors] },
+});
+
+function openStore({ store }: Config): Promise<Store> {
+  return store.kind === "sqlite" ? openSqliteStore(store) : openMongoStore(store);
+}
+
+async function openKeys({ keys }: Config, store: Store, signal: AbortSignal): Promise<StoreKeys> {
+  const create = await mayMakeKeys(store.state, signal);
+  const ring = await openKeyRing({ path: keys.ringFile, create, random });
+  return openStoreKeys({ state: store.state, ring, random, now }, signal);
+}
+
+async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): Promise<DedupHints> {
+  const { redisUrl: url, budgetMs, ttlMs, entriesMax } = hints;
+  return url === undefined
+    ? memoryHints({ uidsMax: entriesMax })
+    : openRedisHints({ url, storeId, budgetMs, ttlMs, log, now });
+}
+
+async function openKafka(
+  { kafka }: Config,
+  store: Store,
+  { storeId }: StoreKeys,
+  log: Log,
+  opened: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<{ readonly source: EventSource; readonly deadLetters: DeadLetters }> {
+  const { brokers, topic, dlqTopic: deadLetterTopic, createTopics: create } = kafka;
+  const groupId = kafka.group ?? `lastro-${storeId.slice(0, 8)}`;
+  await prepareTopics({ brokers, clientId, log, topic, deadLetterTopic, create });
+  const topicReader = opened.use(openTopicReader({ brokers, clientId }));
+  const found = await topicReader.read(topic, signal);
+  const incarnation = await bindSource(store.state, topic, found, kafka.acceptCluster, signal);
+  const deadLetters = opened.use(
+    openDeadLetters({ brokers, clientId, topicReader, topic, deadLetterTopic, consumer: groupId }),
+  );
+  const source = opened.use(
+    await openKafkajsSource({
+      brokers, topic, groupId, clientId, topicReader, incarnation, partitionsConcurrently, log, now,
+      sessionTimeoutMs: kafka.sessionTimeoutMs,
+      fetchBytesMax: kafka.fetchBytesMax,
+      fetchBytesPerPartitionMax: kafka.fetchBytesPerPartitionMax,
+    }),
+  ); // biome-ignore format: one line a name
+  return { source, deadLetters };
+}
+
+const queryDeps = (intake: IntakeDeps, store: Store): QueryDeps => ({
+  history: store.history,
+  heads: store.records.heads,
+  keys: intake.dataKeys,
+  lookup: intake.lookup,
+  catalogue: intake.catalogue,
+  now,
+  random,
+});
+
+const grpcOptions = ({ grpc }: Config, log: Log) => ({
+  ...grpc.address,
+  reflection: grpc.reflection,
+  now,
+  log,
+  limits: {
+    ...defaultGrpcLimits,
+    receiveBytesMax: grpc.messageBytesMax,
+    concurrentStreamsMax: grpc.streamsMax,
+    deadlineMsMax: grpc.deadlineMaxMs,
+  },
+});
+
+/** Serving while the store answers. Returns what the last probe found. */
+function watchStore(
+  store: Store,
+  setServing: (isServing: boolean) => void,
+  signal: AbortSignal,
+): () => boolean {
+  let isUp = true;
+  const note = (answers: boolean): void => {
+    isUp = answers;
+    setServing(answers);
+  };
+  const probe = async (): Promise<void> => {
+    await store.state.breaker(withDeadline(signal, storeProbeTimeoutMs));
+    note(true);
+  };
+  void repeat(storeProbeMs, signal, probe, () => note(false));
+  return () => isUp;
+}
+
+/** Takes over new KEKs and re-wraps what older ones wrap, while serving. */
+function keepKeysWrapped(
+  config: Config,
+  store: Store,
+  { ring }: StoreKeys,
+  log: Log,
+  signal: AbortSignal,
+): void {
+  const rewrap = async (): Promise<void> => {
+    const { rewrapped, left } = await rewrapKeys(
+      { state: store.state, keys: store.keys, ring, random },
+      signal,
+    );
+    if (rewrapped > 0)
+      log.info("keys_rewrapped", "data keys were wrapped under the current KEK", { rewrapped, left });
+  };
+  void repeat(config.keys.refreshMs, signal, rewrap, (cause) =>
+    log.warn(
+      "keys_not_rewrapped",
+      cause instanceof LastroError ? cause.message : "the next pass tries again",
+    ),
+  );
+}
+
+function announce(
+  config: Config,
+  store: Store,
+  grpc: string,
+  http: { readonly host: string; readonly port: number },
+): void {
+  const hints = config.hints.redisUrl === undefined ? `a map of ${config.hints.entriesMax} uids` : "Redis";
+  const running = { store: store.description, hints, grpc, http: `${http.host}:${http.port}` };
+  process.stdout.write(`${startupTable(config, running)}\nLastro is ready. Ctrl-C stops it.\n`);
+}

@@ -1,0 +1,45 @@
+/** Readiness, part by part. Hints degrade the service; store, Kafka, breaker and stopped partitions take it out of rotation. */
+import type { Consumer } from "./ingest/consume.ts";
+import type { DedupHints } from "./ports/dedup-hints.ts";
+import type { EventSource } from "./ports/event-source.ts";
+import type { Readiness } from "./servers/http/server.ts";
+
+export type ReadinessParts = {
+  /** Whether the store answered the last probe. */
+  readonly store: boolean;
+  readonly source: Pick<EventSource, "isConnected">;
+  readonly hints: Pick<DedupHints, "isConnected">;
+  readonly consumer: Pick<Consumer, "held">;
+};
+
+export function readinessOf({ store, source, hints, consumer }: ReadinessParts): Readiness {
+  const conditions = [...consumer.held.values()].map((held) => ({
+    partition: held.source.partition,
+    ...held.condition,
+  }));
+  const isBreakerOpen = conditions.some((held) => "code" in held && held.code === "BREAKER_OPEN");
+  const halted = conditions.filter(({ kind }) => kind === "stopped" || kind === "waiting");
+  return {
+    store: {
+      ok: store,
+      required: true,
+      ...(!store && { detail: "the store does not answer; intake waits and goes on by itself" }),
+    },
+    kafka: { ok: source.isConnected(), required: true },
+    redis: { ok: hints.isConnected(), required: false },
+    breaker: {
+      ok: !isBreakerOpen,
+      required: true,
+      ...(isBreakerOpen && { detail: "open: look at the dead letters, then ResumePartition with breaker" }),
+    },
+    partitions: {
+      ok: halted.length === 0,
+      required: true,
+      ...(halted.length > 0 && {
+        detail: halted
+          .map((held) => `${held.partition}: ${"code" in held ? held.code : held.kind}`)
+          .join(", "),
+      }),
+    },
+  };
+}

@@ -1,0 +1,59 @@
+/** The one table printed when the service is ready: each part, where it runs, what it is, what it fell back to and how to change that. */
+import Table from "cli-table3";
+import type { Config, LaunchedPart } from "./config.ts";
+
+export type RunningParts = {
+  readonly store: string;
+  readonly hints: string;
+  readonly grpc: string;
+  readonly http: string;
+};
+
+const plainStyle = { head: [], border: [], compact: true };
+
+export function startupTable(config: Config, running: RunningParts): string {
+  const table = new Table({
+    head: ["part", "where", "what", "note"],
+    style: plainStyle,
+    wordWrap: true,
+    colWidths: [9, 34, 34, 58],
+  });
+  for (const { part, where, what, fellBack, change } of rowsOf(config, running)) {
+    table.push([part, where, what, [fellBack, change].filter((note) => note !== undefined).join("; ")]);
+  }
+  return table.toString();
+}
+
+/** What the launcher found out about a part is more than the service knows. */
+function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] {
+  const launched = new Map(config.launched.map((part) => [part.part, part]));
+  const known: readonly LaunchedPart[] = [
+    {
+      part: "kafka",
+      where: config.kafka.brokers.join(","),
+      what: `topic ${config.kafka.topic}`,
+      change: "LASTRO_KAFKA_BROKERS",
+    },
+    {
+      part: "redis",
+      where: config.hints.redisUrl === undefined ? "in the process" : "configured",
+      what: running.hints,
+      change: "LASTRO_REDIS_URL",
+    },
+    { part: "store", where: config.store.kind, what: running.store, change: "LASTRO_STORE_URL" },
+    {
+      part: "keys",
+      where: config.keys.ringFile,
+      what: "key ring, mode 0600: back it up apart from the data",
+      change: "LASTRO_KEY_RING_FILE",
+    },
+    {
+      part: "gRPC",
+      where: running.grpc,
+      what: "history, ownership, operations, health",
+      change: "LASTRO_GRPC_ADDRESS",
+    },
+    { part: "HTTP", where: running.http, what: "/metrics /livez /readyz", change: "LASTRO_HTTP_ADDRESS" },
+  ];
+  return known.map((row) => launched.get(row.part) ?? row);
+}
