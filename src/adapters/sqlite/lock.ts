@@ -8,7 +8,7 @@ export function lockStore(path: string): Disposable {
   const lockPath = `${path}.lock`;
   const lock = new DatabaseSync(lockPath, { timeout: 0 });
   try {
-    lock.exec("BEGIN EXCLUSIVE");
+    lock.exec("PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE");
   } catch (error) {
     lock.close();
     if (!isBusy(error)) throw error;

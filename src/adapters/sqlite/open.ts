@@ -25,10 +25,12 @@ export type SqliteOptions = {
   readonly recordBytesMax?: number;
 };
 
+/** Three records of usual size lie on a page of 8 KiB, but only one on SQLite's default of 4 KiB: the file is a third smaller and commits cost less. Fixed when the file is made. */
+const pageBytes = 8_192;
 const inMemory = ":memory:";
 const defaults = {
   cacheBytes: 128 * 1024 * 1024,
-  checkpointPages: 40_000,
+  checkpointPages: 20_000,
   busyTimeoutMs: 5_000,
   recordBytesMax: 16 * 1024 * 1024,
 };
@@ -43,6 +45,7 @@ function prepareFile(path: string): string {
 function tune(db: DatabaseSync, options: { cacheBytes: number; checkpointPages: number }): void {
   const cacheKib = Math.floor(options.cacheBytes / 1024);
   db.exec(`
+    PRAGMA page_size = ${pageBytes};
     PRAGMA cache_size = -${cacheKib};
     PRAGMA temp_store = MEMORY;
     PRAGMA journal_mode = WAL;
