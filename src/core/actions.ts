@@ -1,7 +1,7 @@
 /** What the verb of an event type does to its entity. A verb that is not in the table never changes state: it is an activity. */
 import type { Action, ActionType, EnvelopeFlag, Severity } from "./event.ts";
 
-export type VerbMeaning = {
+type VerbMeaning = {
   readonly action: Action;
   readonly severity: Severity;
   readonly flags: readonly EnvelopeFlag[];

@@ -1,14 +1,9 @@
 /** The event catalogue: what an operator declares of event types. Trusted input, but a wrong one is refused whole, with every error. */
-import { Ajv2020, type ValidateFunction } from "ajv/dist/2020.js";
-import * as ajvFormats from "ajv-formats";
-import { type CatalogueFile, catalogueFile, type RuleFile } from "./catalogue-schema.ts";
+import { type CatalogueFile, catalogueFile, type FaultFinder, type RuleFile } from "./catalogue-schema.ts";
 import type { Action, Processing, Severity } from "./event.ts";
 import { guardJson } from "./guard-json.ts";
-import type { JsonValue } from "./json.ts";
 import { isWithin, pointerSegment } from "./json-pointer.ts";
 import { defaultLimits, type ParseLimits } from "./parse-options.ts";
-
-export type SchemaFault = { readonly pointer: string; readonly message: string };
 
 /** What the catalogue says of an event type; undefined where it is silent. */
 export type CatalogueRule = {
@@ -22,7 +17,7 @@ export type CatalogueRule = {
   readonly neverIndex: readonly string[];
   readonly processing: Processing | undefined;
   /** By major.minor: the first fault of a payload, or undefined. */
-  readonly schemas: ReadonlyMap<string, (payload: JsonValue) => SchemaFault | undefined>;
+  readonly schemas: ReadonlyMap<string, FaultFinder>;
 };
 
 export type Catalogue = {
@@ -35,7 +30,7 @@ export type Catalogue = {
 
 export const emptyCatalogue: Catalogue = { rules: new Map(), unknownMajor: "accept", majors: [] };
 
-export type ParsedCatalogue =
+type ParsedCatalogue =
   | { readonly ok: true; readonly catalogue: Catalogue }
   | { readonly ok: false; readonly errors: readonly string[] };
 
@@ -46,28 +41,21 @@ export function parseCatalogue(text: string): ParsedCatalogue {
   if (!guarded.ok)
     return { ok: false, errors: [`${guarded.rejection.pointer || "/"}: ${guarded.rejection.sentence}`] };
   const file = catalogueFile.safeParse(guarded.value);
-  if (!file.success)
-    return {
-      ok: false,
-      errors: file.error.issues.map(
-        (issue) =>
-          `${issue.path.map((key) => pointerSegment(String(key))).join("") || "/"}: ${issue.message}`,
-      ),
-    };
-  return compile(file.data);
+  if (file.success) return rulesOf(file.data);
+  const errors = file.error.issues.map((issue) => {
+    const message =
+      issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+    return `${issue.path.map((key) => pointerSegment(String(key))).join("") || "/"}: ${message}`;
+  });
+  return { ok: false, errors };
 }
 
-type Schemas = CatalogueRule["schemas"];
-const noSchemas: Schemas = new Map();
-
-function compile(file: CatalogueFile): ParsedCatalogue {
+function rulesOf(file: CatalogueFile): ParsedCatalogue {
   const errors: string[] = [];
-  const schemas = compileSchemas(file, errors);
   const rules = new Map<string, CatalogueRule>();
   for (const [eventType, given] of Object.entries(file.events)) {
     const general = generalOf(eventType);
-    const merged = general === eventType ? given : inherit(given, file.events[general]);
-    const rule = ruleOf(merged, schemas.get(eventType) ?? schemas.get(general) ?? noSchemas);
+    const rule = ruleOf(general === eventType ? given : inherit(given, file.events[general]));
     const { entityId } = rule;
     if (entityId !== undefined && rule.neverIndex.some((never) => isWithin(entityId, never)))
       errors.push(
@@ -76,10 +64,9 @@ function compile(file: CatalogueFile): ParsedCatalogue {
     rules.set(eventType, rule);
   }
   if (errors.length > 0) return { ok: false, errors };
-  const majors = [...schemas.values()].flatMap((byVersion) =>
-    [...byVersion.keys()].map((version) => version.split(".", 1)[0] ?? version),
-  );
-  return { ok: true, catalogue: { rules, unknownMajor: file.unknown_major, majors: [...new Set(majors)] } };
+  const versions = [...rules.values()].flatMap(({ schemas }) => [...schemas.keys()]);
+  const majors = new Set(versions.map((version) => version.split(".", 1)[0] ?? version));
+  return { ok: true, catalogue: { rules, unknownMajor: file.unknown_major, majors: [...majors] } };
 }
 
 /** `account.*` for `account.created`. */
@@ -92,26 +79,7 @@ function inherit(given: RuleFile, general: RuleFile | undefined): RuleFile {
   return saysItself ? { ...rest, ...given } : { ...general, ...given };
 }
 
-function compileSchemas(file: CatalogueFile, errors: string[]): ReadonlyMap<string, Schemas> {
-  const ajv = new Ajv2020({ strict: true, ownProperties: true, logger: false });
-  ajvFormats.default.default(ajv);
-  const compiled = new Map<string, Schemas>();
-  for (const [eventType, given] of Object.entries(file.events)) {
-    if (given.schemas === undefined) continue;
-    const byVersion = new Map<string, (payload: JsonValue) => SchemaFault | undefined>();
-    for (const [version, schema] of Object.entries(given.schemas))
-      try {
-        byVersion.set(version, faultFinder(ajv.compile(schema)));
-      } catch (cause) {
-        const message = cause instanceof Error ? cause.message : String(cause);
-        errors.push(`/events${pointerSegment(eventType)}/schemas/${version}: ${message}`);
-      }
-    compiled.set(eventType, byVersion);
-  }
-  return compiled;
-}
-
-function ruleOf(given: RuleFile, schemas: Schemas): CatalogueRule {
+function ruleOf(given: RuleFile): CatalogueRule {
   const { processing } = given;
   return {
     entityId: given.entity_id,
@@ -127,7 +95,7 @@ function ruleOf(given: RuleFile, schemas: Schemas): CatalogueRule {
       purpose: processing.purpose,
       retentionDays: processing.retention_days,
     },
-    schemas,
+    schemas: given.schemas ?? new Map(),
   };
 }
 
@@ -135,15 +103,6 @@ function actionOf(given: RuleFile): Action | undefined {
   if (given.kind === "activity") return { kind: "activity" };
   return given.action && { kind: "change", action: given.action };
 }
-
-/** Ajv's messages name the schema's demands, never the value. */
-const faultFinder =
-  (validate: ValidateFunction) =>
-  (payload: JsonValue): SchemaFault | undefined => {
-    if (validate(payload)) return undefined;
-    const fault = validate.errors?.[0];
-    return { pointer: fault?.instancePath ?? "", message: fault?.message ?? "does not match the schema" };
-  };
 
 /** The rule of the event type itself, else of its entity type. */
 export const ruleFor = (catalogue: Catalogue, eventType: string): CatalogueRule | undefined =>

@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts
 import { type Refused, refuse } from "./outcome.ts";
 
 /** How the message carries an event. */
-export type MessageForm =
+type MessageForm =
   | { readonly ok: true; readonly mode: "plain" }
   | { readonly ok: true; readonly mode: "structured" }
   /** `ce_*` headers by their whole name. */
@@ -110,7 +110,7 @@ function traceId(traceparent: JsonValue | undefined): string | undefined {
 }
 
 /** The data of a structured CloudEvent: a JSON object, or the bytes of one in base64. */
-export type StructuredData =
+type StructuredData =
   | { readonly ok: true; readonly data: JsonObject }
   | { readonly ok: true; readonly bytes: Uint8Array };
 

@@ -8,7 +8,7 @@ import { isWithin, resolvePointer } from "./json-pointer.ts";
 import { type Refused, refuse } from "./outcome.ts";
 import { isIdText } from "./parse-options.ts";
 
-export type Classified = { readonly ok: true; readonly classification: Classification };
+type Classified = { readonly ok: true; readonly classification: Classification };
 
 export function classify(envelope: Envelope, catalogue: Catalogue): Classified | Refused {
   const dot = envelope.eventType.lastIndexOf(".");

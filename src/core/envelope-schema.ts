@@ -74,7 +74,7 @@ export const hasUnknownFields = (event: JsonObject): boolean =>
 export type FieldFault = { readonly field: string; readonly sentence: string };
 export const faultsListedMax = 20;
 
-export type Checked =
+type Checked =
   | { readonly ok: true; readonly envelope: CheckedEnvelope }
   | { readonly ok: false; readonly faults: readonly FieldFault[] };
 

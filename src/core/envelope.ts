@@ -23,7 +23,7 @@ export {
   valueBytesHardMax,
 } from "./parse-options.ts";
 
-export type Parsed = { readonly ok: true; readonly envelope: Envelope };
+type Parsed = { readonly ok: true; readonly envelope: Envelope };
 
 const traceIdForm = /^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i;
 /** A UUID or W3C trace id as 32 lower-case hex digits, other text as it is. Queries normalise what they look for likewise. */
@@ -99,7 +99,7 @@ function envelopeOf(
   };
 }
 
-export const majorOf = (version: string): string => version.split(".", 1)[0] ?? "";
+const majorOf = (version: string): string => version.split(".", 1)[0] ?? "";
 
 const numericTimestamp = {
   ok: false,

@@ -87,11 +87,25 @@ function duplicateKey(bytes: Uint8Array, limits: ParseLimits, watch: Watch): Ref
 function startScan(bytes: Uint8Array, limits: ParseLimits, watch: Watch): Scan {
   const byteOrderMark = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
   return {
-    bytes, limits, watch,
-    at: byteOrderMark ? 3 : 0, end: bytes.length, depth: 0, nodes: 0, keys: 0, matched: 0,
-    lossy: false, escaped: false, commaAt: -1, ended: false, seen: undefined, watched: [], fault: undefined,
-    keyStarts: [], keyEnds: [],
-  }; // biome-ignore format: a table
+    bytes,
+    limits,
+    watch,
+    at: byteOrderMark ? 3 : 0,
+    end: bytes.length,
+    depth: 0,
+    nodes: 0,
+    keys: 0,
+    matched: 0,
+    lossy: false,
+    escaped: false,
+    commaAt: -1,
+    ended: false,
+    seen: undefined,
+    watched: [],
+    fault: undefined,
+    keyStarts: [],
+    keyEnds: [],
+  };
 }
 
 const fail = (scan: Scan, reason: RejectReason): false => {
@@ -118,14 +132,21 @@ function scanDocument(scan: Scan): boolean {
 function scanValue(scan: Scan): boolean {
   if (++scan.nodes > scan.limits.nodesMax) return fail(scan, "TOO_MANY_NODES");
   switch (scan.bytes[scan.at]) {
-    case quote: return scanString(scan, scan.limits.stringBytesMax, "STRING_TOO_LONG");
-    case openObject: return scanObject(scan);
-    case openArray: return scanArray(scan);
-    case 0x74: return scanWord(scan, "true");
-    case 0x66: return scanWord(scan, "false");
-    case 0x6e: return scanWord(scan, "null");
-    default: return scanNumber(scan);
-  } // biome-ignore format: a table
+    case quote:
+      return scanString(scan, scan.limits.stringBytesMax, "STRING_TOO_LONG");
+    case openObject:
+      return scanObject(scan);
+    case openArray:
+      return scanArray(scan);
+    case 0x74:
+      return scanWord(scan, "true");
+    case 0x66:
+      return scanWord(scan, "false");
+    case 0x6e:
+      return scanWord(scan, "null");
+    default:
+      return scanNumber(scan);
+  }
 }
 
 function scanWord(scan: Scan, word: string): boolean {
@@ -186,10 +207,11 @@ function scanKey(scan: Scan, level: number): boolean {
   if (scan.bytes[start] !== quote) return fail(scan, "INVALID_JSON");
   scan.escaped = false;
   if (!scanString(scan, scan.limits.keyBytesMax, "KEY_TOO_LONG")) return false;
+  // Before the key is noted: a pointer with NUL in it would do harm further on.
+  if (scan.escaped && keyText(scan, start).includes("\u0000")) return fail(scan, "INVALID_KEY");
   scan.keys++;
   scan.keyStarts[level] = start;
   scan.keyEnds[level] = scan.at;
-  if (scan.escaped && keyText(scan, start).includes("\u0000")) return fail(scan, "INVALID_KEY");
   const seen = scan.seen?.[level];
   if (seen !== undefined) {
     const key = keyText(scan, start);

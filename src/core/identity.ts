@@ -4,9 +4,9 @@ import type { JsonValue } from "./json.ts";
 import { type Refused, refuse } from "./outcome.ts";
 import { isIdText } from "./parse-options.ts";
 
-export type Identified = { readonly ok: true; readonly identity: EventIdentity };
+type Identified = { readonly ok: true; readonly identity: EventIdentity };
 
-export const eventIdHeader = "event_id";
+const eventIdHeader = "event_id";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

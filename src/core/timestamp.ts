@@ -35,8 +35,13 @@ export function parseTimestamp(text: string, nowMs: number): Timestamp {
   const match = form.exec(text);
   if (match === null) return expandedYear.test(text) ? outOfRange : notRfc3339;
   const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number, number, number, number, number, number,
-  ]; // biome-ignore format: a list
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
   const zone = match[8];
   if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 60) return notRfc3339;
   if (zone === undefined) return noZone;
