@@ -12,8 +12,6 @@ import type { ReadHeads } from "./look-ups.ts";
 /** Nothing is written to a document that is fenced or erased. */
 export const openStates = { $in: ["live", "blocked"] } as const;
 
-/** Records that one update may touch: it has to end within the socket's timeout. */
-const updatesMax = 250;
 /** Each round but the last met a new head of another writer, whose own append then sees to it. */
 const repairRoundsMax = 5;
 
@@ -21,13 +19,11 @@ type Place = { readonly stream: Key; readonly version: number };
 
 /** By the unique index, exactly these and no range: a range would walk the whole history. */
 export async function deactivate({ records }: Collections, places: readonly Place[]): Promise<void> {
-  for (let from = 0; from < places.length; from += updatesMax) {
-    const some = places.slice(from, from + updatesMax);
-    await records.updateMany(
-      { $or: some.map(({ stream, version }) => ({ stream, kind: "change" as const, version })) },
-      { $set: { isActive: false }, $unset: { activeOf: "" } },
-    );
-  }
+  if (places.length === 0) return;
+  await records.updateMany(
+    { $or: places.map(({ stream, version }) => ({ stream, kind: "change" as const, version })) },
+    { $set: { isActive: false }, $unset: { activeOf: "" } },
+  );
 }
 
 export const placeOf = ({ stream, version }: Deactivation): Place => ({ stream: keyOf(stream), version });
@@ -39,7 +35,7 @@ export async function repairActive(
 ): Promise<void> {
   const { records } = collections;
   const keys = streams.map((stream) => ({ stream, kind: "change" }) as const);
-  for (let round = 0; round < repairRoundsMax && keys.length > 0; round++) {
+  for (let round = 0; round < repairRoundsMax; round++) {
     const heads = [...(await readHeads(collections, keys)).values()];
     const active = await records
       .find({ activeOf: { $in: streams.map(keyOf) }, kind: "change" })
@@ -85,7 +81,6 @@ export async function applyFacts(
   { ownerships }: Collections,
   facts: readonly OwnershipFacts[],
 ): Promise<void> {
-  if (facts.length === 0) return;
   const updates = facts.map((fact) => ({
     updateOne: { filter: { _id: fact.ownership, state: openStates }, update: factsUpdate(fact) },
   }));

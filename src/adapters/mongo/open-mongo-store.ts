@@ -18,9 +18,11 @@ export type { MongoStoreOptions } from "./connection.ts";
 /** Raised when documents change so that an older release would misread them. */
 const format = 1;
 const queryMaxMs = 30_000;
-const insertMax = 1_000;
+const [insertMax, updateMax] = [1_000, 1_000];
 /** FerretDB 1.x inserts in chunks of 100 and, after an error in one, goes on with the next even when the insert is ordered. */
 const ferretInsertMax = 100;
+/** It walks the collection and syncs for each document it updates. */
+const ferretUpdateMax = 50;
 
 export async function openMongoStore(options: MongoStoreOptions): Promise<Store> {
   const { client, db, server } = await connect(options);
@@ -33,8 +35,13 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     throw storeError("prepare the database", error);
   }
   const manners: Manners = server.isFerret1
-    ? { inTurn: insertedTurns(collections), readHeads: walkedHeads, insertMax: ferretInsertMax }
-    : { inTurn: atomicUpdates, readHeads: eachHead, insertMax };
+    ? {
+        inTurn: insertedTurns(collections),
+        readHeads: walkedHeads,
+        insertMax: ferretInsertMax,
+        updateMax: ferretUpdateMax,
+      }
+    : { inTurn: atomicUpdates, readHeads: eachHead, insertMax, updateMax };
   return {
     records: mongoRecordStore(collections, manners),
     history: mongoHistoryReader(collections, options.queryMaxMs ?? queryMaxMs),

@@ -15,19 +15,21 @@ export type Manners = {
   readonly readHeads: ReadHeads;
   /** Documents of one insert command. */
   readonly insertMax: number;
+  /** Documents of one update command, which has to end within the socket's timeout. */
+  readonly updateMax: number;
 };
 
 export function mongoRecordStore(
   collections: Collections,
-  { inTurn, readHeads, insertMax }: Manners,
+  { inTurn, readHeads, insertMax, updateMax }: Manners,
 ): RecordStore {
   const guard = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     guarded(doing, signal, "STORE_UNAVAILABLE", work);
   const append = async (batch: AppendBatch, signal: AbortSignal): Promise<AppendVerdict> => {
     const verdict = await insertRecords(collections.records, batch.records, insertMax);
     if (verdict !== undefined) return verdict;
-    await deactivate(collections, batch.deactivate.map(placeOf));
-    if (batch.ownerships.length > 0) await inTurn(() => applyFacts(collections, batch.ownerships));
+    for (const some of chunks(batch.deactivate, updateMax)) await deactivate(collections, some.map(placeOf));
+    for (const some of chunks(batch.ownerships, updateMax)) await inTurn(() => applyFacts(collections, some));
     await insertAliases(collections, batch.aliases);
     const step = batch.account;
     if (step === undefined) return { kind: "done" };
@@ -38,7 +40,9 @@ export function mongoRecordStore(
     append: (batch, signal) => guard("append a batch", signal, () => append(batch, signal)),
     account: (step, signal) => guard("move a mark", signal, () => inTurn(() => account(collections, step))),
     repairActive: (streams, signal) =>
-      guard("mark the active records", signal, () => repairActive(collections, readHeads, streams)),
+      guard("mark the active records", signal, async () => {
+        for (const some of chunks(streams, updateMax)) await repairActive(collections, readHeads, some);
+      }),
     probe: (signal) => guard("take a write", signal, () => probe(collections)),
     find: (rids, uids, signal) => guard("look up records", signal, () => findKnown(collections, rids, uids)),
     heads: (keys, signal) =>
@@ -52,6 +56,10 @@ export function mongoRecordStore(
       guard("count outcomes", signal, () => countOutcomes(collections, src, from, to)),
     outcomes: (query, signal) => guard("read outcomes", signal, () => readOutcomes(collections, query)),
   };
+}
+
+function* chunks<T>(all: readonly T[], max: number): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += max) yield all.slice(from, from + max);
 }
 
 /** Counts, because a write that changes nothing need not be made durable. */

@@ -8,7 +8,7 @@ import { isDuplicateKey } from "./errors.ts";
 
 const pauseMs = 5;
 /** A turn seen this often without a change belongs to a process that died in it. */
-const looksMax = 2_000;
+const looksDefault = 2_000;
 
 export type TakeTurns = <T>(work: () => Promise<T>) => Promise<T>;
 
@@ -17,10 +17,10 @@ export const atomicUpdates: TakeTurns = (work) => work();
 
 /** Inserting under a unique key is atomic everywhere: who inserts has the turn until it deletes. */
 export const insertedTurns =
-  ({ turns }: Collections): TakeTurns =>
+  ({ turns }: Pick<Collections, "turns">, looksMax = looksDefault): TakeTurns =>
   async (work) => {
     const ticket = new ObjectId().toHexString();
-    await takeTurn(turns, ticket);
+    await takeTurn(turns, ticket, looksMax);
     try {
       return await work();
     } finally {
@@ -28,7 +28,7 @@ export const insertedTurns =
     }
   };
 
-async function takeTurn(turns: Collections["turns"], ticket: string): Promise<void> {
+async function takeTurn(turns: Collections["turns"], ticket: string, looksMax: number): Promise<void> {
   for (let looks = 0, seen = ""; looks < looksMax; looks++) {
     try {
       await turns.insertOne({ _id: "updates", ticket });

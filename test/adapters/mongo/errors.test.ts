@@ -1,0 +1,59 @@
+/** What leaves the adapter when the driver throws. */
+import { describe, expect, test } from "@jest/globals";
+import { MongoBulkWriteError, MongoServerError } from "mongodb";
+import { verdictOf } from "../../../src/adapters/mongo/append.ts";
+import { guarded, storeError, takenOf } from "../../../src/adapters/mongo/errors.ts";
+
+type Reply = { readonly codes: readonly number[]; readonly concernFailed?: boolean };
+function bulkError({ codes, concernFailed = false }: Reply): MongoBulkWriteError {
+  const writeErrors = codes.map((code, i) => ({ code, index: i + 3, errmsg: "secret" }));
+  const result = { getWriteConcernError: () => (concernFailed ? { code: 64 } : undefined) };
+  const error = new MongoBulkWriteError({ message: "secret", code: codes[0] ?? 64 }, result as never);
+  return Object.assign(error, { writeErrors });
+}
+
+describe("errors of the MongoDB adapter", () => {
+  test("only a lone write error tells where an insert ended; anything else is of unknown effect", () => {
+    expect(verdictOf(bulkError({ codes: [11_000] }))).toEqual({ kind: "clash", at: 3 });
+    expect(verdictOf(bulkError({ codes: [121] }))).toMatchObject({ kind: "refused", at: 3 });
+    for (const reply of [
+      { codes: [11_000], concernFailed: true },
+      { codes: [] },
+      { codes: [189] },
+      { codes: [13] },
+    ]) {
+      expect(() => verdictOf(bulkError(reply))).toThrow(MongoBulkWriteError);
+    }
+  });
+
+  test("a taken key is forgiven only when nothing else went wrong", () => {
+    expect(takenOf(bulkError({ codes: [11_000, 11_000] }))).toEqual(new Set([3, 4]));
+    for (const reply of [{ codes: [11_000, 2] }, { codes: [11_000], concernFailed: true }, { codes: [] }]) {
+      expect(takenOf(bulkError(reply))).toBeUndefined();
+    }
+  });
+
+  test("a server's text, which quotes documents, never leaves; its code does", () => {
+    const error = storeError(
+      "append",
+      new MongoServerError({ message: "dup key: secret", code: 91, codeName: "ShutdownInProgress" }),
+    );
+    expect(error).toMatchObject({
+      code: "STORE_UNAVAILABLE",
+      message: expect.stringContaining("91 ShutdownInProgress"),
+    });
+    expect(
+      JSON.stringify([error.message, error.cause, storeError("a", bulkError({ codes: [2] })).message]),
+    ).not.toContain("secret");
+    expect(storeError("search", new MongoServerError({ message: "", code: 50 })).code).toBe(
+      "DEADLINE_EXCEEDED",
+    );
+  });
+
+  test("the signal ends a wait that is under way, with the code the caller asked for", async () => {
+    const stop = new AbortController();
+    const waiting = guarded("wait", stop.signal, "DEADLINE_EXCEEDED", () => new Promise<never>(() => {}));
+    stop.abort();
+    await expect(waiting).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
+  });
+});
