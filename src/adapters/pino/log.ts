@@ -9,12 +9,16 @@ import type { Log, LogFields } from "../../ports/log.ts";
 export type LogLevel = "info" | "warn" | "error" | "silent";
 
 /** `lines` defaults to standard output. */
-export function pinoLog(options: {
+export function openLog(options: {
   readonly level: LogLevel;
-  readonly version: string;
+  readonly version?: string;
   readonly lines?: DestinationStream;
 }): Log {
-  const ecs = ecsFormat({ serviceName: "lastro", serviceVersion: options.version, apmIntegration: false });
+  const ecs = ecsFormat({
+    serviceName: "lastro",
+    apmIntegration: false,
+    ...(options.version && { serviceVersion: options.version }),
+  });
   const logger = pino({ ...ecs, level: options.level }, options.lines ?? pino.destination({ sync: true }));
   return {
     info: (code, message, fields) => logger.info(line(code, fields), message),

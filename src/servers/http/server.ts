@@ -15,7 +15,7 @@ export type Readiness = Readonly<Record<string, PartHealth>>;
 export type HttpServerOptions = {
   readonly address: { readonly host: string; readonly port: number };
   /** Writes the metrics and ends the response. */
-  readonly metricsHandler: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly metrics: (request: IncomingMessage, response: ServerResponse) => void;
   /** Answers within its own time limit; a throw counts as not ready. */
   readonly readiness: () => Promise<Readiness>;
 };
@@ -29,7 +29,7 @@ const requestTimeoutMs = 10_000;
 const urlBytesMax = 1_024;
 
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
-  const { address, metricsHandler, readiness } = options;
+  const { address, metrics, readiness } = options;
   const server = fastify({
     logger: false,
     bodyLimit: 1,
@@ -44,7 +44,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   server.get("/metrics", (request, reply) => {
     reply.hijack();
-    metricsHandler(request.raw, reply.raw);
+    metrics(request.raw, reply.raw);
   });
   await server.listen(address);
   const bound = server.server.address();

@@ -1,12 +1,12 @@
 import { expect, test } from "@jest/globals";
 import { context, TraceFlags, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
-import { pinoLog } from "../../../src/adapters/pino/log.ts";
+import { openLog } from "../../../src/adapters/pino/log.ts";
 import { LastroError } from "../../../src/core/errors.ts";
 
 function capture(level: "info" | "error" = "info") {
   const lines: Record<string, unknown>[] = [];
-  const log = pinoLog({
+  const log = openLog({
     level,
     version: "1.2.3",
     lines: { write: (text) => void lines.push(JSON.parse(text)) },

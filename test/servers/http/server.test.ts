@@ -6,7 +6,7 @@ const ok = { ok: true, required: true };
 async function serve(readiness: () => Promise<Readiness>) {
   const server = await startHttpServer({
     address: { host: "127.0.0.1", port: 0 },
-    metricsHandler: (_request, response) => response.end("lastro_events_total 1\n"),
+    metrics: (_request, response) => response.end("lastro_events_total 1\n"),
     readiness,
   });
   const get = (path: string, init?: RequestInit) =>

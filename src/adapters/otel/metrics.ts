@@ -1,0 +1,72 @@
+/** Every metric of the service, by the name Prometheus shows. Labels come from closed lists and partition numbers; never from events. */
+import type { Attributes, Counter, Histogram, Meter } from "@opentelemetry/api";
+
+/** docs/metrics.md says what each means. */
+export const counters = {
+  lastro_events_total: "Offsets that got their outcome",
+  lastro_rejections_total: "Rejected and conflicting events",
+  lastro_redeliveries_total: "Deliveries of events that were stored before; contained in outcome stored",
+  lastro_dedup_total: "Answers of each layer that recognises duplicates",
+  lastro_hints_unavailable_total: "Batches that got no duplicate hints in time",
+  lastro_unkeyed_total: "Events without a Kafka key, whose order across partitions is not promised",
+  lastro_event_flags_total: "Stored events with a flag",
+  lastro_internal_errors_total: "Faults of Lastro itself while handling an event",
+  lastro_entity_id_source_changed_total: "Entity types seen with a second pointer to their id",
+  lastro_trace_contexts_invalid_total: "Trace contexts in headers that are not valid W3C and were ignored",
+  messaging_client_consumed_messages_total: "Messages delivered to intake",
+} as const;
+
+export const histograms = {
+  lastro_batch_duration_seconds: "Time from a batch's start to its accounting",
+  lastro_batch_events: "Events of a batch",
+  lastro_end_to_end_delay_seconds: "From Kafka's timestamp to storage: oldest and newest event of each batch",
+  db_client_operation_duration_seconds: "Duration of calls to the store",
+  rpc_server_call_duration_seconds: "Duration of gRPC calls",
+} as const;
+
+export const gauges = {
+  lastro_consumer_lag: "Offsets of a held partition that have no outcome yet",
+  lastro_partition_state: "1 for the state a held partition is in",
+  lastro_breaker_open: "1 while the breaker keeps intake paused",
+  lastro_dependency_up: "1 while the dependency answers",
+} as const;
+
+type CounterName = keyof typeof counters;
+type HistogramName = keyof typeof histograms;
+type GaugeName = keyof typeof gauges;
+
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
+const countBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
+
+/** What a gauge shows now, by label values. */
+export type GaugeValue = { readonly value: number; readonly labels: Attributes };
+
+export type Metrics = {
+  add(name: CounterName, value: number, labels?: Attributes): void;
+  record(name: HistogramName, value: number, labels?: Attributes): void;
+  /** Asked at each scrape. */
+  show(name: GaugeName, values: () => Iterable<GaugeValue>): void;
+};
+
+export function openMetrics(meter: Meter): Metrics {
+  const counterOf = new Map<CounterName, Counter>();
+  for (const [name, description] of Object.entries(counters) as [CounterName, string][]) {
+    counterOf.set(name, meter.createCounter(name, { description }));
+  }
+  const histogramOf = new Map<HistogramName, Histogram>();
+  for (const [name, description] of Object.entries(histograms) as [HistogramName, string][]) {
+    const explicitBucketBoundaries = name.endsWith("_seconds") ? secondsBuckets : countBuckets;
+    histogramOf.set(name, meter.createHistogram(name, { description, advice: { explicitBucketBoundaries } }));
+  }
+  return {
+    add(name, value, labels) {
+      if (value > 0) counterOf.get(name)?.add(value, labels);
+    },
+    record: (name, value, labels) => histogramOf.get(name)?.record(value, labels),
+    show(name, values) {
+      meter.createObservableGauge(name, { description: gauges[name] }).addCallback((shown) => {
+        for (const { value, labels } of values()) shown.observe(value, labels);
+      });
+    },
+  };
+}

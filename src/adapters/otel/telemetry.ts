@@ -1,0 +1,112 @@
+/** OpenTelemetry, put together by hand: what is measured is ours alone, nothing is patched, no environment variable is read. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerInterceptor } from "@grpc/grpc-js";
+import { context, DiagLogLevel, diag } from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
+import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import {
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  type SpanProcessor,
+  TraceIdRatioBasedSampler,
+  TracerProvider,
+} from "@opentelemetry/sdk-trace";
+import type { Log } from "../../ports/log.ts";
+import type { Observer } from "../../ports/observer.ts";
+import type { Store } from "../../ports/store.ts";
+import { openMetrics } from "./metrics.ts";
+import { otelObserver } from "./observer.ts";
+import { rpcInterceptor } from "./rpc-interceptor.ts";
+import { tracedStore } from "./traced-store.ts";
+
+export type TelemetryOptions = {
+  /** Collector that takes OTLP over HTTP; undefined: nothing leaves the process but what is scraped. */
+  readonly otlpEndpoint: string | undefined;
+  /** Share of traces that are recorded where the caller has not decided. */
+  readonly sampleRatio: number;
+  readonly log: Log;
+};
+
+export type Telemetry = AsyncDisposable & {
+  readonly observer: Observer;
+  /** Answers a scrape of Prometheus. */
+  readonly metrics: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly tracedStore: (store: Store) => Store;
+  readonly grpcInterceptor: ServerInterceptor;
+  readonly dependency: (name: "store" | "kafka" | "redis", isUp: boolean) => void;
+};
+
+const exportIntervalMs = 15_000;
+const exportTimeoutMs = 5_000;
+/** A collector that does not answer must not keep the service from ending. */
+const shutdownBudgetMs = 1_000;
+
+export function startTelemetry(options: TelemetryOptions): Telemetry {
+  reportTrouble(options.log);
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  const resource = resourceFromAttributes({ "service.name": "lastro" });
+  const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
+  const tracing = new TracerProvider({
+    resource,
+    sampler: new ParentBasedSampler({
+      root: new TraceIdRatioBasedSampler(options.otlpEndpoint ? options.sampleRatio : 0),
+    }),
+    spanProcessors: options.otlpEndpoint === undefined ? [] : [spansTo(options.otlpEndpoint)],
+  });
+  const metering = new MeterProvider({
+    resource,
+    readers: [prometheus, ...(options.otlpEndpoint === undefined ? [] : [metricsTo(options.otlpEndpoint)])],
+  });
+  const tracer = tracing.getTracer("lastro");
+  const metrics = openMetrics(metering.getMeter("lastro"));
+  const up = new Map<string, number>();
+  metrics.show("lastro_dependency_up", () =>
+    up.entries().map(([dependency, value]) => ({ value, labels: { dependency } })),
+  );
+  return {
+    observer: otelObserver(tracer, metrics),
+    metrics: (request, response) => prometheus.getMetricsRequestHandler(request, response),
+    tracedStore: (store) => tracedStore(store, tracer, metrics),
+    grpcInterceptor: rpcInterceptor(tracer, metrics),
+    dependency: (name, isUp) => void up.set(name, isUp ? 1 : 0),
+    async [Symbol.asyncDispose]() {
+      const flushed = Promise.allSettled([tracing.shutdown(), metering.shutdown()]);
+      await Promise.race([flushed, new Promise((done) => setTimeout(done, shutdownBudgetMs).unref())]);
+      context.disable();
+      diag.disable();
+    },
+  };
+}
+
+const spansTo = (endpoint: string): SpanProcessor =>
+  new BatchSpanProcessor({
+    exporter: new OTLPTraceExporter({ url: signalUrl(endpoint, "traces"), timeoutMillis: exportTimeoutMs }),
+  });
+
+const metricsTo = (endpoint: string): PeriodicExportingMetricReader =>
+  new PeriodicExportingMetricReader({
+    exporter: new OTLPMetricExporter({ url: signalUrl(endpoint, "metrics"), timeoutMillis: exportTimeoutMs }),
+    exportIntervalMillis: exportIntervalMs,
+    exportTimeoutMillis: exportTimeoutMs,
+  });
+
+const signalUrl = (endpoint: string, signal: "traces" | "metrics"): string =>
+  `${endpoint.replace(/\/$/, "")}/v1/${signal}`;
+
+/** What the SDK says may quote the endpoint, so only that it failed is passed on. */
+function reportTrouble(log: Log): void {
+  const failed = (): void =>
+    log.warn(
+      "telemetry_failed",
+      "traces or metrics were not exported; check LASTRO_OTLP_ENDPOINT and the collector behind it",
+    );
+  const nothing = (): void => {};
+  diag.setLogger(
+    { error: failed, warn: nothing, info: nothing, debug: nothing, verbose: nothing },
+    { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true },
+  );
+}

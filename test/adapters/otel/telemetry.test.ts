@@ -1,0 +1,77 @@
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage } from "node:http";
+import { expect, test } from "@jest/globals";
+import { counters, gauges, histograms } from "../../../src/adapters/otel/metrics.ts";
+import { startTelemetry } from "../../../src/adapters/otel/telemetry.ts";
+import type { Log } from "../../../src/ports/log.ts";
+import { startHttpServer } from "../../../src/servers/http/server.ts";
+
+const silent: Log = { info() {}, warn() {}, error() {} };
+
+async function collector(): Promise<{ url: string; asked: string[]; [Symbol.dispose](): void }> {
+  const asked: string[] = [];
+  const server = createServer((request: IncomingMessage, response) => {
+    asked.push(request.url ?? "");
+    request.resume();
+    response.end();
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    url: `http://127.0.0.1:${address.port}`,
+    asked,
+    [Symbol.dispose]() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+test("R-11 metrics are scraped in Prometheus' text form", async () => {
+  await using telemetry = startTelemetry({ otlpEndpoint: undefined, sampleRatio: 1, log: silent });
+  await using http = await startHttpServer({
+    address: { host: "127.0.0.1", port: 0 },
+    metrics: telemetry.metrics,
+    readiness: async () => ({}),
+  });
+  telemetry.observer.internalError();
+  telemetry.dependency("redis", false);
+  const answer = await fetch(`http://127.0.0.1:${http.address.port}/metrics`);
+  expect(answer.headers.get("content-type")).toContain("text/plain");
+  const text = await answer.text();
+  expect(text).toMatch(/^# TYPE lastro_internal_errors_total counter$/m);
+  expect(text).toMatch(/^lastro_internal_errors_total 1$/m);
+  expect(text).toMatch(/^lastro_dependency_up\{dependency="redis"\} 0$/m);
+});
+
+test("R-11 traces and metrics go to the collector, at the latest when the service ends", async () => {
+  using otlp = await collector();
+  {
+    await using telemetry = startTelemetry({ otlpEndpoint: `${otlp.url}/`, sampleRatio: 1, log: silent });
+    const batch = { topic: "audit", partition: 0, events: [] } as unknown as Parameters<
+      typeof telemetry.observer.aroundBatch
+    >[0];
+    await telemetry.observer.aroundBatch(batch, async () => {});
+    telemetry.observer.internalError();
+  }
+  expect(otlp.asked.toSorted()).toEqual(["/v1/metrics", "/v1/traces"]);
+});
+
+test("a collector that is away costs a warning and no time", async () => {
+  const warnings: string[] = [];
+  const log: Log = { ...silent, warn: (code) => void warnings.push(code) };
+  const startedMs = performance.now();
+  {
+    await using telemetry = startTelemetry({ otlpEndpoint: "http://127.0.0.1:1", sampleRatio: 1, log });
+    telemetry.observer.internalError();
+  }
+  expect(performance.now() - startedMs).toBeLessThan(3_000);
+});
+
+test("docs/metrics.md lists exactly the metrics there are", () => {
+  const page = readFileSync(new URL("../../../docs/metrics.md", import.meta.url), "utf8");
+  const listed = [...page.matchAll(/^\| `([a-z_]+)`/gm)].map(([, name]) => name);
+  expect(listed.toSorted()).toEqual(Object.keys({ ...counters, ...histograms, ...gauges }).toSorted());
+});
