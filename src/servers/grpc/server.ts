@@ -1,6 +1,6 @@
 /** The gRPC server: limits, health, reflection, and an end that lets running calls finish. */
 import type { DescService } from "@bufbuild/protobuf";
-import { Server, ServerCredentials, type ServerOptions } from "@grpc/grpc-js";
+import { logVerbosity, Server, ServerCredentials, type ServerOptions, setLogVerbosity } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { LastroError } from "../../core/errors.ts";
@@ -82,6 +82,8 @@ const services: readonly DescService[] = [HistoryService, OwnershipService, Oper
 
 export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcServices): Promise<GrpcServer> {
   const limits = { ...defaultGrpcLimits, ...options.limits };
+  // It would write to the console; what matters reaches the log through errors.
+  setLogVerbosity(logVerbosity.NONE);
   const server = new Server(optionsOf(limits));
   const unary = { now: options.now, log: options.log, deadlineMsMax: limits.deadlineMsMax };
   const add = <S extends DescService>(service: S, handlers: Handlers<S>): void =>
@@ -137,8 +139,11 @@ function bind(server: Server, { host, port }: GrpcServerOptions): Promise<number
 
 function shutDown(server: Server, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.forceShutdown(), graceMs);
-    // Ends also after a cut; a second call finds nothing left to close.
+    const cut = setTimeout(() => {
+      server.forceShutdown();
+      // The callback below is not called for sessions that were cut.
+      resolve();
+    }, graceMs);
     server.tryShutdown(() => {
       clearTimeout(cut);
       resolve();

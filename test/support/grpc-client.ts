@@ -1,0 +1,102 @@
+/** A plain grpc-js client over protobuf-es descriptors, and the server it talks to; nothing of src/servers but its door. */
+import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { type CallOptions, Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
+import type { Operations } from "../../src/ports/operations.ts";
+import type { QueryDeps } from "../../src/query/deps.ts";
+import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from "../../src/servers/grpc/server.ts";
+
+export type TestServer = GrpcServer & { readonly logged: string[] };
+
+const unused = async (): Promise<never> => {
+  throw new Error("not part of this test");
+};
+export const noOperations: Operations = {
+  intake: unused,
+  outcomes: unused,
+  skip: unused,
+  resume: unused,
+  resumeBreaker: unused,
+  replay: unused,
+};
+
+export async function serve(
+  query: QueryDeps,
+  operations: Operations = noOperations,
+  options: Partial<GrpcServerOptions> = {},
+): Promise<TestServer> {
+  const logged: string[] = [];
+  const log = { info: () => {}, warn: () => {}, error: (code: string) => void logged.push(code) };
+  const server = await startGrpcServer(
+    { host: "127.0.0.1", port: 0, reflection: true, now: Date.now, log, ...options },
+    { query, operations },
+  );
+  server.setServing(true);
+  return Object.assign(server, { logged });
+}
+
+export const connect = (address: string): Client & Disposable => {
+  const client = new Client(address, credentials.createInsecure());
+  return Object.assign(client, { [Symbol.dispose]: () => client.close() });
+};
+
+/** Bytes in, bytes out: also for what no message encodes to. */
+export const callRaw = (
+  client: Client,
+  path: string,
+  request: Uint8Array,
+  metadata?: Metadata,
+  options: CallOptions = {},
+): Promise<Uint8Array> =>
+  new Promise((resolve, reject) => {
+    const done = (error: ServiceError | null, response?: Buffer): void =>
+      error === null && response !== undefined ? resolve(response) : reject(error);
+    const [write, read] = [(bytes: Uint8Array) => Buffer.from(bytes), (bytes: Buffer) => bytes];
+    if (metadata === undefined) client.makeUnaryRequest(path, write, read, request, options, done);
+    else client.makeUnaryRequest(path, write, read, request, metadata, options, done);
+  });
+
+export async function call<S extends DescService, Name extends keyof S["method"] & string>(
+  client: Client,
+  service: S,
+  name: Name,
+  request: MessageInitShape<S["method"][Name]["input"]>,
+  options: CallOptions = {},
+): Promise<MessageShape<S["method"][Name]["output"]>> {
+  const method: DescMethod = service.method[name] as S["method"][Name];
+  const bytes = toBinary(method.input, create(method.input, request as never));
+  const answer = await callRaw(client, `/${service.typeName}/${method.name}`, bytes, undefined, options);
+  return fromBinary(method.output, answer) as MessageShape<S["method"][Name]["output"]>;
+}
+
+export type Failure = {
+  readonly code: number;
+  readonly message: string;
+  readonly reason: string | undefined;
+  readonly domain: string | undefined;
+  readonly fields: readonly string[];
+};
+
+/** How a call failed, details included; fails itself when the call was answered. */
+export async function failureOf(act: Promise<unknown>): Promise<Failure> {
+  const error = await act.then(
+    () => {
+      throw new Error("the call was answered");
+    },
+    (cause: ServiceError) => cause,
+  );
+  const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
+  const details = bytes instanceof Buffer ? fromBinary(StatusSchema, bytes).details : [];
+  const infos = details.flatMap((detail) => anyUnpack(detail, ErrorInfoSchema) ?? []);
+  const violations = details.flatMap((detail) => anyUnpack(detail, BadRequestSchema)?.fieldViolations ?? []);
+  return {
+    code: error.code,
+    message: error.details,
+    reason: infos[0]?.reason,
+    domain: infos[0]?.domain,
+    fields: violations.map(({ field }) => field),
+  };
+}
