@@ -13,6 +13,7 @@ const keysPerCallMax = 1_000;
 const timeoutsInRowMax = 2;
 export const restMs = 1_000;
 const connectBudgetMs = 2_000;
+const disconnectBudgetMs = 200;
 const reconnectStepMs = 100;
 const reconnectMaxMs = 2_000;
 
@@ -42,6 +43,7 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
     lazyConnect: true,
     commandTimeout: budgetMs,
     connectTimeout: connectBudgetMs,
+    disconnectTimeout: disconnectBudgetMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
@@ -97,10 +99,14 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
 
   client.on("error", (error) => noteUp(false, reasonOf(error)));
   client.on("close", () => noteUp(false, "connection closed"));
-  client.on("ready", () => void lookForCluster());
+  let looking = Promise.resolve();
+  client.on("ready", () => {
+    looking = lookForCluster();
+  });
   await client.connect().catch(() => undefined);
-  if (client.status === "ready") await lookForCluster();
+  await looking;
   if (isCluster) {
+    wasUp = false;
     client.disconnect();
     throw new LastroError("CONFIG_INVALID", clusterRefused, { field: "LASTRO_REDIS_URL" });
   }
@@ -128,7 +134,7 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
     },
     isConnected: usable,
     async [Symbol.asyncDispose]() {
-      client.removeAllListeners("close");
+      wasUp = false;
       client.disconnect();
     },
   };

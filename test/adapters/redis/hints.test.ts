@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -145,13 +145,12 @@ describe("hints over a Redis in trouble", () => {
     try {
       const url = `redis://127.0.0.1:${clusterPort}`;
       await until(async () => {
-        const probe = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
-        probe.on("error", () => undefined);
-        const up = await probe.connect().then(
+        const socket = connect(clusterPort, "127.0.0.1");
+        const up = await once(socket, "connect").then(
           () => true,
           () => false,
         );
-        probe.disconnect();
+        socket.destroy();
         return up;
       });
       await expect(openRedisHints({ url, storeId, ttlMs: 0, log, now: Date.now })).rejects.toMatchObject({
