@@ -25,12 +25,12 @@ const defaults = {
 const majorityWaitMs = 10_000;
 const defaultDatabase = "lastro";
 
-export type Server = {
+type Server = {
   /** FerretDB 1.x: updates are not atomic, and an ordered insert goes on after an error beyond its first 100 documents. */
   readonly isFerret1: boolean;
   readonly description: string;
 };
-export type Connection = { readonly client: MongoClient; readonly db: Db; readonly server: Server };
+type Connection = { readonly client: MongoClient; readonly db: Db; readonly server: Server };
 
 type WriteConcern = NonNullable<MongoClientOptions["writeConcern"]>;
 

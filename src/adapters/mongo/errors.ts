@@ -58,13 +58,12 @@ export async function guarded<T>(
   }
 }
 
-/** The positions whose unique key is taken; undefined when anything else is wrong as well. */
-export function takenOf(error: unknown): ReadonlySet<number> | undefined {
+/** Whether keys that are taken already are all that went wrong in a bulk write. */
+export function isOnlyTaken(error: unknown): boolean {
   if (!(error instanceof MongoBulkWriteError) || error.result.getWriteConcernError() !== undefined)
-    return undefined;
+    return false;
   const errors = [error.writeErrors].flat();
-  if (errors.length === 0 || errors.some(({ code }) => code !== duplicateKeyCode)) return undefined;
-  return new Set(errors.map(({ index }) => index));
+  return errors.length > 0 && errors.every(({ code }) => code === duplicateKeyCode);
 }
 
 export const isDuplicateKey = (error: unknown): boolean =>

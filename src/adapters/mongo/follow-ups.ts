@@ -6,7 +6,7 @@ import type { Deactivation, EntityAlias, OwnershipFacts } from "../../ports/reco
 import { dateOf, type Key, keyOf, textOf } from "./bson-values.ts";
 import type { AliasDocument, Collections, OwnershipsDocument } from "./collections.ts";
 import type { HeadDocument } from "./documents.ts";
-import { takenOf } from "./errors.ts";
+import { isOnlyTaken } from "./errors.ts";
 import type { ReadHeads } from "./look-ups.ts";
 
 /** Nothing is written to a document that is fenced or erased. */
@@ -140,6 +140,6 @@ export async function insertAbsent<T>(collection: Insertable<T>, documents: read
   try {
     await collection.insertMany(documents, { ordered: false });
   } catch (error) {
-    if (takenOf(error) === undefined) throw error;
+    if (!isOnlyTaken(error)) throw error;
   }
 }

@@ -13,8 +13,6 @@ import { type Manners, mongoRecordStore } from "./record-store.ts";
 import { mongoStoreState } from "./store-state.ts";
 import { atomicUpdates, insertedTurns } from "./turns.ts";
 
-export type { MongoStoreOptions } from "./connection.ts";
-
 /** Raised when documents change so that an older release would misread them. */
 const format = 1;
 const queryMaxMs = 30_000;

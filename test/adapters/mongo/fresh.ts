@@ -12,7 +12,7 @@ export function freshMongoUrl(): string {
 }
 
 export async function dropDatabase(url: string): Promise<void> {
-  const client = new MongoClient(url);
+  const client = new MongoClient(url, { socketTimeoutMS: 10_000 });
   try {
     await client.db().dropDatabase();
   } finally {
