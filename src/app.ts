@@ -6,7 +6,7 @@ import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
 import { memoryHints } from "./adapters/memory/hints.ts";
 import { openMongoStore } from "./adapters/mongo/open-mongo-store.ts";
-import { startTelemetry } from "./adapters/otel/telemetry.ts";
+import { startTelemetry, type Telemetry } from "./adapters/otel/telemetry.ts";
 import { openLog } from "./adapters/pino/log.ts";
 import { openDeadLetters } from "./adapters/platformatic-kafka/dead-letters.ts";
 import { openTopicReader } from "./adapters/platformatic-kafka/topic-reader.ts";
@@ -36,7 +36,7 @@ import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys
 import type { QueryDeps } from "./query/deps.ts";
 import { readinessOf } from "./readiness.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
-import { startHttpServer } from "./servers/http/server.ts";
+import { type Readiness, startHttpServer } from "./servers/http/server.ts";
 import { startupTable } from "./startup-table.ts";
 
 /** What a test may hang into the running service. */
@@ -49,6 +49,7 @@ const headCacheEntriesMax = 50_000;
 const partitionsConcurrently = 6;
 const storeProbeMs = 2_000;
 const storeProbeTimeoutMs = 5_000;
+const dependencies = ["store", "kafka", "redis"] as const;
 const exit = { ok: 0, failed: 1, usage: 2 } as const;
 
 /** Runs until SIGTERM or SIGINT; returns the exit code. What keeps it from running goes to standard error, with what to do. */
@@ -112,14 +113,22 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const replayAttemptsMax = config.deadLetters.attemptsMax;
   const operations = operate({ ...intake, source, state: store.state, replayAttemptsMax }, consumer);
   const grpc = opened.use(
-    await startGrpcServer(grpcOptions(config, log), { query: queryDeps(intake, store), operations }),
+    await startGrpcServer(grpcOptions(config, log, telemetry), {
+      query: queryDeps(intake, store),
+      operations,
+    }),
   );
   const health = watchStore(store, grpc.setServing, signal);
+  const parts = (): Readiness => readinessOf({ store: health(), source, hints, consumer });
+  const showDependencies = async (): Promise<void> => {
+    for (const name of dependencies) telemetry.dependency(name, parts()[name]?.ok ?? false);
+  };
+  void repeat(storeProbeMs, signal, showDependencies, () => undefined);
   const http = opened.use(
     await startHttpServer({
       address: config.http.address,
       metrics: telemetry.metrics,
-      readiness: async () => readinessOf({ store: health(), source, hints, consumer }),
+      readiness: async () => parts(),
     }),
   );
   keepKeysWrapped(config, store, keys, log, signal);
@@ -212,8 +221,9 @@ const queryDeps = (intake: IntakeDeps, store: Store): QueryDeps => ({
   random,
 });
 
-const grpcOptions = ({ grpc }: Config, log: Log) => ({
+const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry) => ({
   ...grpc.address,
+  interceptors: [grpcInterceptor],
   reflection: grpc.reflection,
   now,
   log,

@@ -23,8 +23,11 @@ export function searchable(text: string): string {
 
 export function projectionOf(envelope: Envelope, classified: Classification, late: boolean): Projection {
   const { entity } = classified;
-  const flags: readonly EnvelopeFlag[] =
-    late && !envelope.flags.includes("late") ? [...envelope.flags, "late"] : envelope.flags;
+  const flags = new Set<EnvelopeFlag>([
+    ...envelope.flags,
+    ...classified.flags,
+    ...(late ? (["late"] as const) : []),
+  ]);
   return {
     tenant: envelope.tenant,
     namespace: searchable(entity.namespace),
@@ -43,7 +46,7 @@ export function projectionOf(envelope: Envelope, classified: Classification, lat
     actionAtMs: envelope.timestamp.ms,
     severity: classified.severity,
     resourceType: classified.resourceType,
-    flags,
+    flags: [...flags],
     indexed: Object.fromEntries(Object.entries(classified.indexed).map(([k, v]) => [k, searchable(v)])),
   };
 }

@@ -1,6 +1,13 @@
 /** The gRPC server: limits, health, reflection, and an end that lets running calls finish. */
 import type { DescService } from "@bufbuild/protobuf";
-import { logVerbosity, Server, ServerCredentials, type ServerOptions, setLogVerbosity } from "@grpc/grpc-js";
+import {
+  logVerbosity,
+  Server,
+  ServerCredentials,
+  type ServerInterceptor,
+  type ServerOptions,
+  setLogVerbosity,
+} from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { LastroError } from "../../core/errors.ts";
@@ -52,6 +59,8 @@ export type GrpcServerOptions = {
   readonly now: Clock;
   readonly log: Log;
   readonly limits?: Partial<GrpcLimits>;
+  /** Around every call, the first outermost. */
+  readonly interceptors?: readonly ServerInterceptor[];
 };
 
 export type GrpcServices = { readonly query: QueryDeps; readonly operations: Operations };
@@ -84,7 +93,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   const limits = { ...defaultGrpcLimits, ...options.limits };
   // It would write to the console; what matters reaches the log through errors.
   setLogVerbosity(logVerbosity.NONE);
-  const server = new Server(optionsOf(limits));
+  const server = new Server({ ...optionsOf(limits), interceptors: [...(options.interceptors ?? [])] });
   const unary = { now: options.now, log: options.log, deadlineMsMax: limits.deadlineMsMax };
   const add = <S extends DescService>(service: S, handlers: Handlers<S>): void =>
     server.addService(serviceDefinition(service), implementation(service, handlers, unary));

@@ -1,0 +1,42 @@
+/** kill -9 at each named point of the way: nothing lost, nothing doubled, no hole. */
+import { describe, expect, test } from "@jest/globals";
+import { type IntakePoint, intakePoints } from "../../src/ports/observer.ts";
+import { makeWorld, type StoreKind, untilDrained } from "../support/world.ts";
+
+const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 1);
+const events = 2_000;
+const runTimeoutMs = 120_000;
+
+/** Dies in the middle of its work, not at its first batch. */
+const timesReached: Readonly<Record<IntakePoint, number>> = {
+  received: 6,
+  prepared: 7,
+  hinted: 8,
+  appended: 9,
+  lettered: 3,
+  accounted: 10,
+  remembered: 11,
+  draining: 1,
+};
+
+async function dieAndRecover(kind: StoreKind, point: IntakePoint, seed: number): Promise<void> {
+  await using world = await makeWorld(kind);
+  const first = await world.start({ dieAt: { point, times: timesReached[point] } });
+  const published = await world.publish(seed, events);
+  if (point === "draining") await first.stop("SIGTERM");
+  expect(await first.ended).toBe("SIGKILL");
+  const second = await world.start();
+  await untilDrained(second, events);
+  expect(await second.stop()).toBe(0);
+  await world.check(published);
+}
+
+describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
+  test.concurrent.each(intakePoints)(
+    "dying when a batch is %s loses no event, doubles none and leaves no hole",
+    async (point) => {
+      for (let round = 1; round <= rounds; round++) await dieAndRecover(kind, point, 100 * round);
+    },
+    rounds * runTimeoutMs,
+  );
+});
