@@ -25,7 +25,7 @@ export type SourceBatch = {
 };
 
 export type BatchControl = {
-  /** Keeps the membership alive; call it at least every tenth of the session timeout. Throws nothing: see `isStale`. */
+  /** Keeps the membership alive through long work that never yields; while the handler awaits, the source beats by itself. Throws nothing: see `isStale`. */
   heartbeat(): Promise<void>;
   /** True once the partition was taken away, paused or moved: stop before the next write. */
   isStale(): boolean;

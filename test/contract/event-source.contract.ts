@@ -368,6 +368,26 @@ export function eventSourceContract(open: OpenSource): void {
     expect(source.isConnected()).toBe(false);
   });
 
+  test("a handler that waits for longer than a session keeps its partitions: the source sends the heartbeats", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 2));
+    const source = await opened(topic);
+    const seen = recorder(source, () => 0);
+    let wasStale: boolean | undefined;
+    seen.onBatch(async (batch, control) => {
+      await new Promise((resolve) => setTimeout(resolve, 8_000));
+      wasStale = control.isStale();
+      return batch.to;
+    });
+    await source.start(seen.handler);
+    await until("the batch has ended", () => wasStale !== undefined);
+    expect({ wasStale, revoked: seen.revoked, batches: seen.batches.length }).toEqual({
+      wasStale: false,
+      revoked: [],
+      batches: 1,
+    });
+  });
+
   test("it tells the cluster's id and every partition of the topic", async () => {
     const topic = await kafka.createTopic({ partitions: 2 });
     await kafka.produce(topic, numbered(0, 3, 1));

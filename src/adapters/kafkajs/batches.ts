@@ -10,7 +10,7 @@ import { toOffset, toSourceEvent } from "./messages.ts";
 /** Members that kafkajs's batches have and its types leave out. */
 type FetchedBatch = Batch & { readonly fetchedOffset: string; readonly rawMessages: readonly RawMessage[] };
 
-/** How often a running batch is looked at whether it must stop. */
+/** How often a running batch is looked at: whether it must stop, whether a heartbeat is due while it waits for a store. */
 const watchEveryMs = 250;
 
 type Delivery = {
@@ -74,7 +74,9 @@ async function run(
   if (contents === undefined) return;
   const turn = held.turn;
   const isStale = (): boolean => held.turn !== turn || membership.mustStop() || !payload.isRunning();
+  const heartbeat = heartbeats(payload, delivery);
   const watch = setInterval(() => {
+    void heartbeat();
     if (membership.mustStop()) abort.abort(membership.rebalance());
   }, watchEveryMs);
   try {
@@ -83,7 +85,7 @@ async function run(
       .handling()
       .batch(
         { src, topicId, topic, partition, from, to, ...contents },
-        { heartbeat: heartbeats(payload, delivery), isStale, signal: abort.signal },
+        { heartbeat, isStale, signal: abort.signal },
       );
     if (held.turn !== turn) return;
     held.next = next;
