@@ -16,6 +16,7 @@ export function startupTable(config: Config, running: RunningParts): string {
     head: ["part", "where", "what", "note"],
     style: plainStyle,
     wordWrap: true,
+    wrapOnWordBoundary: false,
     colWidths: [9, 34, 34, 58],
   });
   for (const { part, where, what, fellBack, change } of rowsOf(config, running)) {
@@ -32,28 +33,38 @@ function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] 
       part: "kafka",
       where: config.kafka.brokers.join(","),
       what: `topic ${config.kafka.topic}`,
-      change: "LASTRO_KAFKA_BROKERS",
+      change: "LASTRO_KAFKA_BROKERS names another",
     },
     {
       part: "redis",
       where: config.hints.redisUrl === undefined ? "in the process" : "configured",
       what: running.hints,
-      change: "LASTRO_REDIS_URL",
+      change: "LASTRO_REDIS_URL names another",
     },
-    { part: "store", where: config.store.kind, what: running.store, change: "LASTRO_STORE_URL" },
+    {
+      part: "store",
+      where: config.store.kind,
+      what: running.store,
+      change: "LASTRO_STORE_URL names another",
+    },
     {
       part: "keys",
       where: config.keys.ringFile,
       what: "key ring, mode 0600: back it up apart from the data",
-      change: "LASTRO_KEY_RING_FILE",
+      change: "LASTRO_KEY_RING_FILE names another",
     },
     {
       part: "gRPC",
       where: running.grpc,
       what: "history, ownership, operations, health",
-      change: "LASTRO_GRPC_ADDRESS",
+      change: "LASTRO_GRPC_ADDRESS names another",
     },
-    { part: "HTTP", where: running.http, what: "/metrics /livez /readyz", change: "LASTRO_HTTP_ADDRESS" },
+    {
+      part: "HTTP",
+      where: running.http,
+      what: "/metrics /livez /readyz",
+      change: "LASTRO_HTTP_ADDRESS names another",
+    },
   ];
   return known.map((row) => launched.get(row.part) ?? row);
 }
