@@ -50,6 +50,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     deps.heads.clear();
     const error = asLastroError(cause);
     const fields = { partition: partition.source.partition, code: error.code };
+    if (error !== cause) deps.log.error("unexpected_error", error.message, fields, cause);
     if (!isTransient(error)) {
       setCondition(partition, { kind: "stopped", code: error.code, message: error.message });
       deps.log.error("partition_stopped", error.message, fields, error);
@@ -76,7 +77,8 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     try {
       const breaker = await deps.state.breaker(signal);
       deps.observer.breaker(breaker?.open ?? false);
-      if (breaker?.open) return setCondition(partition, breakerCondition(breaker));
+      if (breaker?.open) return waitForBreaker(partition, breaker);
+      if (isWaitingForBreaker(partition)) deps.breaker.reset();
       partition.mark = await startOf(deps, source, signal);
       if (partition.condition.kind === "stopped") return;
       deps.source.resume(source.src, partition.mark);
@@ -84,6 +86,15 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     } catch (cause) {
       fail(partition, cause);
     }
+  };
+
+  /** Whichever process closes it, the others see it in the store. */
+  const waitForBreaker = (partition: HeldPartition, state: BreakerState): void => {
+    setCondition(partition, breakerCondition(state));
+    void sleep(deps.limits.backoffMaxMs, signal).then(
+      () => (isWaitingForBreaker(partition) ? open(partition) : undefined),
+      () => undefined,
+    );
   };
 
   const openBreaker = async (state: BreakerState): Promise<void> => {
@@ -96,7 +107,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     for (const partition of held.values()) {
       if (partition.condition.kind === "stopped") continue;
       deps.source.pause(partition.source.src);
-      setCondition(partition, breakerCondition(state));
+      waitForBreaker(partition, state);
     }
   };
 
@@ -147,6 +158,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
           "this process does not hold that partition; ask the one that does (see its log or the consumer group)",
         );
       if (acceptIncarnation && (await acceptTopic(deps, partition, signal))) return;
+      partition.source = await extentNow(deps, partition, signal);
       setCondition(partition, { kind: "opening" });
       await open(partition);
     },
@@ -223,6 +235,16 @@ async function startOf(deps: ConsumeDeps, source: SourcePartition, signal: Abort
   return source.logStart;
 }
 
+/** Retention moves a partition's start while it stands still. */
+async function extentNow(
+  deps: ConsumeDeps,
+  { source }: HeldPartition,
+  signal: AbortSignal,
+): Promise<SourcePartition> {
+  const now = await deps.source.partitions(signal);
+  return now.find(({ src }) => src === source.src) ?? source;
+}
+
 /** Returns whether the source now announces the partition anew. */
 async function acceptTopic(
   deps: ConsumeDeps,
@@ -238,6 +260,9 @@ async function acceptTopic(
   await deps.source.acceptIncarnation(source.partition);
   return true;
 }
+
+const isWaitingForBreaker = ({ condition }: HeldPartition): boolean =>
+  condition.kind === "waiting" && condition.code === "BREAKER_OPEN";
 
 const breakerCondition = ({ rejected, seen }: BreakerState) =>
   ({

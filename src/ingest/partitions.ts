@@ -12,7 +12,7 @@ export type PartitionCondition =
   | { readonly kind: "stopped"; readonly code: ErrorCode; readonly message: string };
 
 export type HeldPartition = {
-  readonly source: SourcePartition;
+  source: SourcePartition;
   condition: PartitionCondition;
   /** Since the last batch that succeeded. */
   failures: number;
