@@ -1,0 +1,233 @@
+/** The partitions' states, with a scripted source in place of Kafka and a real SQLite store behind. */
+import { expect, test } from "@jest/globals";
+import { LastroError } from "../../src/core/errors.ts";
+import { type Src, srcOf, type TopicId } from "../../src/core/ids.ts";
+import { newBreaker } from "../../src/ingest/breaker.ts";
+import { type Consumer, consume } from "../../src/ingest/consume.ts";
+import { operate } from "../../src/ingest/operate.ts";
+import type { EventSource, SourceHandler, SourcePartition } from "../../src/ports/event-source.ts";
+import type { RecordStore } from "../../src/ports/record-store.ts";
+import { auditEvent, batchOf, type Intake, nowMs, openIntake, topicId } from "../support/intake.ts";
+
+const src = srcOf(topicId, 0);
+const signal = AbortSignal.timeout(30_000);
+
+type Scripted = EventSource & {
+  handler: SourceHandler;
+  extents: SourcePartition[];
+  readonly resumed: [Src, number][];
+  readonly paused: Src[];
+  readonly committed: number[];
+};
+
+function scriptedSource(): Scripted {
+  const idle: SourceHandler = {
+    assigned: () => undefined,
+    batch: async (batch) => batch.from,
+    revoked: () => undefined,
+    stopped: () => undefined,
+    crashed: () => undefined,
+  };
+  const source: Scripted = {
+    handler: idle,
+    extents: [{ src, topicId, partition: 0, logStart: 0, logEnd: 100 }],
+    resumed: [] as [Src, number][],
+    paused: [] as Src[],
+    committed: [] as number[],
+    start: async (handler: SourceHandler) => {
+      source.handler = handler;
+    },
+    resume: (of: Src, from: number) => void source.resumed.push([of, from]),
+    pause: (of: Src) => void source.paused.push(of),
+    commit: (_: Src, next: number) => void source.committed.push(next),
+    partitions: async () => source.extents,
+    acceptIncarnation: async () => source.handler.assigned(source.extents[0] as SourcePartition),
+    clusterId: async () => "cluster",
+    isConnected: () => true,
+    [Symbol.asyncDispose]: async () => undefined,
+  };
+  return source;
+}
+
+async function consuming(intake: Intake, over: Partial<RecordStore> = {}) {
+  const source = scriptedSource();
+  const accepted: TopicId[] = [];
+  const deps = {
+    ...intake.deps,
+    records: { ...intake.deps.records, ...over },
+    source,
+    state: intake.store.state,
+    breaker: newBreaker({ enabled: true, windowSize: 4, ratio: 0.5, producersMin: 1 }),
+    accept: async (id: TopicId) => void accepted.push(id),
+    onCrash: () => undefined,
+  };
+  const consumer = consume(deps, signal);
+  await consumer.start();
+  const operations = operate({ ...deps, replayAttemptsMax: 3 }, consumer);
+  const extent = source.extents[0] as SourcePartition;
+  const assign = async (partition: Partial<SourcePartition> = {}) => {
+    source.handler.assigned({ ...extent, ...partition });
+    await settled(consumer);
+  };
+  const deliver = (from: number, values: readonly string[]) =>
+    source.handler.batch(batchOf(from, values), intake.control);
+  return { source, consumer, operations, accepted, assign, deliver };
+}
+
+const conditionOf = (consumer: Consumer, of: Src = src) => consumer.held.get(of)?.condition;
+/** Until no partition is being opened. */
+async function settled(consumer: Consumer): Promise<void> {
+  while ([...consumer.held.values()].some(({ condition }) => condition.kind === "opening"))
+    await new Promise(setImmediate);
+}
+const until = async (holds: () => boolean): Promise<void> => {
+  while (!holds()) await new Promise((turn) => setTimeout(turn, 1));
+};
+
+test("without a mark a partition is read from the earliest offset, with one from the mark", async () => {
+  await using intake = await openIntake();
+  const { source, assign, deliver } = await consuming(intake);
+  await assign({ logStart: 0 });
+  await deliver(0, [auditEvent({ eventId: "1" }), auditEvent({ eventId: "2" })]);
+  await assign();
+  expect(source.resumed).toEqual([
+    [src, 0],
+    [src, 2],
+  ]);
+  expect(source.committed).toEqual([2]);
+});
+
+test("offsets that retention took before they were read are a gap, and reading goes on behind it", async () => {
+  await using intake = await openIntake();
+  const { source, assign, deliver, operations } = await consuming(intake);
+  await assign();
+  await deliver(0, [auditEvent({ eventId: "1" })]);
+  await assign({ logStart: 40 });
+  expect(source.resumed.at(-1)).toEqual([src, 40]);
+  const [row] = await operations.outcomes({ src, from: 0, to: 100, kinds: ["gap"], limit: 10 }, signal);
+  expect(row).toEqual({ kind: "gap", from: 1, to: 40, cause: "retention" });
+});
+
+test("a mark beyond the end of the partition stops it: OFFSET_OUT_OF_RANGE", async () => {
+  await using intake = await openIntake();
+  const { assign, deliver, consumer } = await consuming(intake);
+  await assign();
+  await deliver(0, [auditEvent({ eventId: "1" }), auditEvent({ eventId: "2" })]);
+  await assign({ logEnd: 1 });
+  expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "OFFSET_OUT_OF_RANGE" });
+});
+
+test("trouble of the store pauses the partition, which goes on by itself; nothing becomes a dead letter", async () => {
+  await using intake = await openIntake();
+  let failures = 2;
+  const { append } = intake.store.records;
+  const { assign, deliver, consumer, source } = await consuming(intake, {
+    append: async (batch, until) => {
+      if (failures-- > 0) throw new LastroError("STORE_UNAVAILABLE", "away");
+      return append(batch, until);
+    },
+  });
+  await assign();
+  for (let attempt = 1; attempt <= 2; attempt++) {
+    expect(await deliver(0, [auditEvent({ eventId: "1" })])).toBe(0);
+    expect(conditionOf(consumer)).toMatchObject({ kind: "waiting", code: "STORE_UNAVAILABLE" });
+    await until(() => conditionOf(consumer)?.kind === "running");
+  }
+  expect(await deliver(0, [auditEvent({ eventId: "1" })])).toBe(1);
+  expect(source.paused).toEqual([src, src]);
+  expect(intake.letters).toEqual([]);
+});
+
+test("what the source stops stays stopped until an operator resumes it, with the extent the partition has then", async () => {
+  await using intake = await openIntake();
+  const { assign, consumer, source, operations } = await consuming(intake);
+  await assign();
+  source.handler.stopped(src, new LastroError("OFFSET_OUT_OF_RANGE", "retention was faster"));
+  expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "OFFSET_OUT_OF_RANGE" });
+  source.extents = [{ src, topicId, partition: 0, logStart: 7, logEnd: 100 }];
+  await operations.resume({ src }, { acceptIncarnation: false }, signal);
+  expect(conditionOf(consumer)).toEqual({ kind: "running" });
+  expect(source.resumed.at(-1)).toEqual([src, 7]);
+});
+
+test("a source that stops a partition while it is being opened is not overruled", async () => {
+  await using intake = await openIntake();
+  const { assign, consumer, source } = await consuming(intake);
+  const assigning = assign();
+  source.handler.stopped(src, new LastroError("SOURCE_CHANGED", "re-created"));
+  await assigning;
+  await new Promise((turn) => setTimeout(turn, 20));
+  expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "SOURCE_CHANGED" });
+  expect(source.resumed).toEqual([]);
+});
+
+test("a re-created topic is read from its start once the operator accepts it, and the store remembers", async () => {
+  await using intake = await openIntake();
+  const { assign, consumer, source, operations, accepted } = await consuming(intake);
+  await assign();
+  source.handler.stopped(src, new LastroError("SOURCE_CHANGED", "re-created"));
+  const other = "BBBBBBBBBBBBBBBBBBBBBQ" as TopicId;
+  source.extents = [{ src: srcOf(other, 0), topicId: other, partition: 0, logStart: 0, logEnd: 3 }];
+  await operations.resume({ partition: 0 }, { acceptIncarnation: true }, signal);
+  await settled(consumer);
+  expect(accepted).toEqual([other]);
+  expect([...consumer.held.keys()]).toEqual([srcOf(other, 0)]);
+  expect(source.resumed.at(-1)).toEqual([srcOf(other, 0), 0]);
+});
+
+test("a flood of rejections opens the breaker; it outlives the process and ends when the operator closes it", async () => {
+  await using intake = await openIntake();
+  const first = await consuming(intake);
+  await first.assign();
+  expect(await first.deliver(0, ["{", "{", "{", "{"])).toBe(4);
+  expect(conditionOf(first.consumer)).toMatchObject({ kind: "waiting", code: "BREAKER_OPEN" });
+  const second = await consuming(intake);
+  await second.assign();
+  expect(conditionOf(second.consumer)).toMatchObject({ kind: "waiting", code: "BREAKER_OPEN" });
+  expect(
+    (await second.operations.intake({ srcs: [], from: 0, to: undefined }, signal)).breaker,
+  ).toMatchObject({ open: true, sinceMs: nowMs });
+  await second.operations.resumeBreaker(signal);
+  expect(conditionOf(second.consumer)).toEqual({ kind: "running" });
+  await until(() => conditionOf(first.consumer)?.kind === "running");
+});
+
+test("offsets are skipped only from the mark of a partition that does not run, and are a gap with that cause", async () => {
+  await using intake = await openIntake();
+  const { assign, source, operations, deliver, consumer } = await consuming(intake);
+  await assign();
+  await deliver(0, [auditEvent({ eventId: "1" })]);
+  await expect(operations.skip(src, 1, 3, "broken", signal)).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+  });
+  source.handler.stopped(src, new LastroError("CORRUPT_BATCH", "cannot be decoded"));
+  await expect(operations.skip(src, 2, 3, "broken", signal)).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+  });
+  expect(await operations.skip(src, 1, 3, "broken", signal)).toBe(3);
+  expect(conditionOf(consumer)).toEqual({ kind: "running" });
+  expect(source.resumed.at(-1)).toEqual([src, 3]);
+  const [row] = await operations.outcomes({ src, from: 0, to: 100, kinds: ["gap"], limit: 10 }, signal);
+  expect(row).toEqual({ kind: "gap", from: 1, to: 3, cause: "skipped" });
+});
+
+test("R-81 intake tells mark, lag and counts of every partition", async () => {
+  await using intake = await openIntake();
+  const { assign, operations, deliver } = await consuming(intake);
+  await assign();
+  await deliver(0, [auditEvent({ eventId: "1" }), auditEvent({ eventId: "1" }), "{"]);
+  const { partitions } = await operations.intake({ srcs: [], from: 0, to: undefined }, signal);
+  expect(partitions).toMatchObject([
+    {
+      src,
+      partition: 0,
+      state: "running",
+      mark: 3,
+      lag: 97,
+      counted: { from: 0, to: 3, counts: { stored: 1, duplicate: 1, rejected: 1 } },
+    },
+  ]);
+  await expect(
+    operations.intake({ srcs: ["x.1" as Src], from: 0, to: undefined }, signal),
+  ).rejects.toMatchObject({ code: "NOT_FOUND" });
+});
