@@ -19,6 +19,7 @@ import { newBreaker } from "./ingest/breaker.ts";
 import { consume } from "./ingest/consume.ts";
 import type { IntakeDeps } from "./ingest/deps.ts";
 import { headCache } from "./ingest/head-cache.ts";
+import { watchIdSources } from "./ingest/id-sources.ts";
 import { acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
 import { operate } from "./ingest/operate.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
@@ -93,6 +94,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     catalogueDigest: digestOf(config.catalogueFile),
     parse: withMajors(config, catalogue),
     heads: headCache(store.records, headCacheEntriesMax),
+    idSources: watchIdSources(observer, log),
     limits: config.intake,
     now,
     random,

@@ -10,6 +10,7 @@ import type { RecordStore } from "../ports/record-store.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
 import type { HeadCache } from "./head-cache.ts";
+import type { IdSources } from "./id-sources.ts";
 
 export type IntakeLimits = {
   /** Events in one append. */
@@ -30,6 +31,7 @@ export type IntakeDeps = {
   readonly catalogueDigest: string;
   readonly parse: Omit<ParseOptions, "nowMs">;
   readonly heads: HeadCache;
+  readonly idSources: IdSources;
   readonly limits: IntakeLimits;
   readonly now: Clock;
   readonly random: Randomness;

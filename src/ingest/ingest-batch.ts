@@ -35,6 +35,7 @@ export async function ingestBatch(
   const startedMs = deps.now();
   deps.observer.reached("received");
   const prepared = await prepareBatch(deps, batch, control);
+  deps.idSources.note(prepared.candidates);
   deps.observer.reached("prepared");
   const ledger = newLedger();
   const hints = await consultHints(deps, prepared.candidates, ledger, control);

@@ -5,8 +5,9 @@ import { makeWorld, type StoreKind, untilDrained } from "../support/world.ts";
 
 const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 1);
 /** The stand-in for MongoDB walks the collection for every update, so it gets fewer. */
-const eventsOf: Readonly<Record<StoreKind, number>> = { sqlite: 2_000, mongodb: 400 };
-const runTimeoutMs = 120_000;
+const eventsOf: Readonly<Record<StoreKind, number>> = { sqlite: 2_000, mongodb: 160 };
+const drainMsMax = 120_000;
+const runTimeoutMs = 240_000;
 
 /** Dies in the middle of its work, not at its first batch. */
 const timesReached: Readonly<Record<IntakePoint, number>> = {
@@ -22,13 +23,13 @@ const timesReached: Readonly<Record<IntakePoint, number>> = {
 
 async function dieAndRecover(kind: StoreKind, point: IntakePoint, seed: number): Promise<void> {
   const events = eventsOf[kind];
-  await using world = await makeWorld(kind, { LASTRO_BATCH_SIZE_MAX: String(events / 20) });
+  await using world = await makeWorld(kind, { LASTRO_BATCH_SIZE_MAX: String(events / 16) });
   const first = await world.start({ dieAt: { point, times: timesReached[point] } });
   const published = await world.publish(seed, events);
   if (point === "draining") await first.stop("SIGTERM");
   expect(await first.ended).toBe("SIGKILL");
   const second = await world.start();
-  await untilDrained(second, events);
+  await untilDrained(second, events, drainMsMax);
   expect(await second.stop()).toBe(0);
   await world.check(published);
 }

@@ -6,6 +6,7 @@ import type { SourceEvent } from "../../src/core/event.ts";
 import { srcOf, type TopicId, type Uid } from "../../src/core/ids.ts";
 import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
+import { watchIdSources } from "../../src/ingest/id-sources.ts";
 import type { DeadLetter } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
 import type { BatchControl, SourceBatch } from "../../src/ports/event-source.ts";
@@ -71,6 +72,7 @@ export async function openIntake(): Promise<Intake> {
     catalogueDigest: "none",
     parse: defaultParseOptions,
     heads: headCache(store.records, 1000),
+    idSources: watchIdSources(silentObserver, silentLog),
     limits: { batchSizeMax: 1000, attemptsMax: 4, backoffMinMs: 1, backoffMaxMs: 2 },
     now: () => nowMs,
     random,

@@ -1,0 +1,33 @@
+/** Watches from where entities of a type take their ids: a second source splits one entity into two streams. A warning, nothing more. */
+import type { Log } from "../ports/log.ts";
+import type { Observer } from "../ports/observer.ts";
+import type { Candidate } from "./prepare.ts";
+
+export type IdSources = { note(candidates: readonly Candidate[]): void };
+
+/** Entity types watched; later ones go unwatched. */
+const typesMax = 10_000;
+
+export function watchIdSources(observer: Pick<Observer, "entityIdSourceChanged">, log: Log): IdSources {
+  const pointers = new Map<string, Set<string>>();
+  return {
+    note(candidates) {
+      for (const { classified } of candidates) {
+        const { namespace, type, idPointer } = classified.entity;
+        const name = `${namespace}/${type}`;
+        const known = pointers.get(name);
+        if (known === undefined) {
+          if (pointers.size < typesMax) pointers.set(name, new Set([idPointer]));
+        } else if (!known.has(idPointer)) {
+          known.add(idPointer);
+          observer.entityIdSourceChanged(type);
+          log.warn(
+            "entity_id_source_changed",
+            "ids of this entity type come from more than one place, so one entity may have two streams: pin entity_id for its event types in the catalogue",
+            { namespace, entityType: type, idPointer },
+          );
+        }
+      }
+    },
+  };
+}
