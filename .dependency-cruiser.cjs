@@ -17,6 +17,7 @@ module.exports = {
     only("adapters", ["core", "ports", "lib"]),
     only("servers", ["core", "query", "ports", "gen", "lib"]),
     only("gen", []),
+    only("demo", ["core", "gen", "lib"]),
     {
       name: "core-has-no-io",
       comment: "core is pure: no node:, no clock, no randomness, no crypto; it runs in a browser",
