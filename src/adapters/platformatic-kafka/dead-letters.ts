@@ -5,6 +5,7 @@ import type { EventHeader } from "../../core/event.ts";
 import type { DeadLetterPosition } from "../../core/outcome.ts";
 import type { DeadLetters, ReplayVerdict } from "../../ports/dead-letters.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
+import { clientOptions, untilAborted } from "./client.ts";
 import {
   attemptHeader,
   deadLetterHeaders,
@@ -13,13 +14,6 @@ import {
   partitionHeader,
 } from "./dead-letter-headers.ts";
 import { readRecords, type StoredRecord } from "./record-reader.ts";
-import {
-  connectTimeoutMs,
-  requestTimeoutMs,
-  retriesMax,
-  retryDelayMs,
-  untilAborted,
-} from "./topic-reader.ts";
 
 /** One request; a record batch may not be larger than the topic's max.message.bytes. */
 const sendBytesMax = 1024 * 1024;
@@ -46,13 +40,7 @@ type Outgoing = {
 export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   const { topic, deadLetterTopic } = options;
   const producer = new Producer<Buffer | null, Buffer | null, Buffer, Buffer | null>({
-    clientId: options.clientId,
-    bootstrapBrokers: [...options.brokers],
-    connectTimeout: connectTimeoutMs,
-    timeout: requestTimeoutMs,
-    retries: retriesMax,
-    retryDelay: retryDelayMs,
-    autocreateTopics: false,
+    ...clientOptions(options),
     idempotent: false,
   });
 

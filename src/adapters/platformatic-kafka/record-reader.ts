@@ -2,13 +2,7 @@
 import { Consumer, type KafkaRecord } from "@platformatic/kafka";
 import type { EventHeader } from "../../core/event.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import {
-  connectTimeoutMs,
-  requestTimeoutMs,
-  retriesMax,
-  retryDelayMs,
-  untilAborted,
-} from "./topic-reader.ts";
+import { clientOptions, untilAborted } from "./client.ts";
 
 const fetchWaitMs = 500;
 /** A broker returns the whole first batch however large it is; this bounds what comes beside it. */
@@ -38,13 +32,7 @@ export async function readRecords(
   const { partitions } = await options.topicReader.read(topic, signal);
   const consumer = new Consumer({
     groupId: `${options.clientId}-reader`,
-    clientId: options.clientId,
-    bootstrapBrokers: [...options.brokers],
-    connectTimeout: connectTimeoutMs,
-    timeout: requestTimeoutMs,
-    retries: retriesMax,
-    retryDelay: retryDelayMs,
-    autocreateTopics: false,
+    ...clientOptions(options),
   });
   try {
     const records: (StoredRecord | undefined)[] = [];

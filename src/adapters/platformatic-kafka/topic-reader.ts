@@ -3,27 +3,13 @@ import { Admin, type ClusterTopicMetadata } from "@platformatic/kafka";
 import { LastroError } from "../../core/errors.ts";
 import type { TopicId } from "../../core/ids.ts";
 import type { PartitionExtent, TopicReader } from "../../ports/topic-reader.ts";
-
-export const connectTimeoutMs = 2_000;
-export const requestTimeoutMs = 5_000;
-export const retriesMax = 3;
-export const retryDelayMs = 200;
+import { type ClientOptions, clientOptions, untilAborted } from "./client.ts";
 
 const earliestTimestamp = -2n;
 const latestTimestamp = -1n;
 
-type TopicReaderOptions = { readonly brokers: readonly string[]; readonly clientId: string };
-
-export function openTopicReader(options: TopicReaderOptions): TopicReader {
-  const admin = new Admin({
-    clientId: options.clientId,
-    bootstrapBrokers: [...options.brokers],
-    connectTimeout: connectTimeoutMs,
-    timeout: requestTimeoutMs,
-    retries: retriesMax,
-    retryDelay: retryDelayMs,
-    autocreateTopics: false,
-  });
+export function openTopicReader(options: ClientOptions): TopicReader {
+  const admin = new Admin(clientOptions(options));
 
   async function topicMetadata(topic: string) {
     const cluster = await admin.metadata({ topics: [topic], forceUpdate: true });
@@ -72,19 +58,6 @@ async function asking<T>(topic: string, signal: AbortSignal, ask: () => Promise<
     const message = `Kafka did not tell what the topic ${topic} holds: check that the brokers answer and that the topic exists`;
     throw new LastroError("SOURCE_UNAVAILABLE", message, { cause });
   }
-}
-
-/** The client's calls take no signal: they end by their own timeouts, we just stop waiting. */
-export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) {
-    work.catch(() => undefined);
-    return Promise.reject(signal.reason);
-  }
-  return new Promise<T>((resolve, reject) => {
-    const stop = (): void => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
 }
 
 const noTopicId = /^[0-]*$/;
