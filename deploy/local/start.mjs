@@ -1,5 +1,6 @@
 /** `npm start`: prepares the checkout, finds or starts what the service needs, runs the service, stops everything in order. */
 import { spawn } from "node:child_process";
+import { rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { takeDataDir } from "./data-dir.mjs";
 import { explain, prepare, root, speaker } from "./prepare.mjs";
@@ -55,6 +56,15 @@ async function runService(node, env, spawned) {
   return ended.finally(() => clearTimeout(forced));
 }
 
+const runningFile = "running.json";
+
+/** Where the demo finds Kafka and the service; nothing that may hold a password. @param {string} dataDir @param {NodeJS.ProcessEnv} env */
+function noteRunning(dataDir, env) {
+  const names = ["LASTRO_KAFKA_BROKERS", "LASTRO_KAFKA_TOPIC", "LASTRO_GRPC_ADDRESS"];
+  const known = Object.fromEntries(names.filter((name) => env[name]).map((name) => [name, env[name]]));
+  writeFileSync(join(dataDir, runningFile), `${JSON.stringify(known, null, 2)}\n`);
+}
+
 async function main() {
   const dataDir = resolve(root, process.env["LASTRO_DATA_DIR"] || "data");
   const lock = await takeDataDir(dataDir);
@@ -93,8 +103,10 @@ async function main() {
       LASTRO_DATA_DIR: dataDir,
       LASTRO_LAUNCHED: JSON.stringify([kafka.part, redis.part, store.part]),
     };
+    noteRunning(dataDir, { ...process.env, ...env });
     return await runService(node, env, spawned);
   } finally {
+    rmSync(join(dataDir, runningFile), { force: true });
     await Promise.all(started.splice(0).map((server) => server.stop()));
     lock.release();
   }

@@ -15,13 +15,7 @@ import { type Owned, replaceAliases } from "./owner.ts";
 import type { ParseOptions } from "./parse-options.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
-export {
-  defaultLimits,
-  defaultParseOptions,
-  type ParseLimits,
-  type ParseOptions,
-  valueBytesHardMax,
-} from "./parse-options.ts";
+export { defaultParseOptions, type ParseOptions } from "./parse-options.ts";
 
 type Parsed = { readonly ok: true; readonly envelope: Envelope };
 

@@ -1,6 +1,6 @@
 /** What became of offsets that are not `stored`, page by page. */
 import { parseRid, type Src } from "../core/ids.ts";
-import type { OutcomeKind, OutcomeRow } from "../core/outcome.ts";
+import { type OutcomeKind, type OutcomeRow, outcomeKinds } from "../core/outcome.ts";
 import type { Operations } from "../ports/operations.ts";
 import { type Caller, invalid, type QueryDeps } from "./deps.ts";
 import { collectRows, type PageRequest, pager } from "./page.ts";
@@ -13,6 +13,8 @@ export type ListOutcomesRequest = PageRequest & {
   /** None: all. */
   readonly kinds: readonly Exclude<OutcomeKind, "stored">[];
 };
+const rowKinds = outcomeKinds.filter((kind) => kind !== "stored");
+
 export type OutcomePage = { readonly outcomes: readonly OutcomeRow[]; readonly nextPageToken: string };
 
 /** A source partition is what a rid without its offset is. */
@@ -35,7 +37,10 @@ export async function listOutcomes(
   const page = pager(deps, "ListOutcomes", [src, from, to, kinds], "offset asc", caller, request);
   const start = page.after === undefined ? from : Number(page.after[0]);
   const { rows, isLast } = await collectRows(page.size, outcomeBytes, (row, limit) =>
-    operations.outcomes({ src, from: row?.to ?? start, to, kinds, limit }, signal),
+    operations.outcomes(
+      { src, from: row?.to ?? start, to, kinds: kinds.length > 0 ? kinds : rowKinds, limit },
+      signal,
+    ),
   );
   const last = rows.at(-1);
   return { outcomes: rows, nextPageToken: isLast || last === undefined ? "" : page.tokenAt([last.to]) };

@@ -1,6 +1,6 @@
 /** The key store contract on MongoDB's protocol. */
 
-import { openFreshMongo } from "../adapters/mongo/fresh.ts";
+import { openFreshMongo } from "../integration/mongo/fresh.ts";
 import { keyStoreContract } from "./key-store.contract.ts";
 
 keyStoreContract("MongoDB", openFreshMongo);

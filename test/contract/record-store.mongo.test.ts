@@ -1,6 +1,6 @@
 /** The record store contract on MongoDB's protocol. */
 
-import { openFreshMongo } from "../adapters/mongo/fresh.ts";
+import { openFreshMongo } from "../integration/mongo/fresh.ts";
 import { recordStoreContract } from "./record-store.contract.ts";
 
 recordStoreContract("MongoDB", openFreshMongo);

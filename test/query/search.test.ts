@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { LastroError } from "../../src/core/errors.ts";
+import type { Operations } from "../../src/ports/operations.ts";
 import { listOutcomes } from "../../src/query/list-outcomes.ts";
 import { getOwnership, listOwnerships } from "../../src/query/ownerships.ts";
 import { listOwnedRecords, searchRecords } from "../../src/query/search-records.ts";
@@ -210,15 +211,15 @@ describe("pages", () => {
     expect(await refused(size(-1))).toMatch(/^INVALID_ARGUMENT page_size/);
   });
 
-  test("outcomes are paged by offset", async () => {
+  test("outcomes are paged by offset, and none named means all kinds", async () => {
     await using world = await openHistoryWorld();
     const rows = Array.from(
       { length: 5 },
       (_, i) => ({ kind: "gap", from: 10 * i, to: 10 * i + 3, cause: "undelivered" }) as const,
     );
-    const operations = {
-      outcomes: async ({ from, limit }: { from: number; limit: number }) =>
-        rows.filter((row) => row.from >= from).slice(0, limit),
+    const operations: Pick<Operations, "outcomes"> = {
+      outcomes: async ({ from, limit, kinds }) =>
+        rows.filter((row) => row.from >= from && kinds.includes(row.kind)).slice(0, limit),
     };
     const request = { src: worldSrc, from: 0, to: undefined, kinds: [], pageSize: 2 };
     const seen: number[] = [];
