@@ -1,5 +1,8 @@
 /** The running service over a topic of its own, with a producer and a client at its public doors: Kafka, gRPC and HTTP. */
 import { randomUUID } from "node:crypto";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { finished } from "node:stream/promises";
 import type { DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { CompressionAlgorithmValue } from "@platformatic/kafka";
 import kafkajs from "kafkajs";
@@ -23,18 +26,30 @@ export type Service = AsyncDisposable & {
   ): Promise<MessageShape<S["method"][Name]["output"]>>;
   intake(): Promise<readonly PartitionIntake[]>;
   metrics(): Promise<string>;
-  /** Stops the service as an operator would and starts it again; returns what it printed and how it ended. */
-  restart(env?: Readonly<Record<string, string>>, between?: () => void | Promise<void>): Promise<Ended>;
+  /** Stops the service as an operator would. */
+  stop(): Promise<Ended>;
+  start(env?: Readonly<Record<string, string>>): Promise<void>;
+  restart(env?: Readonly<Record<string, string>>): Promise<Ended>;
 };
+/** How a process ended, and everything it printed. */
 export type Ended = { readonly code: number | string; readonly output: string };
 
+/** Waits for a process that is to refuse its start, or that was told to stop; all it printed is there then. */
+export async function endOf(lastro: LastroProcess): Promise<Ended> {
+  const code = await lastro.ended;
+  for (const stream of [lastro.process.stdout, lastro.process.stderr]) if (stream) await finished(stream);
+  return { code, output: lastro.output() };
+}
+
 export const startTimeoutMs = 90_000;
+/** Compiled code is kept between the many starts of these tests. */
+export const quickStart = { NODE_COMPILE_CACHE: join(tmpdir(), "lastro-compile-cache") };
 
 export async function startService(
   kind: StoreKind,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Service> {
-  const world = await makeWorld(kind, env);
+  const world = await makeWorld(kind, { ...quickStart, ...env });
   const kafka = openTestKafka();
   let lastro = await world.start();
   let client = connect(lastro.grpcAddress);
@@ -42,8 +57,12 @@ export async function startService(
   const ask: Service["ask"] = (service, name, request) => call(client, service, name, request);
   const stop = async (): Promise<Ended> => {
     client.close();
-    const code = await lastro.stop();
-    return { code, output: lastro.output() };
+    void lastro.stop();
+    return endOf(lastro);
+  };
+  const start = async (more: Readonly<Record<string, string>> = {}): Promise<void> => {
+    lastro = await world.start({ env: more });
+    client = connect(lastro.grpcAddress);
   };
   return {
     world,
@@ -56,11 +75,11 @@ export async function startService(
     },
     intake: async () => (await ask(OperationsService, "getIntake", {})).partitions,
     metrics: async () => (await fetch(`${lastro.httpUrl}/metrics`)).text(),
-    async restart(more = {}, between = () => undefined) {
+    stop,
+    start,
+    async restart(more) {
       const ended = await stop();
-      await between();
-      lastro = await world.start({ env: more });
-      client = connect(lastro.grpcAddress);
+      await start(more);
       return ended;
     },
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,90 @@
+/** What the running service refuses at its start, and what it then tells the operator to do. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "@jest/globals";
+import { spawnLastro } from "../support/lastro.ts";
+import { makeWorld } from "../support/world.ts";
+import { type Ended, endOf, quickStart } from "./service.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "lastro-refusals-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const start = async (env: Readonly<Record<string, string>>): Promise<Ended> =>
+  endOf(await spawnLastro({ env: { ...quickStart, LASTRO_DATA_DIR: folder, ...env } }));
+
+describe("configuration", () => {
+  test("every fault is told at once, unknown names with a suggestion, and the exit code is 2", async () => {
+    const { code, output } = await start({
+      LASTRO_GRPC_ADRESS: "127.0.0.1:1",
+      LASTRO_BATCH_SIZE_MAX: "none",
+      LASTRO_KAFKA_BROKERS: "localhost",
+      LASTRO_STORE_URL: "postgres://db/audit",
+      LASTRO_STORE_URL_FILE: "/run/secrets/store",
+    });
+    expect(code).toBe(2);
+    const lines = output.trim().split("\n");
+    for (const fault of [
+      /LASTRO_GRPC_ADRESS .*did you mean LASTRO_GRPC_ADDRESS\?/,
+      /^LASTRO_BATCH_SIZE_MAX must be a whole number/,
+      /^LASTRO_KAFKA_BROKERS must be host:port/,
+      /^LASTRO_STORE_URL must be sqlite:<path> or mongodb:/,
+      /^LASTRO_STORE_URL is set twice/,
+    ])
+      expect(lines).toContainEqual(expect.stringMatching(fault));
+    expect(lines).toHaveLength(5);
+  });
+
+  test("an LASTRO_AUTH other than none is refused while there is no access control", async () => {
+    const { code, output } = await start({ LASTRO_AUTH: "oidc" });
+    expect([code, output]).toEqual([2, expect.stringMatching(/^LASTRO_AUTH must be none/)]);
+  });
+
+  test("listeners that others can reach are refused while anybody may ask", async () => {
+    const { code, output } = await start({
+      LASTRO_GRPC_ADDRESS: "0.0.0.0:50051",
+      LASTRO_HTTP_ADDRESS: "[::]:8080",
+    });
+    const faults = ["LASTRO_GRPC_ADDRESS", "LASTRO_HTTP_ADDRESS"].map(
+      (name) => `${name} must be on loopback`,
+    );
+    expect([code, output.trim().split("\n")]).toEqual([
+      2,
+      faults.map((fault) => expect.stringContaining(fault)),
+    ]);
+  });
+});
+
+test("a wrong catalogue is refused with all its errors", async () => {
+  const path = join(folder, "catalogue.json");
+  const events = {
+    "account.*": { entity_id: "public_id" },
+    "account.created": { kind: "activity", action: "new" },
+    "account.renamed": { colour: "red", schemas: { "1": { type: "object" } } },
+  };
+  writeFileSync(path, JSON.stringify({ version: 1, events }));
+  const { code, output } = await start({ LASTRO_CATALOGUE_FILE: path });
+  expect([code, output]).toEqual([1, expect.stringMatching(/^CATALOGUE_INVALID: /)]);
+  for (const fault of [
+    "/events/account.*/entity_id: must be an RFC 6901 pointer",
+    "/events/account.created/action: an activity has no action",
+    "/events/account.renamed/schemas/1: must be major.minor",
+    "colour",
+  ])
+    expect(output).toContain(fault);
+});
+
+test("a catalogue that is not there is refused", async () => {
+  const { code, output } = await start({ LASTRO_CATALOGUE_FILE: join(folder, "nowhere.json") });
+  expect([code, output]).toEqual([1, expect.stringMatching(/nowhere\.json.* cannot be read/)]);
+});
+
+test("a second process on the same SQLite file is refused, and the first serves on", async () => {
+  await using world = await makeWorld("sqlite", quickStart);
+  const first = await world.start();
+  const { code, output } = await endOf(await world.spawn());
+  expect([code, output]).toEqual([
+    1,
+    expect.stringMatching(/^STORE_LOCKED: .*use MongoDB for several processes/),
+  ]);
+  expect((await fetch(`${first.httpUrl}/readyz`)).ok).toBe(true);
+}, 60_000);
