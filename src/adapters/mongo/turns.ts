@@ -6,9 +6,9 @@ import { LastroError } from "../../core/errors.ts";
 import type { Collections } from "./collections.ts";
 import { isDuplicateKey } from "./errors.ts";
 
-const pauseMs = 5;
+const pauseMs = 20;
 /** A turn seen this often without a change belongs to a process that died in it. */
-const looksDefault = 2_000;
+const looksDefault = 300;
 
 export type TakeTurns = <T>(work: () => Promise<T>) => Promise<T>;
 
