@@ -1,9 +1,9 @@
 /** Watches from where entities of a type take their ids: a second source splits one entity into two streams. A warning, nothing more. */
+import type { Entity } from "../core/event.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observer.ts";
-import type { Candidate } from "./prepare.ts";
 
-export type IdSources = { note(candidates: readonly Candidate[]): void };
+export type IdSources = { note(entities: Iterable<Entity>): void };
 
 /** Entity types watched; later ones go unwatched. */
 const typesMax = 10_000;
@@ -11,9 +11,8 @@ const typesMax = 10_000;
 export function watchIdSources(observer: Pick<Observer, "entityIdSourceChanged">, log: Log): IdSources {
   const pointers = new Map<string, Set<string>>();
   return {
-    note(candidates) {
-      for (const { classified } of candidates) {
-        const { namespace, type, idPointer } = classified.entity;
+    note(entities) {
+      for (const { namespace, type, idPointer } of entities) {
         const name = `${namespace}/${type}`;
         const known = pointers.get(name);
         if (known === undefined) {

@@ -35,7 +35,7 @@ export async function ingestBatch(
   const startedMs = deps.now();
   deps.observer.reached("received");
   const prepared = await prepareBatch(deps, batch, control);
-  deps.idSources.note(prepared.candidates);
+  deps.idSources.note(prepared.candidates.map(({ classified }) => classified.entity));
   deps.observer.reached("prepared");
   const ledger = newLedger();
   const hints = await consultHints(deps, prepared.candidates, ledger, control);
