@@ -54,8 +54,12 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
   let versions: readonly Answer[];
   /** The account's active versions after each of its events. */
   const activeAfter: bigint[][] = [];
+  /** Each version as it was answered when it was the newest. */
+  const asRecorded: Answer[] = [];
   const folder = mkdtempSync(join(tmpdir(), "lastro-e2e-"));
 
+  const wholeHistory = (order: VersionOrder) =>
+    service.ask(HistoryService, "getHistory", { entity: account, includeInactive: true, order });
   const stateAt = (
     asOf: { case: "version"; value: bigint } | { case: "recordedAt" | "actionAt"; value: Timestamp },
   ) => service.ask(HistoryService, "getState", { entity: account, asOf });
@@ -74,14 +78,11 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
       await service.send([event]);
       const { records } = await service.ask(HistoryService, "getHistory", { entity: account });
       activeAfter.push(records.map(({ version }) => version));
+      const [newest] = (await wholeHistory(VersionOrder.NEWEST_FIRST)).records;
+      if (newest !== undefined) asRecorded.push(newest);
     }
     await service.send([...aroundIt, message({ text: publishedReference })]);
-    const history = await service.ask(HistoryService, "getHistory", {
-      entity: account,
-      includeInactive: true,
-      order: VersionOrder.OLDEST_FIRST,
-    });
-    versions = history.records;
+    versions = (await wholeHistory(VersionOrder.OLDEST_FIRST)).records;
   }, startTimeoutMs);
   afterAll(async () => {
     await service?.[Symbol.asyncDispose]();
@@ -143,6 +144,11 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
       [2n, true],
       [1n, false],
     ]);
+  });
+
+  test("R-07 a record stays what it was when later versions come; only whether it is active changes", () => {
+    expect(asRecorded.map(({ isActive }) => isActive)).toEqual([true, true, false, true, false]);
+    expect(versions).toEqual(asRecorded.map((record) => ({ ...record, isActive: false })));
   });
 
   const names = ["John Doe", "John A. Doe", "John A. Doe", "John B. Doe", "John B. Doe"];
