@@ -15,7 +15,7 @@ const timesReached: Readonly<Record<IntakePoint, number>> = {
   prepared: 7,
   hinted: 8,
   appended: 9,
-  lettered: 3,
+  lettered: 1,
   accounted: 10,
   remembered: 11,
   draining: 1,
