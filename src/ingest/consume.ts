@@ -72,19 +72,22 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
 
   /** Finds where to read, or why not to. */
   const open = async (partition: HeldPartition): Promise<void> => {
-    const { source } = partition;
-    if (signal.aborted || held.get(source.src) !== partition) return;
+    const { src } = partition.source;
+    if (signal.aborted || held.get(src) !== partition) return;
     try {
       const breaker = await deps.state.breaker(signal);
       deps.observer.breaker(breaker?.open ?? false);
       if (breaker?.open) return waitForBreaker(partition, breaker);
       if (isWaitingForBreaker(partition)) deps.breaker.reset();
-      partition.mark = await startOf(deps, source, signal);
-      if (partition.condition.kind === "stopped") return;
-      deps.source.resume(source.src, partition.mark);
+      if (partition.condition.kind === "waiting")
+        partition.source = (await extentNow(deps, src, signal)) ?? partition.source;
+      if (isStopped(partition)) return;
+      partition.mark = await startOf(deps, partition.source, signal);
+      if (isStopped(partition)) return;
+      deps.source.resume(src, partition.mark);
       setCondition(partition, { kind: "running" });
     } catch (cause) {
-      fail(partition, cause);
+      if (!isStopped(partition)) fail(partition, cause);
     }
   };
 
@@ -128,7 +131,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       const partition = held.get(batch.src);
       if (partition === undefined) return batch.from;
       try {
-        return await ingestSlices(deps, batch, partition, control, openBreaker);
+        return await ingestSlices(deps, batch, partition, control, { openBreaker, stop: signal });
       } catch (cause) {
         fail(partition, cause);
         return partition.mark ?? batch.from;
@@ -158,7 +161,13 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
           "this process does not hold that partition; ask the one that does (see its log or the consumer group)",
         );
       if (acceptIncarnation && (await acceptTopic(deps, partition, signal))) return;
-      partition.source = await extentNow(deps, partition, signal);
+      const extent = await extentNow(deps, src, signal);
+      if (extent === undefined)
+        throw new LastroError(
+          "FAILED_PRECONDITION",
+          "the topic was deleted and made again; accept the new one (accept_incarnation)",
+        );
+      partition.source = extent;
       setCondition(partition, { kind: "opening" });
       await open(partition);
     },
@@ -170,17 +179,20 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   };
 }
 
+const isStopped = ({ condition }: HeldPartition): boolean => condition.kind === "stopped";
+
 /** Works through a batch in slices of bounded size; returns the new mark. */
 async function ingestSlices(
   deps: ConsumeDeps,
   batch: SourceBatch,
   partition: HeldPartition,
   control: BatchControl,
-  openBreaker: (state: BreakerState) => Promise<void>,
+  { openBreaker, stop }: { openBreaker(state: BreakerState): Promise<void>; readonly stop: AbortSignal },
 ): Promise<number> {
   partition.logEnd = Math.max(partition.logEnd, batch.logEnd);
   for (const slice of slices(batch, deps.limits.batchSizeMax)) {
-    if (control.isStale()) break;
+    // What is begun is finished; cut off half-way it would be delivered again.
+    if (control.isStale() || stop.aborted) break;
     const end = await deps.observer.aroundBatch(slice, () => ingestBatch(deps, slice, control));
     if (end.kind === "stale") break;
     if (end.kind === "mark_lost")
@@ -218,7 +230,7 @@ async function startOf(deps: ConsumeDeps, source: SourcePartition, signal: Abort
   if (mark > source.logEnd) {
     throw new LastroError(
       "OFFSET_OUT_OF_RANGE",
-      `the store has accounted up to ${mark}, but the partition ends at ${source.logEnd}: the topic was restored or truncated; restore it, or read a new topic`,
+      `the store has accounted up to ${mark}, but the partition ends at ${source.logEnd}: the topic was restored from an older copy, or cut. Nothing may be read there, because new events would take offsets that are accounted for. Restore the topic; or delete it, create it again, accept it with ResumePartition (accept_incarnation) and publish again what was published since`,
     );
   }
   if (mark >= source.logStart) return mark;
@@ -235,15 +247,13 @@ async function startOf(deps: ConsumeDeps, source: SourcePartition, signal: Abort
   return source.logStart;
 }
 
-/** Retention moves a partition's start while it stands still. */
-async function extentNow(
+/** Retention moves a partition's start and producers its end while it stands still. Undefined: the topic is another one now. */
+const extentNow = async (
   deps: ConsumeDeps,
-  { source }: HeldPartition,
+  src: Src,
   signal: AbortSignal,
-): Promise<SourcePartition> {
-  const now = await deps.source.partitions(signal);
-  return now.find(({ src }) => src === source.src) ?? source;
-}
+): Promise<SourcePartition | undefined> =>
+  (await deps.source.partitions(signal)).find((extent) => extent.src === src);
 
 /** Returns whether the source now announces the partition anew. */
 async function acceptTopic(

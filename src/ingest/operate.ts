@@ -49,6 +49,14 @@ export function operate(deps: OperateDeps, consumer: Consumer): Operations {
           "the partition is being read; only what it stopped at can be skipped",
         );
       }
+      const extent = (await deps.source.partitions(signal)).find((one) => one.src === src);
+      if (extent === undefined || to > extent.logEnd) {
+        throw new LastroError(
+          "FAILED_PRECONDITION",
+          "only offsets that Kafka has given out can be skipped; the partition ends below that",
+          { field: "to_offset" },
+        );
+      }
       const outcomes = [{ kind: "gap", from, to, cause: "skipped" }] as const;
       if (
         (await deps.records.account({ src, from, to, atMs: deps.now(), outcomes }, signal)) === "mark_lost"
