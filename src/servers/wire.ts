@@ -123,7 +123,8 @@ export function recordToWire(view: RecordView): MessageInitShape<typeof RecordSc
     eventType: view.eventType,
     producerService: view.producerService,
     flags: [...view.flags],
-    entry: new TextEncoder().encode(view.entry),
+    // An entry is ASCII.
+    entry: Buffer.from(view.entry, "latin1"),
     leafHash: view.leafHash,
     bodyState: bodyToWire[view.content.state],
     check: { ...view.check, alteredFields: [...view.check.alteredFields] },

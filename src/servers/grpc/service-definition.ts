@@ -20,14 +20,18 @@ function decode(method: DescMethod, bytes: Uint8Array): Decoded {
   }
 }
 
+/** The same bytes, not a copy of them. */
+const bufferOf = ({ buffer, byteOffset, byteLength }: Uint8Array): Buffer =>
+  Buffer.from(buffer, byteOffset, byteLength);
+
 const definitionOf = (service: DescService, method: DescMethod): ServiceDefinition[string] => ({
   path: `/${service.typeName}/${method.name}`,
   originalName: method.localName,
   requestStream: false,
   responseStream: false,
-  requestSerialize: (message: Message) => Buffer.from(toBinary(method.input, message)),
+  requestSerialize: (message: Message) => bufferOf(toBinary(method.input, message)),
   requestDeserialize: (bytes): Decoded => decode(method, bytes),
-  responseSerialize: (message: Message) => Buffer.from(toBinary(method.output, message)),
+  responseSerialize: (message: Message) => bufferOf(toBinary(method.output, message)),
   responseDeserialize: (bytes) => fromBinary(method.output, bytes),
 });
 

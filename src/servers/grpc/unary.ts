@@ -68,13 +68,19 @@ function unary(
       if (answered) return;
       answered = true;
       clearTimeout(timer);
-      if (message === undefined) callback(grpcStatus(error));
-      else callback(null, message);
-      abort.abort(tooLate());
+      if (message !== undefined) callback(null, message);
+      else {
+        callback(grpcStatus(error));
+        // What still runs for this call has nobody to answer to.
+        abort.abort(error);
+      }
     };
     // A handler that overlooks its signal does not keep its caller waiting.
     const timer = setTimeout(() => finish(tooLate()), Math.max(0, Math.min(leftMs, options.deadlineMsMax)));
-    call.on("cancelled", () => finish(tooLate()));
+    // Emitted for every call when its stream closes.
+    call.on("cancelled", () => {
+      if (!answered) finish(tooLate());
+    });
     answer(method, handler, call.request, abort.signal).then(
       (message) => finish(undefined, message),
       (error: unknown) => {
