@@ -169,22 +169,9 @@ async function initiateReplicaSet(url) {
   }
 }
 
-/** For tests: LASTRO_TEST_MONGODB_URL, else mongod, else FerretDB. @param {StartOptions} options
+/** For tests: mongod, else FerretDB. @param {StartOptions} options
  * @returns {Promise<RunningServer>} */
 export async function startMongo({ dir, port, spawned = silent, log = silent }) {
-  const given = process.env["LASTRO_TEST_MONGODB_URL"];
-  if (given) {
-    const nothing = { pid: 0, exited: new Promise(() => {}), stop: async () => {}, kill: () => {} };
-    const { host: address, port: givenPort } = new URL(given);
-    return {
-      ...nothing,
-      url: given,
-      address,
-      port: Number(givenPort || 27017),
-      owned: false,
-      what: "MongoDB (LASTRO_TEST_MONGODB_URL)",
-    };
-  }
   const mongoPort = port ?? (await freePort());
   mkdirSync(dir, { recursive: true });
   const address = `${host}:${mongoPort}`;

@@ -78,7 +78,7 @@ function checkStreams(records: readonly RecordRow[]): void {
   const streams = Map.groupBy(records, ({ stream, kind }) => `${kind}:${stream}`);
   for (const [stream, unordered] of streams) {
     const rows = unordered.toSorted((a, b) => a.version - b.version);
-    const offsets = rows.map(({ rid }) => parseRid(rid)?.offset ?? -1);
+    const offsets = offsetsBySource(rows);
     const head = rows.at(-1);
     expect({
       stream,
@@ -90,11 +90,19 @@ function checkStreams(records: readonly RecordRow[]): void {
       stream,
       versions: rows.map((_, index) => index + 1),
       aliases: 1,
-      offsets: offsets.toSorted((a, b) => a - b),
+      offsets: offsets.map((own) => own.toSorted((a, b) => a - b)),
       active: head !== undefined && activates(head.action) ? [head.version] : [],
     });
   }
 }
+
+/** Of each incarnation of the partition, in the order of the versions. */
+const offsetsBySource = (rows: readonly RecordRow[]): readonly (readonly number[])[] => {
+  const positions = rows.flatMap(({ rid }) => parseRid(rid) ?? []);
+  return [...Map.groupBy(positions, ({ topicId }) => topicId).values()].map((own) =>
+    own.map(({ offset }) => offset),
+  );
+};
 
 async function checkAccounts(
   store: Store,
@@ -114,6 +122,6 @@ async function checkAccounts(
     duplicate: published.duplicates,
     conflict: published.conflicts,
     rejected: published.rejected,
-    gap: 0,
+    gap: published.gaps ?? 0,
   });
 }

@@ -22,8 +22,8 @@ export type LastroProcess = {
 
 export type LastroOptions = {
   readonly env: Readonly<Record<string, string>>;
-  /** SIGKILLs itself the n-th time the point is reached. */
-  readonly dieAt?: { readonly point: IntakePoint; readonly times: number };
+  /** Sends itself the signal (SIGKILL) the n-th time the point is reached. */
+  readonly dieAt?: { readonly point: IntakePoint; readonly times: number; readonly signal?: "SIGSTOP" };
 };
 
 export async function freePort(): Promise<number> {
@@ -34,6 +34,9 @@ export async function freePort(): Promise<number> {
   await new Promise((done) => server.close(done));
   return address.port;
 }
+
+const dieAtText = ({ point, times, signal }: NonNullable<LastroOptions["dieAt"]>): string =>
+  [point, times, signal ?? "SIGKILL"].join(":");
 
 /** Resolves as soon as the process runs; see `untilReady`. */
 export async function spawnLastro(options: LastroOptions): Promise<LastroProcess> {
@@ -46,7 +49,7 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
       LASTRO_GRPC_ADDRESS: grpcAddress,
       LASTRO_HTTP_ADDRESS: httpAddress,
       ...options.env,
-      ...(options.dieAt && { LASTRO_TEST_DIE_AT: `${options.dieAt.point}:${options.dieAt.times}` }),
+      ...(options.dieAt && { LASTRO_TEST_DIE_AT: dieAtText(options.dieAt) }),
     },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -70,17 +73,25 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
   };
 }
 
-/** Starts the service and waits until it says it is ready. */
+/** Starts the service and waits until it says it is ready; one that does not is killed. */
 export async function startLastro(options: LastroOptions): Promise<LastroProcess> {
   const lastro = await spawnLastro(options);
-  await until(
+  try {
+    await untilReady(lastro);
+  } catch (error) {
+    await lastro.stop("SIGKILL");
+    throw error;
+  }
+  return lastro;
+}
+
+export const untilReady = (lastro: LastroProcess): Promise<void> =>
+  until(
     "the service is ready",
     async () => (await fetch(`${lastro.httpUrl}/readyz`)).ok,
     readyTimeoutMs,
     lastro,
   );
-  return lastro;
-}
 
 /** Polls until the condition holds; a process that ended meanwhile is an error. */
 export async function until(
@@ -91,12 +102,17 @@ export async function until(
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    if (await condition().catch(() => false)) return;
+    let failure: unknown;
+    const holds = await condition().catch((error: unknown) => {
+      failure = error;
+      return false;
+    });
+    if (holds) return;
     const exited = lastro?.process.exitCode ?? lastro?.process.signalCode ?? null;
     if (exited !== null)
       throw new Error(`the service ended (${exited}) before ${what}:\n${lastro?.output()}`);
     if (performance.now() > deadline)
-      throw new Error(`${what}: not within ${timeoutMs} ms\n${lastro?.output() ?? ""}`);
+      throw new Error(`${what}: not within ${timeoutMs} ms\n${lastro?.output() ?? ""}`, { cause: failure });
     await new Promise((done) => setTimeout(done, pollMs));
   }
 }

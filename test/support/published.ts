@@ -9,10 +9,12 @@ export type Published = {
   readonly duplicates: number;
   readonly conflicts: number;
   readonly rejected: number;
+  /** Offsets that Kafka lost or an operator skipped before they were read. */
+  readonly gaps?: number;
 };
 
 export type LoadOptions = { readonly seed: number; readonly events: number; readonly entities: number };
-type Message = { readonly key: string; readonly value: string };
+export type Message = { readonly key: string; readonly value: string };
 
 const [copyShare, conflictShare, poisonShare] = [0.05, 0.01, 0.01];
 const sendSize = 500;
@@ -51,6 +53,34 @@ export function makeLoad({
   }
   return { batch, ids, messages: batch.length, ...counts };
 }
+
+/** Events that are all different and all right. */
+export function plainEvents(seed: number, count: number): readonly Message[] {
+  const shape = { entities: 20, ownerships: 5, startMs: Date.UTC(2026, 10, 1) };
+  return [...eventStream(seed, shape).take(count)];
+}
+
+/** What must come of events that are all different and all right. */
+export const storedOnly = (batch: readonly Message[]): Published => ({
+  ids: new Set(batch.map(({ value }) => idOf(value))),
+  messages: batch.length,
+  duplicates: 0,
+  conflicts: 0,
+  rejected: 0,
+});
+
+export const combined = (loads: readonly Published[]): Published => {
+  const sum = (count: (load: Published) => number): number =>
+    loads.reduce((total, load) => total + count(load), 0);
+  return {
+    ids: new Set(loads.flatMap(({ ids }) => [...ids])),
+    messages: sum(({ messages }) => messages),
+    duplicates: sum(({ duplicates }) => duplicates),
+    conflicts: sum(({ conflicts }) => conflicts),
+    rejected: sum(({ rejected }) => rejected),
+    gaps: sum(({ gaps }) => gaps ?? 0),
+  };
+};
 
 /** A conflict is never copied, so that every copy is of an original. */
 const isEvent = ({ value }: Message): boolean => value.includes('"environment":"production"');

@@ -10,8 +10,8 @@ import { OperationsService } from "../../src/gen/lastro/v1/operations_pb.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { checkStore } from "./checker.ts";
 import { call, connect } from "./grpc-client.ts";
-import { type LastroOptions, type LastroProcess, spawnLastro, startLastro, until } from "./lastro.ts";
-import { makeLoad, type Published, publish } from "./published.ts";
+import { type LastroOptions, type LastroProcess, spawnLastro, until, untilReady } from "./lastro.ts";
+import { combined, type Message, makeLoad, type Published, publish } from "./published.ts";
 import { kafkaBrokers, mongoUrl, redisUrl } from "./servers.ts";
 
 export type StoreKind = "sqlite" | "mongodb";
@@ -24,9 +24,10 @@ export type World = AsyncDisposable & {
   /** As `start`, without waiting for readiness. */
   spawn(options?: Partial<LastroOptions>): Promise<LastroProcess>;
   publish(seed: number, events: number): Promise<Published>;
+  send(messages: readonly Message[]): Promise<void>;
   openStore(): Promise<Store>;
   /** Opens the store (no service may run on SQLite) and compares it with what was published. */
-  check(published: Published): Promise<void>;
+  check(...published: readonly Published[]): Promise<void>;
 };
 
 /** Small batches, so that a few thousand events are many steps; quick sessions, so that a death is noticed soon. */
@@ -40,7 +41,7 @@ const quick = {
 export async function makeWorld(kind: StoreKind, env: Readonly<Record<string, string>> = {}): Promise<World> {
   const name = `w${randomBytes(6).toString("hex")}`;
   const dataDir = mkdtempSync(join(tmpdir(), "lastro-world-"));
-  const mongo = kind === "mongodb" ? databaseUrl(name) : undefined;
+  const mongo = kind === "mongodb" ? databaseUrl(env["LASTRO_STORE_URL"] ?? mongoUrl(), name) : undefined;
   const running = new Set<LastroProcess>();
   const whole = {
     LASTRO_DATA_DIR: dataDir,
@@ -48,15 +49,18 @@ export async function makeWorld(kind: StoreKind, env: Readonly<Record<string, st
     LASTRO_KAFKA_TOPIC: name,
     LASTRO_KAFKA_DLQ_TOPIC: `${name}.dlq`,
     LASTRO_REDIS_URL: redisUrl(),
-    ...(mongo !== undefined && { LASTRO_STORE_URL: mongo }),
     ...quick,
     ...env,
+    ...(mongo !== undefined && { LASTRO_STORE_URL: mongo }),
   };
   const openStore = (): Promise<Store> =>
     mongo === undefined
       ? openSqliteStore({ path: join(dataDir, "lastro.db") })
       : openMongoStore({ url: mongo });
-  const keep = (lastro: LastroProcess): LastroProcess => {
+  const send = (messages: readonly Message[]): Promise<void> =>
+    publish(whole.LASTRO_KAFKA_BROKERS.split(","), name, messages);
+  const spawn: World["spawn"] = async (options) => {
+    const lastro = await spawnLastro({ ...options, env: { ...whole, ...options?.env } });
     running.add(lastro);
     return lastro;
   };
@@ -65,21 +69,26 @@ export async function makeWorld(kind: StoreKind, env: Readonly<Record<string, st
     dataDir,
     env: whole,
     openStore,
-    start: async (options) => keep(await startLastro({ ...options, env: { ...whole, ...options?.env } })),
-    spawn: async (options) => keep(await spawnLastro({ ...options, env: { ...whole, ...options?.env } })),
+    async start(options) {
+      const lastro = await spawn(options);
+      await untilReady(lastro);
+      return lastro;
+    },
+    spawn,
     async publish(seed, events) {
       const load = makeLoad({ seed, events, entities: 40 });
-      await publish(kafkaBrokers(), name, load.batch);
+      await send(load.batch);
       return load;
     },
-    async check(published) {
+    send,
+    async check(...published) {
       await using store = await openStore();
       const ring = await openKeyRing({
         path: join(dataDir, "keys", "keyring.json"),
         create: false,
         random: (bytes) => randomBytes(bytes),
       });
-      await checkStore(store, ring, published);
+      await checkStore(store, ring, combined(published));
     },
     async [Symbol.asyncDispose]() {
       for (const lastro of running) await lastro.stop("SIGKILL");
@@ -88,8 +97,8 @@ export async function makeWorld(kind: StoreKind, env: Readonly<Record<string, st
   };
 }
 
-function databaseUrl(name: string): string {
-  const url = new URL(mongoUrl());
+function databaseUrl(server: string, name: string): string {
+  const url = new URL(server);
   url.pathname = `/${name}`;
   return url.href;
 }
@@ -118,7 +127,8 @@ export async function untilDrained(
     async () => {
       const { partitions } = await call(client, OperationsService, "getIntake", {});
       const accounted = partitions.reduce((sum, { mark }) => sum + Number(mark ?? 0n), 0);
-      return accounted >= messages && partitions.every(({ lag }) => lag === 0n);
+      // An incarnation that is gone has no lag.
+      return accounted >= messages && partitions.every(({ lag }) => (lag ?? 0n) === 0n);
     },
     timeoutMs,
     lastro,

@@ -1,0 +1,32 @@
+/** Kafka dies and comes back on the same disk: the service waits, says so, and goes on by itself. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { until } from "../support/lastro.ts";
+import { untilReadiness } from "../support/operator.ts";
+import { startKafka } from "../support/servers.ts";
+import { makeWorld, outcomesSeen, untilDrained } from "../support/world.ts";
+
+test("a Kafka killed and started again is read on from the mark, with every acknowledged event and without a restart", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "lastro-kafka-"));
+  let kafka = await startKafka({ dir });
+  try {
+    await using world = await makeWorld("sqlite", { LASTRO_KAFKA_BROKERS: kafka.address });
+    const lastro = await world.start();
+    const before = await world.publish(1, 3_000);
+    await until("some are stored", async () => (await outcomesSeen(lastro)) > 0, 30_000, lastro);
+    kafka.kill("SIGKILL");
+    await kafka.exited;
+    await untilReadiness(lastro, "it says that Kafka is away", ({ parts }) => parts["kafka"]?.ok === false);
+    kafka = await startKafka({ dir, port: kafka.port });
+    const after = await world.publish(2, 1_000);
+    await untilDrained(lastro, before.messages + after.messages, 90_000);
+    await untilReadiness(lastro, "all is well", ({ status }) => status === "ok");
+    expect(await lastro.stop()).toBe(0);
+    await world.check(before, after);
+  } finally {
+    await kafka.stop();
+    rmSync(dir, { recursive: true, force: true });
+  }
+}, 150_000);
