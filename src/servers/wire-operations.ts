@@ -1,5 +1,6 @@
 /** Operators' answers and questions: domain ⇄ generated messages. Part of the wire, see wire.ts. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { assertNever, LastroError } from "../core/errors.ts";
 import type { DeadLetterPosition, OutcomeCounts, OutcomeRow } from "../core/outcome.ts";
 import {
@@ -14,7 +15,7 @@ import {
 import type { ReplayVerdict as Verdict } from "../ports/dead-letters.ts";
 import type { PartitionIntake } from "../ports/operations.ts";
 import type { BreakerState } from "../ports/store-state.ts";
-import { numberOf, timeOf } from "./wire.ts";
+import { numberOf } from "./wire.ts";
 
 const stateToWire = {
   running: PartitionState.RUNNING,
@@ -51,7 +52,7 @@ export const intakeToWire = (intake: PartitionIntake): MessageInitShape<typeof P
 
 export const breakerToWire = (breaker: BreakerState): MessageInitShape<typeof BreakerSchema> => ({
   open: breaker.open,
-  since: timeOf(breaker.sinceMs),
+  since: timestampFromMs(breaker.sinceMs),
   rejected: BigInt(breaker.rejected),
   seen: BigInt(breaker.seen),
 });

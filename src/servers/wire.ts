@@ -1,6 +1,6 @@
 /** The only place where domain answers become generated messages, and messages become questions. */
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Timestamp, TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import type { Difference } from "../core/diff.ts";
 import { LastroError } from "../core/errors.ts";
 import type { EventIdentity, StreamKind as Kind } from "../core/event.ts";
@@ -9,18 +9,18 @@ import type { DifferenceSchema } from "../gen/lastro/v1/history_pb.ts";
 import { type OwnershipSchema, OwnershipState } from "../gen/lastro/v1/ownership_pb.ts";
 import {
   ActionType,
+  type Actor,
   BodyState,
   type Entity,
   type EntitySchema,
   type EventId,
-  type EventIdSchema,
-  type RecordSchema,
+  type Record as RecordMessage,
   StreamKind,
 } from "../gen/lastro/v1/record_pb.ts";
 import type { OwnershipDocument } from "../ports/history-reader.ts";
 import type { EntityName } from "../query/deps.ts";
 import type { EventIdQuestion } from "../query/get-record.ts";
-import { contentOf, type RecordView } from "../query/record-view.ts";
+import { contentOf, type RecordContent, type RecordView } from "../query/record-view.ts";
 
 /** Payload and metadata are parts of the event; of a larger one they are not repeated, so that it fits a message. */
 const repeatedEventBytesMax = 1024 * 1024;
@@ -39,8 +39,6 @@ export function msOf(time: Timestamp, field: string): number {
   if (!Number.isSafeInteger(ms)) throw invalid(field, "is out of range");
   return ms;
 }
-
-export const timeOf = (ms: number): Timestamp => create(TimestampSchema, timestampFromMs(ms));
 
 const kindToWire = { change: StreamKind.CHANGE, activity: StreamKind.ACTIVITY } as const;
 const actionToWire = {
@@ -96,13 +94,14 @@ export function eventIdFromWire(id: EventId): EventIdQuestion {
   }
 }
 
-type EventIdForm = MessageInitShape<typeof EventIdSchema>["form"];
-
-function formToWire({ form, parts }: EventIdentity): EventIdForm {
+function formToWire({ form, parts }: EventIdentity): EventId["form"] | undefined {
   const [first = "", second = ""] = parts;
   switch (form) {
     case "ce":
-      return { case: "cloudEvent", value: { source: first, id: second } };
+      return {
+        case: "cloudEvent",
+        value: { $typeName: "lastro.v1.CloudEventId", source: first, id: second },
+      };
     case "header":
     case "metadata":
       return { case: form, value: first };
@@ -111,57 +110,61 @@ function formToWire({ form, parts }: EventIdentity): EventIdForm {
   }
 }
 
-export function recordToWire(view: RecordView): MessageInitShape<typeof RecordSchema> {
+const nothing = new Uint8Array();
+
+/** Whole messages, down to the leaves: the library then has nothing to fill in or to convert. */
+export function recordToWire(view: RecordView): RecordMessage {
+  const { tenant, producerService } = view;
+  const content = contentOf(view);
+  const form = content && formToWire(content.identity);
+  const event = content?.event ?? nothing;
+  const isRepeated = content !== undefined && event.length <= repeatedEventBytesMax;
   return {
+    $typeName: "lastro.v1.Record",
     rid: view.rid,
-    entity: { tenant: view.tenant },
+    eventId: form && { $typeName: "lastro.v1.EventId", tenant, producerService, form },
+    entity: {
+      $typeName: "lastro.v1.Entity",
+      tenant,
+      namespace: content?.namespace ?? "",
+      entityType: content?.entityType ?? "",
+      entityId: content?.entityId ?? "",
+    },
     kind: kindToWire[view.kind],
     version: BigInt(view.version),
     action: actionToWire[view.action],
     isActive: view.isActive,
-    recordedAt: timeOf(view.recordedAtMs),
+    recordedAt: timestampFromMs(view.recordedAtMs),
+    actionAt: content && timestampFromMs(content.actionAtMs),
     eventType: view.eventType,
-    producerService: view.producerService,
+    producerService,
+    producerServiceId: content?.producerServiceId ?? "",
+    traceId: content?.traceId ?? "",
+    actor: content && actorToWire(content.actor),
+    ownershipId: content?.ownershipId,
     flags: [...view.flags],
     // An entry is ASCII.
     entry: Buffer.from(view.entry, "latin1"),
     leafHash: view.leafHash,
+    event,
+    payload: isRepeated ? content.payload : nothing,
+    metadata: isRepeated ? content.metadata : nothing,
     bodyState: bodyToWire[view.content.state],
-    check: { ...view.check, alteredFields: [...view.check.alteredFields] },
-    ...contentToWire(view),
+    check: {
+      $typeName: "lastro.v1.RecordCheck",
+      ...view.check,
+      alteredFields: [...view.check.alteredFields],
+    },
   };
 }
 
-function contentToWire(view: RecordView) {
-  const content = contentOf(view);
-  if (content === undefined) return {};
-  const { actor, event, ownershipId } = content;
-  const form = formToWire(content.identity);
-  const isRepeated = event.length <= repeatedEventBytesMax;
-  return {
-    ...(form === undefined
-      ? {}
-      : { eventId: { tenant: view.tenant, producerService: view.producerService, form } }),
-    entity: {
-      tenant: view.tenant,
-      namespace: content.namespace,
-      entityType: content.entityType,
-      entityId: content.entityId ?? "",
-    },
-    actionAt: timeOf(content.actionAtMs),
-    producerServiceId: content.producerServiceId,
-    traceId: content.traceId,
-    actor: {
-      ownerId: actor.id ?? "",
-      ownerIp: actor.ip ?? "",
-      ownerRole: actor.role ?? "",
-      ownerType: actor.type ?? "",
-    },
-    ...(ownershipId === undefined ? {} : { ownershipId }),
-    event,
-    ...(isRepeated ? { payload: content.payload, metadata: content.metadata } : {}),
-  };
-}
+const actorToWire = (actor: RecordContent["actor"]): Actor => ({
+  $typeName: "lastro.v1.Actor",
+  ownerId: actor.id ?? "",
+  ownerIp: actor.ip ?? "",
+  ownerRole: actor.role ?? "",
+  ownerType: actor.type ?? "",
+});
 
 const jsonBytes = (value: JsonValue): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
@@ -181,11 +184,11 @@ export function ownershipToWireMessage(
     tenant: document.tenant,
     ...(ownershipId === undefined ? {} : { ownershipId }),
     state: ownershipToWire[document.state],
-    ...(firstEventAtMs === undefined ? {} : { firstEventAt: timeOf(firstEventAtMs) }),
-    ...(lastEventAtMs === undefined ? {} : { lastEventAt: timeOf(lastEventAtMs) }),
+    ...(firstEventAtMs === undefined ? {} : { firstEventAt: timestampFromMs(firstEventAtMs) }),
+    ...(lastEventAtMs === undefined ? {} : { lastEventAt: timestampFromMs(lastEventAtMs) }),
     producers: [...document.producers],
     legalBases: [...document.legalBases],
     purposes: [...document.purposes],
-    ...(retainUntilMs === undefined ? {} : { retainUntil: timeOf(retainUntilMs) }),
+    ...(retainUntilMs === undefined ? {} : { retainUntil: timestampFromMs(retainUntilMs) }),
   };
 }
