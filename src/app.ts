@@ -120,6 +120,8 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       operations,
     }),
   );
+  // What is repeated in the background ends with a start that fails, too: else the process would stay.
+  opened.defer(() => crash.abort(new Error("the service ends")));
   const health = watchStore(store, grpc.setServing, signal);
   const parts = (): Readiness => readinessOf({ store: health(), source, hints, consumer });
   const showDependencies = async (): Promise<void> => {

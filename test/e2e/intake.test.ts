@@ -4,15 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
-import kafkajs from "kafkajs";
 import { HistoryService } from "../../src/gen/lastro/v1/history_pb.ts";
 import { OperationsService, PartitionState } from "../../src/gen/lastro/v1/operations_pb.ts";
 import { call, connect } from "../support/grpc-client.ts";
 import { type LastroProcess, until } from "../support/lastro.ts";
-import { kafkaBrokers, startRedis } from "../support/servers.ts";
+import { startRedis } from "../support/servers.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
 import {
   headerOf,
+  kafkaClient,
   message,
   metricOf,
   readTopic,
@@ -30,7 +30,7 @@ async function runningPartitions(lastro: LastroProcess): Promise<readonly number
 
 /** What the consumer groups of the topic have committed, summed over partitions, by group. */
 async function committed(topic: string): Promise<Readonly<Record<string, number>>> {
-  const admin = new kafkajs.Kafka({ brokers: kafkaBrokers(), logLevel: kafkajs.logLevel.NOTHING }).admin();
+  const admin = kafkaClient().admin();
   await admin.connect();
   try {
     const { groups } = await admin.listGroups();

@@ -3,13 +3,19 @@ import { randomBytes } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import kafkajs from "kafkajs";
 import { HistoryService } from "../../src/gen/lastro/v1/history_pb.ts";
 import { BodyState } from "../../src/gen/lastro/v1/record_pb.ts";
 import { until } from "../support/lastro.ts";
-import { kafkaBrokers } from "../support/servers.ts";
 import type { StoreKind } from "../support/world.ts";
-import { endOf, message, type Service, startService, startTimeoutMs, totalOf } from "./service.ts";
+import {
+  endOf,
+  kafkaClient,
+  message,
+  type Service,
+  startService,
+  startTimeoutMs,
+  totalOf,
+} from "./service.ts";
 
 type Ring = { readonly v: 1; readonly current: number; readonly keks: Readonly<Record<string, string>> };
 const newKek = (): string => randomBytes(32).toString("base64url");
@@ -85,7 +91,7 @@ describe.each<StoreKind>(["sqlite", "mongodb"])("on %s", (kind) => {
 });
 
 async function clusterId(): Promise<string> {
-  const admin = new kafkajs.Kafka({ brokers: kafkaBrokers(), logLevel: kafkajs.logLevel.NOTHING }).admin();
+  const admin = kafkaClient().admin();
   await admin.connect();
   try {
     return (await admin.describeCluster()).clusterId;

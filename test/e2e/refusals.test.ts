@@ -1,5 +1,7 @@
 /** What the running service refuses at its start, and what it then tells the operator to do. */
+import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
@@ -77,6 +79,20 @@ test("a catalogue that is not there is refused", async () => {
   const { code, output } = await start({ LASTRO_CATALOGUE_FILE: join(folder, "nowhere.json") });
   expect([code, output]).toEqual([1, expect.stringMatching(/nowhere\.json.* cannot be read/)]);
 });
+
+test.each(["LASTRO_GRPC_ADDRESS", "LASTRO_HTTP_ADDRESS"])(
+  "a port that is taken is told with %s, which gives another",
+  async (name) => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    await using world = await makeWorld("sqlite", quickStart);
+    const { code, output } = await endOf(await world.spawn({ env: { [name]: `127.0.0.1:${port}` } }));
+    server.close();
+    const sentence = `cannot listen on 127.0.0.1:${port}; free the port or set another with ${name}`;
+    expect([code, output]).toEqual([1, expect.stringContaining(sentence)]);
+  },
+);
 
 test("a second process on the same SQLite file is refused, and the first serves on", async () => {
   await using world = await makeWorld("sqlite", quickStart);

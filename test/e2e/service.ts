@@ -5,11 +5,13 @@ import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import type { DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { CompressionAlgorithmValue } from "@platformatic/kafka";
-import kafkajs from "kafkajs";
+import type kafkajs from "kafkajs";
+import { openClient } from "../../src/adapters/kafkajs/client.ts";
 import { OperationsService, type PartitionIntake } from "../../src/gen/lastro/v1/operations_pb.ts";
 import { openTestKafka, type TestMessage } from "../contract/event-source.kafka.ts";
 import { call, connect } from "../support/grpc-client.ts";
 import { type EventSpec, eventText } from "../support/history-world.ts";
+import { silentLog } from "../support/intake.ts";
 import type { LastroProcess } from "../support/lastro.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 import { makeWorld, type StoreKind, untilDrained, type World } from "../support/world.ts";
@@ -111,10 +113,13 @@ export function totalOf(partitions: readonly PartitionIntake[]) {
   return total;
 }
 
+/** kafkajs, mended as the service has it, and silent. */
+export const kafkaClient = () =>
+  openClient({ brokers: kafkaBrokers(), clientId: "lastro-test", log: silentLog });
+
 /** The first `count` messages of a topic, read by a client that shares no code with the writer. */
 export async function readTopic(topic: string, count: number): Promise<readonly kafkajs.KafkaMessage[]> {
-  const kafka = new kafkajs.Kafka({ brokers: kafkaBrokers(), logLevel: kafkajs.logLevel.NOTHING });
-  const consumer = kafka.consumer({ groupId: `reader-${randomUUID()}` });
+  const consumer = kafkaClient().consumer({ groupId: `reader-${randomUUID()}` });
   const messages: kafkajs.KafkaMessage[] = [];
   await consumer.connect();
   try {

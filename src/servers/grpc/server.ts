@@ -140,7 +140,7 @@ function bind(server: Server, { host, port }: GrpcServerOptions): Promise<number
   return new Promise((resolve, reject) => {
     server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
       if (error === null) return resolve(bound);
-      const why = `gRPC cannot listen on ${host}:${port}; free the port or set another with LASTRO_GRPC_PORT`;
+      const why = `gRPC cannot listen on ${host}:${port}; free the port or set another with LASTRO_GRPC_ADDRESS`;
       reject(new LastroError("CONFIG_INVALID", why, { cause: error }));
     });
   });

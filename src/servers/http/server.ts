@@ -1,6 +1,7 @@
 /** Metrics and health for operators: three paths, no records, no names. Liveness never asks a dependency. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import fastify from "fastify";
+import { LastroError } from "../../core/errors.ts";
 
 /** A part that is not `required` degrades the service without taking it out of rotation. */
 export type PartHealth = {
@@ -46,7 +47,14 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     reply.hijack();
     metrics(request.raw, reply.raw);
   });
-  await server.listen(address);
+  await server.listen(address).catch((cause: unknown) => {
+    const where = `${address.host}:${address.port}`;
+    throw new LastroError(
+      "CONFIG_INVALID",
+      `HTTP cannot listen on ${where}; free the port or set another with LASTRO_HTTP_ADDRESS`,
+      { cause },
+    );
+  });
   const bound = server.server.address();
   return {
     address: {

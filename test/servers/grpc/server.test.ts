@@ -297,7 +297,7 @@ describe("reflection", () => {
 test("a port that is taken is told with what to do", async () => {
   await expect(serve(world.deps, undefined, { port })).rejects.toMatchObject({
     code: "CONFIG_INVALID",
-    message: expect.stringMatching(/LASTRO_GRPC_PORT/),
+    message: expect.stringMatching(/LASTRO_GRPC_ADDRESS/),
   });
 });
 
