@@ -18,6 +18,7 @@ export function readinessOf({ store, source, hints, consumer }: ReadinessParts):
     ...held.condition,
   }));
   const isBreakerOpen = conditions.some((held) => "code" in held && held.code === "BREAKER_OPEN");
+  const isConnected = source.isConnected();
   const halted = conditions.filter(({ kind }) => kind === "stopped" || kind === "waiting");
   return {
     store: {
@@ -25,7 +26,13 @@ export function readinessOf({ store, source, hints, consumer }: ReadinessParts):
       required: true,
       ...(!store && { detail: "the store does not answer; intake waits and goes on by itself" }),
     },
-    kafka: { ok: source.isConnected(), required: true },
+    kafka: {
+      ok: isConnected,
+      required: true,
+      ...(!isConnected && {
+        detail: "Kafka does not answer, or the topic is not there; intake waits and goes on by itself",
+      }),
+    },
     redis: { ok: hints.isConnected(), required: false },
     breaker: {
       ok: !isBreakerOpen,

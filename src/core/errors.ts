@@ -1,6 +1,6 @@
 /** Errors that are thrown: infrastructure, operator's faults, callers' faults. Bad events are outcomes, never errors. */
 
-/** Closed list. `transient` ones are retried with backoff; the others stop the partition or the process. */
+/** Closed list. `transient` ones pass by themselves: to try again later is worth while. */
 export const errorCodes = [
   // infrastructure
   "STORE_UNAVAILABLE", "STORE_UNSAFE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",

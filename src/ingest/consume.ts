@@ -1,5 +1,5 @@
 /** ⓪ receive: which partition is read from where, what waits, what stops. The store's mark says where to read, never Kafka's group offset. */
-import { isTransient, LastroError } from "../core/errors.ts";
+import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { Src, TopicId } from "../core/ids.ts";
 import { backoffMs, sleep } from "../lib/backoff.ts";
 import type {
@@ -34,6 +34,12 @@ export type Consumer = {
   closeBreaker(): Promise<void>;
 };
 
+const operatorDecides: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "SOURCE_CHANGED",
+  "OFFSET_OUT_OF_RANGE",
+  "CORRUPT_BATCH",
+]);
+
 export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   const held: HeldPartitions = new Map();
 
@@ -43,7 +49,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     deps.observer.partition(partition.source.src, partition.source.partition, state);
   };
 
-  /** Transient trouble waits and tries again for ever; anything else needs an operator. */
+  /** What an operator has to decide stands still; everything else, unknown trouble included, waits and tries again for ever. */
   const fail = (partition: HeldPartition, cause: unknown): void => {
     if (signal.aborted || held.get(partition.source.src) !== partition) return;
     deps.source.pause(partition.source.src);
@@ -51,7 +57,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     const error = asLastroError(cause);
     const fields = { partition: partition.source.partition, code: error.code };
     if (error !== cause) deps.log.error("unexpected_error", error.message, fields, cause);
-    if (!isTransient(error)) {
+    if (operatorDecides.has(error.code)) {
       setCondition(partition, { kind: "stopped", code: error.code, message: error.message });
       deps.log.error("partition_stopped", error.message, fields, error);
       return;

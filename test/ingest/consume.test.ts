@@ -138,6 +138,38 @@ test("trouble of the store pauses the partition, which goes on by itself; nothin
   expect(intake.letters).toEqual([]);
 });
 
+test("a partition that waited goes on from a mark beyond the end it was assigned with; unknown trouble waits as well", async () => {
+  await using intake = await openIntake();
+  const { mark } = intake.store.records;
+  let away = false;
+  const { assign, deliver, consumer, source } = await consuming(intake, {
+    async mark(of, until) {
+      if (!away) return mark(of, until);
+      away = false;
+      throw new LastroError("INTERNAL", "nobody expected this");
+    },
+  });
+  await assign({ logEnd: 0 });
+  await deliver(0, [auditEvent({ eventId: "1" }), auditEvent({ eventId: "2" })]);
+  away = true;
+  await assign({ logEnd: 0 });
+  expect(conditionOf(consumer)).toMatchObject({ kind: "waiting", code: "INTERNAL" });
+  await until(() => conditionOf(consumer)?.kind === "running");
+  expect(source.resumed.at(-1)).toEqual([src, 2]);
+});
+
+test("a topic made anew cannot be resumed as if it were the old one", async () => {
+  await using intake = await openIntake();
+  const { assign, consumer, source, operations } = await consuming(intake);
+  await assign();
+  source.handler.stopped(src, new LastroError("SOURCE_CHANGED", "made anew"));
+  const other = "BBBBBBBBBBBBBBBBBBBBBB" as TopicId;
+  source.extents = [{ src: srcOf(other, 0), topicId: other, partition: 0, logStart: 0, logEnd: 5 }];
+  const resuming = operations.resume({ src }, { acceptIncarnation: false }, signal);
+  await expect(resuming).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+  expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "SOURCE_CHANGED" });
+});
+
 test("what the source stops stays stopped until an operator resumes it, with the extent the partition has then", async () => {
   await using intake = await openIntake();
   const { assign, consumer, source, operations } = await consuming(intake);
