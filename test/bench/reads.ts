@@ -1,0 +1,264 @@
+/** How fast history is read from a large SQLite store, beside a bare grpc-js handler that answers the same bytes from memory. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { constants, copyFileSync, rmSync, statSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { Client, credentials } from "@grpc/grpc-js";
+import {
+  GetHistoryRequestSchema,
+  GetHistoryResponseSchema,
+  GetRecordRequestSchema,
+  GetRecordResponseSchema,
+  SearchRecordsRequestSchema,
+  SearchRecordsResponseSchema,
+} from "../../src/gen/lastro/v1/history_pb.ts";
+import type { Ask, Say } from "./reads-server.ts";
+import { prepareReadsStore, type ReadsStore } from "./reads-store.ts";
+
+const records = Number(process.env["LASTRO_TEST_BENCH_RECORDS"] ?? 1_000_000);
+const roundMs = Number(process.env["LASTRO_TEST_BENCH_ROUND_MS"] ?? 1_500);
+const rounds = 5;
+const warmUps = 2;
+const learners = 16;
+
+type Question = { readonly key: string; readonly bytes: Buffer };
+type Method = {
+  readonly name: string;
+  readonly path: string;
+  readonly questions: readonly Question[];
+  readonly read: (answer: Buffer) => unknown;
+};
+
+function methodOf<Asked extends DescMessage>(
+  name: string,
+  [asked, answered]: readonly [Asked, DescMessage],
+  requests: readonly (readonly [key: string, request: MessageInitShape<Asked>])[],
+): Method {
+  return {
+    name,
+    path: `/lastro.v1.HistoryService/${name}`,
+    questions: requests.map(([key, request]) => ({
+      key,
+      bytes: Buffer.from(toBinary(asked, create(asked, request))),
+    })),
+    read: (answer) => fromBinary(answered, answer),
+  };
+}
+
+/** For a client that takes the answers as they come. */
+const unread = (method: Method): Method => ({ ...method, name: `${method.name}, undecoded`, read: () => {} });
+
+const methodsOf = (store: ReadsStore) => ({
+  record: methodOf(
+    "GetRecord",
+    [GetRecordRequestSchema, GetRecordResponseSchema],
+    store.rids.map((rid) => [rid, { by: { case: "rid", value: rid } }]),
+  ),
+  history: methodOf(
+    "GetHistory",
+    [GetHistoryRequestSchema, GetHistoryResponseSchema],
+    store.entities.map((entity) => [
+      entity.entityId,
+      { entity: { tenant: "default", ...entity }, includeInactive: true, pageSize: 10 },
+    ]),
+  ),
+  search: methodOf(
+    "SearchRecords",
+    [SearchRecordsRequestSchema, SearchRecordsResponseSchema],
+    store.filters.map((filter) => [filter, { filter, pageSize: 50 }]),
+  ),
+});
+
+type Target = AsyncDisposable & {
+  call(path: string, bytes: Buffer): Promise<Buffer>;
+  cpuUs(): Promise<number>;
+  tell(ask: Ask): void;
+};
+
+const program = fileURLToPath(new URL("./reads-server.ts", import.meta.url));
+
+async function startTarget(...args: readonly string[]): Promise<Target> {
+  const child = fork(program, args, {
+    serialization: "advanced",
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  const said = await next(child);
+  if (!("address" in said)) throw new Error("the server did not say where it listens");
+  const client = new Client(said.address, credentials.createInsecure());
+  const same = (bytes: Buffer): Buffer => bytes;
+  return {
+    call: (path, bytes) =>
+      new Promise((resolve, reject) => {
+        client.makeUnaryRequest(path, same, same, bytes, (error, answer) =>
+          error === null && answer !== undefined ? resolve(answer) : reject(error),
+        );
+      }),
+    async cpuUs() {
+      child.send({ cpu: true } satisfies Ask);
+      const answer = await next(child);
+      return "cpuUs" in answer ? answer.cpuUs : 0;
+    },
+    tell: (ask) => void child.send(ask),
+    async [Symbol.asyncDispose]() {
+      client.close();
+      child.disconnect();
+      await once(child, "exit");
+    },
+  };
+}
+
+async function next(child: ChildProcess): Promise<Say> {
+  const ended = new AbortController();
+  try {
+    const exit = once(child, "exit", ended).then(() => Promise.reject(new Error("the server ended")));
+    const [said] = await Promise.race([once(child, "message", ended), exit]);
+    return said as Say;
+  } finally {
+    ended.abort();
+  }
+}
+
+/** The bare handler learns each answer from Lastro: the same questions, the same bytes. */
+async function teach(pupil: Target, teacher: Target, { path, questions }: Method): Promise<void> {
+  let at = 0;
+  const learn = async (): Promise<void> => {
+    for (let question = questions[at++]; question !== undefined; question = questions[at++]) {
+      const answer = await teacher.call(path, question.bytes);
+      pupil.tell({ key: question.key, answer });
+    }
+  };
+  await Promise.all(Array.from({ length: learners }, learn));
+}
+
+type Run = { readonly method: Method; readonly concurrency: number };
+type Round = {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly serverUs: number;
+  readonly clientUs: number;
+  readonly bytes: number;
+};
+
+/** A closed loop of `concurrency` calls for the time of a round. */
+async function measure(target: Target, { method, concurrency }: Run, start: number): Promise<Round> {
+  const took: number[] = [];
+  let [at, bytes] = [start, 0];
+  const cpuBefore = await target.cpuUs();
+  const ownBefore = process.cpuUsage();
+  const began = performance.now();
+  const loop = async (): Promise<void> => {
+    for (let now = performance.now(); now - began < roundMs; ) {
+      const question = method.questions[at++ % method.questions.length] as Question;
+      const answer = await target.call(method.path, question.bytes);
+      method.read(answer);
+      bytes += answer.length;
+      const done = performance.now();
+      took.push(done - now);
+      now = done;
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, loop));
+  const seconds = (performance.now() - began) / 1_000;
+  const own = process.cpuUsage(ownBefore);
+  const cpu = (await target.cpuUs()) - cpuBefore;
+  took.sort((a, b) => a - b);
+  const quantile = (q: number): number => took[Math.min(took.length - 1, Math.floor(q * took.length))] ?? 0;
+  return {
+    perSecond: took.length / seconds,
+    p50Ms: quantile(0.5),
+    p99Ms: quantile(0.99),
+    serverUs: cpu / took.length,
+    clientUs: (own.user + own.system) / took.length,
+    bytes: bytes / took.length,
+  };
+}
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+const medianOf = (all: readonly Round[], field: keyof Round): number =>
+  median(all.map((round) => round[field]));
+
+type Compared = { readonly lastro: readonly Round[]; readonly bare: readonly Round[] };
+
+async function compare(lastro: Target, bare: Target | undefined, run: Run): Promise<Compared> {
+  const compared = { lastro: [] as Round[], bare: [] as Round[] };
+  for (let round = -warmUps; round < rounds; round++) {
+    const start = (round + warmUps) * 3_001;
+    const first = await measure(lastro, run, start);
+    const second = bare && (await measure(bare, run, start));
+    if (round < 0) continue;
+    compared.lastro.push(first);
+    if (second !== undefined) compared.bare.push(second);
+  }
+  return compared;
+}
+
+const row = ({ method, concurrency }: Run, { lastro, bare }: Compared): string => {
+  const shown = (all: readonly Round[], field: keyof Round, digits: number): string =>
+    all.length === 0 ? "" : medianOf(all, field).toFixed(digits);
+  const ratio =
+    bare.length === 0
+      ? ""
+      : `${(100 * median(lastro.map((one, at) => one.perSecond / (bare[at]?.perSecond ?? 1)))).toFixed(0)} %`;
+  const cells = [method.name, concurrency, shown(lastro, "perSecond", 0), shown(bare, "perSecond", 0), ratio,
+    shown(lastro, "p50Ms", 2), shown(lastro, "p99Ms", 2), shown(bare, "p99Ms", 2), shown(lastro, "serverUs", 0), shown(bare, "serverUs", 0),
+    shown(lastro, "clientUs", 0), shown(lastro, "bytes", 0)]; // biome-ignore format: a row
+  return `| ${cells.join(" | ")} |`;
+};
+
+const fedPerSecond = 1_000;
+
+/** The same reads while the same process takes events in, over a copy of the store. */
+async function whileFed(store: ReadsStore, run: Run): Promise<string> {
+  const copy = `${store.path}.${process.pid}`;
+  copyFileSync(store.path, copy, constants.COPYFILE_FICLONE);
+  try {
+    await using lastro = await startTarget("lastro", copy, store.ringPath, String(fedPerSecond));
+    return row(run, await compare(lastro, undefined, run));
+  } finally {
+    for (const end of ["", "-wal", "-shm", ".lock"]) rmSync(copy + end, { force: true });
+  }
+}
+
+const head = [
+  "| call | at once | Lastro, calls/s | bare, calls/s | Lastro / bare | p50 ms | p99 ms | bare p99 ms | Lastro, server CPU µs/call | bare, server CPU µs/call | client CPU µs/call | bytes of an answer |",
+  "|---|---|---|---|---|---|---|---|---|---|---|---|",
+];
+
+const introduction = (store: ReadsStore): string => `## Reading
+
+\`test/bench/reads.ts\`: ${store.records.toLocaleString("en")} records in a SQLite file of ${Math.round(statSync(store.path).size / 2 ** 20).toLocaleString("en")} MiB,
+made by intake's own stations from events of about 770 bytes (50,000 entities, 1,000 ownerships, 5,000 owners). Lastro's gRPC server with
+telemetry answers from it in one process; a bare grpc-js server in another answers the same requests, decoded in the same way, with the same
+bytes out of a map. One client process asks both in turn, in rounds of ${roundMs} ms, ${rounds} of them after ${warmUps} to warm up; figures are medians of the rounds,
+the ratio is the median of the pairs. The client decodes answers into messages, as generated clients do; "undecoded" is a client that takes the bytes.
+GetRecord asks for ${store.rids.length.toLocaleString("en")} rids drawn from all records; GetHistory for pages of 10 of ${store.entities.length} entities with 100 to 120 versions,
+inactive ones included; SearchRecords for pages of 50 by owner and a time range. "While fed": the same process takes in ${fedPerSecond} events a second
+(parsed, sealed, appended and accounted in batches as they come; handed over in memory, without a Kafka client). Closed loops: on a machine that other
+work shares, p99 is that of waiting for a processor.`;
+
+/** The section of docs/performance.md, in Markdown. */
+export async function readsSection(): Promise<string> {
+  const store = await prepareReadsStore(records);
+  const { record, history, search } = methodsOf(store);
+  const searching = { method: search, concurrency: 8 };
+  const rows: string[] = [];
+  {
+    await using lastro = await startTarget("lastro", store.path, store.ringPath);
+    await using bare = await startTarget("bare");
+    for (const method of [record, history]) {
+      await teach(bare, lastro, method);
+      const runs = [1, 8, 64].map((concurrency) => ({ method, concurrency }));
+      for (const run of [...runs, { method: unread(method), concurrency: 8 }])
+        rows.push(row(run, await compare(lastro, bare, run)));
+    }
+    rows.push(row(searching, await compare(lastro, undefined, searching)));
+  }
+  const fed = { method: { ...record, name: "GetRecord, while fed" }, concurrency: 8 };
+  rows.push(await whileFed(store, fed));
+  return [introduction(store), "", ...head, ...rows, ""].join("\n");
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.stdout.write(await readsSection());
