@@ -24,7 +24,7 @@ test(
         LASTRO_BATCH_SIZE_MAX: "20",
       });
       const lastro = await world.start();
-      expect(await grpcHealth(lastro)).toBe("SERVING");
+      await until("it serves", async () => (await grpcHealth(lastro)) === "SERVING", 10_000, lastro);
       const events = plainEvents(1, 300);
       await world.send(events.slice(0, 200));
       await until("it is at work", async () => (await outcomesSeen(lastro)) > 0, 30_000, lastro);
