@@ -10,15 +10,14 @@ export type BreakerSettings = {
   readonly windowSize: number;
   /** Share of rejected messages that opens it. */
   readonly ratio: number;
-  /** Producers that must be among the rejected. */
+  /** Producers that must be among the rejected, as they name themselves; what cannot be read names none. */
   readonly producersMin: number;
 };
 
 /** Its broken messages are part of the show. */
 export const demoTenant = "demo";
-const unknownProducer = "";
 
-type Sighting = { readonly rejected: boolean; readonly producer: string };
+type Sighting = { readonly rejected: boolean; readonly producer: string | undefined };
 
 export type Breaker = {
   /** Notes a batch; returns the state to open with when it is the one too many. */
@@ -33,7 +32,9 @@ export function newBreaker(settings: BreakerSettings): Breaker {
       if (!settings.enabled) return undefined;
       window = [...window, ...sightings(prepared, fates)].slice(-settings.windowSize);
       const rejected = window.filter((sighting) => sighting.rejected);
-      const producers = new Set(rejected.map(({ producer }) => producer));
+      const producers = new Set(
+        rejected.map(({ producer }) => producer).filter((name) => name !== undefined),
+      );
       const isFlood =
         window.length >= settings.windowSize &&
         rejected.length >= settings.ratio * window.length &&
@@ -67,7 +68,7 @@ function sightings(prepared: Prepared, fates: Fates): readonly Sighting[] {
 /** What a refused event says of its origin, as far as it can be read; believed for counting only. */
 function claimedOrigin(value: Uint8Array | null): {
   readonly tenant: string | undefined;
-  readonly producer: string;
+  readonly producer: string | undefined;
 } {
   const event = readLoosely(value);
   const metadata = event === undefined ? undefined : member(event, "metadata");
@@ -75,7 +76,7 @@ function claimedOrigin(value: Uint8Array | null): {
   const producer = event === undefined ? undefined : member(event, "producer_service");
   return {
     tenant: typeof tenant === "string" ? tenant : undefined,
-    producer: typeof producer === "string" ? producer : unknownProducer,
+    producer: typeof producer === "string" ? producer : undefined,
   };
 }
 

@@ -1,4 +1,5 @@
 /** ⓪ receive: which partition is read from where, what waits, what stops. The store's mark says where to read, never Kafka's group offset. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { Src, TopicId } from "../core/ids.ts";
 import { backoffMs, sleep } from "../lib/backoff.ts";
@@ -32,6 +33,8 @@ export type Consumer = {
   reopen(src: Src, options: { readonly acceptIncarnation: boolean }): Promise<void>;
   /** Closes the breaker and reads every partition again. */
   closeBreaker(): Promise<void>;
+  /** Obeys the breaker as the store has it now, whichever process opened it. */
+  noticeBreaker(state: BreakerState | undefined): void;
 };
 
 const operatorDecides: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -89,7 +92,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
         partition.source = (await extentNow(deps, src, signal)) ?? partition.source;
       if (isStopped(partition)) return;
       partition.mark = await startOf(deps, partition.source, signal);
-      if (isStopped(partition)) return;
+      if (isStopped(partition) || held.get(src) !== partition) return;
       deps.source.resume(src, partition.mark);
       setCondition(partition, { kind: "running" });
     } catch (cause) {
@@ -112,9 +115,13 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       seen: state.seen,
     });
     await deps.state.setBreaker(state, signal);
+    obeyBreaker(state);
+  };
+
+  const obeyBreaker = (state: BreakerState): void => {
     deps.observer.breaker(true);
     for (const partition of held.values()) {
-      if (partition.condition.kind === "stopped") continue;
+      if (isStopped(partition) || isWaitingForBreaker(partition)) continue;
       deps.source.pause(partition.source.src);
       waitForBreaker(partition, state);
     }
@@ -182,6 +189,9 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       deps.breaker.reset();
       await Promise.all([...held.values()].filter(({ condition }) => condition.kind === "waiting").map(open));
     },
+    noticeBreaker(state) {
+      if (state?.open) obeyBreaker(state);
+    },
   };
 }
 
@@ -197,15 +207,12 @@ async function ingestSlices(
 ): Promise<number> {
   partition.logEnd = Math.max(partition.logEnd, batch.logEnd);
   for (const slice of slices(batch, deps.limits.batchSizeMax)) {
+    await nextTurn();
     // What is begun is finished; cut off half-way it would be delivered again.
     if (control.isStale() || stop.aborted) break;
     const end = await deps.observer.aroundBatch(slice, () => ingestBatch(deps, slice, control));
     if (end.kind === "stale") break;
-    if (end.kind === "mark_lost")
-      throw new LastroError(
-        "MARK_LOST",
-        "another process accounts for this partition; reading its mark again",
-      );
+    if (end.kind === "mark_lost") throw markLost();
     partition.mark = slice.to;
     partition.failures = 0;
     deps.observer.batchDone(end.report);
@@ -219,14 +226,22 @@ async function ingestSlices(
   return partition.mark ?? batch.from;
 }
 
-function* slices(batch: SourceBatch, sizeMax: number): Generator<SourceBatch> {
-  let from = batch.from;
-  for (let start = 0; start < batch.events.length || from < batch.to; start += sizeMax) {
-    const events = batch.events.slice(start, start + sizeMax);
-    const to = batch.events[start + sizeMax]?.offset ?? batch.to;
-    yield { ...batch, from, to, events };
-    from = to;
-  }
+/** Values of one slice together; a single larger event is a slice of its own. */
+const sliceBytesMax = 8 * 1024 * 1024;
+
+export function* slices(batch: SourceBatch, sizeMax: number): Generator<SourceBatch> {
+  let { from } = batch;
+  let start = 0;
+  do {
+    let end = start;
+    for (let bytes = 0; end < batch.events.length && end - start < sizeMax; end++) {
+      bytes += batch.events[end]?.value?.length ?? 0;
+      if (bytes > sliceBytesMax && end > start) break;
+    }
+    const to = batch.events[end]?.offset ?? batch.to;
+    yield { ...batch, from, to, events: batch.events.slice(start, end) };
+    [from, start] = [to, end];
+  } while (start < batch.events.length);
 }
 
 /** The mark; without one the earliest offset. What retention took before it was read is a gap. */
@@ -241,17 +256,18 @@ async function startOf(deps: ConsumeDeps, source: SourcePartition, signal: Abort
   }
   if (mark >= source.logStart) return mark;
   const gap = { kind: "gap", from: mark, to: source.logStart, cause: "retention" } as const;
+  const step = { src: source.src, from: mark, to: source.logStart, atMs: deps.now(), outcomes: [gap] };
+  if ((await deps.records.account(step, signal)) === "mark_lost") throw markLost();
   deps.log.error(
     "events_lost_to_retention",
     "Kafka's retention removed offsets before they were read; they are accounted as a gap",
     { partition: source.partition, from: mark, to: source.logStart },
   );
-  await deps.records.account(
-    { src: source.src, from: mark, to: source.logStart, atMs: deps.now(), outcomes: [gap] },
-    signal,
-  );
   return source.logStart;
 }
+
+const markLost = (): LastroError =>
+  new LastroError("MARK_LOST", "another process accounts for this partition; reading its mark again");
 
 /** Retention moves a partition's start and producers its end while it stands still. Undefined: the topic is another one now. */
 const extentNow = async (

@@ -34,7 +34,7 @@ export function operate(deps: OperateDeps, consumer: Consumer): Operations {
       const unknown = query.srcs.find((src) => !known.has(src));
       if (unknown !== undefined)
         throw new LastroError("NOT_FOUND", "no such partition is known", { field: "srcs" });
-      const srcs = query.srcs.length > 0 ? query.srcs : [...known].sort();
+      const srcs = query.srcs.length > 0 ? [...new Set(query.srcs)] : [...known].sort();
       const partitions = srcs.map((src) =>
         intakeOf(deps, consumer, query, src, markOf.get(src), liveOf.get(src), signal),
       );
@@ -42,33 +42,35 @@ export function operate(deps: OperateDeps, consumer: Consumer): Operations {
     },
     outcomes: (query, signal) => deps.records.outcomes(query, signal),
     async skip(src, from, to, reason, signal) {
-      const condition = consumer.held.get(src)?.condition.kind;
-      if (condition === "running" || condition === "opening") {
-        throw new LastroError(
-          "FAILED_PRECONDITION",
-          "the partition is being read; only what it stopped at can be skipped",
+      const kind = consumer.held.get(src)?.condition.kind;
+      if (kind !== "stopped" && kind !== "waiting") {
+        throw refusedSkip(
+          "ask the process that holds the partition, once it has stopped or waits: nobody may read what is skipped",
         );
       }
       const extent = (await deps.source.partitions(signal)).find((one) => one.src === src);
       if (extent === undefined || to > extent.logEnd) {
-        throw new LastroError(
-          "FAILED_PRECONDITION",
+        throw refusedSkip(
           "only offsets that Kafka has given out can be skipped; the partition ends below that",
-          { field: "to_offset" },
+          "to_offset",
         );
       }
-      const outcomes = [{ kind: "gap", from, to, cause: "skipped" }] as const;
-      if (
-        (await deps.records.account({ src, from, to, atMs: deps.now(), outcomes }, signal)) === "mark_lost"
-      ) {
-        throw new LastroError(
-          "FAILED_PRECONDITION",
-          "offsets are skipped from the partition's mark on; see GetIntake",
-          { field: "from_offset" },
+      const mark = await deps.records.mark(src, signal);
+      const step = {
+        src,
+        from,
+        to,
+        atMs: deps.now(),
+        outcomes: [{ kind: "gap", from, to, cause: "skipped" }],
+      } as const;
+      if (from !== (mark ?? extent.logStart) || (await deps.records.account(step, signal)) === "mark_lost") {
+        throw refusedSkip(
+          "offsets are skipped from the partition's mark on, or from its start while it has none; see GetIntake",
+          "from_offset",
         );
       }
       deps.log.warn("offsets_skipped", "an operator skipped offsets", { src, from, to, reason });
-      if (condition !== undefined) await consumer.reopen(src, { acceptIncarnation: false });
+      await consumer.reopen(src, { acceptIncarnation: false });
       return to;
     },
     resume: (target, options) =>
@@ -77,6 +79,9 @@ export function operate(deps: OperateDeps, consumer: Consumer): Operations {
     replay: (positions, signal) => deps.deadLetters.replay(positions, deps.replayAttemptsMax, signal),
   };
 }
+
+const refusedSkip = (why: string, field?: string): LastroError =>
+  new LastroError("FAILED_PRECONDITION", why, field === undefined ? {} : { field });
 
 async function intakeOf(
   deps: OperateDeps,

@@ -1,5 +1,4 @@
 /** ① parse and ② identity of a batch: pure work on bytes, in slices so that heartbeats and readers get their turn. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { classify } from "../core/entity.ts";
 import { parseEvent } from "../core/envelope.ts";
 import type { ActionType, Classification, Envelope, SourceEvent, StreamKind } from "../core/event.ts";
@@ -15,6 +14,7 @@ import type { Rejection } from "../core/outcome.ts";
 import type { DeadLetterStage } from "../ports/dead-letters.ts";
 import type { BatchControl, SourceBatch } from "../ports/event-source.ts";
 import type { IntakeDeps } from "./deps.ts";
+import { paceOf } from "./pace.ts";
 
 /** An event that may become a record. */
 export type Candidate = {
@@ -39,8 +39,6 @@ export type Refused = {
 };
 export type Prepared = { readonly candidates: readonly Candidate[]; readonly refused: readonly Refused[] };
 
-/** Events prepared between two turns of the event loop. */
-const sliceSize = 128;
 /** A pure station that throws as often for one event has a bug; the event is rejected INTERNAL, with an alert. */
 export const pureAttemptsMax = 3;
 
@@ -51,11 +49,9 @@ export async function prepareBatch(
 ): Promise<Prepared> {
   const candidates: Candidate[] = [];
   const refused: Refused[] = [];
-  for (const [index, event] of batch.events.entries()) {
-    if (index % sliceSize === sliceSize - 1) {
-      await nextTurn();
-      await control.heartbeat();
-    }
+  const pace = paceOf(control);
+  for (const event of batch.events) {
+    await pace(event.value);
     const result = withPureRetries(deps, () => prepareEvent(deps, batch, event));
     if ("reason" in result)
       refused.push({ event, rejection: result, stage: result.reason === "INTERNAL" ? "internal" : "parse" });

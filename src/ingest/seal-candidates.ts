@@ -1,5 +1,4 @@
 /** ④ seal: data keys are durable before anything is sealed with them; a body is sealed once, whatever becomes of its version. */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Rid } from "../core/ids.ts";
 import type { Rejection } from "../core/outcome.ts";
 import type { BatchControl } from "../ports/event-source.ts";
@@ -13,13 +12,11 @@ import {
 } from "../privacy/data-keys.ts";
 import { type SealedBody, sealEvent } from "../privacy/seal.ts";
 import type { IntakeDeps } from "./deps.ts";
+import { paceOf } from "./pace.ts";
 import { type Candidate, withPureRetries } from "./prepare.ts";
 
 /** Sealed bodies of a batch, by rid. */
 export type SealedBodies = Map<Rid, SealedBody>;
-
-/** Bodies sealed between two turns of the event loop. */
-const sliceSize = 128;
 
 /** Seals what is not sealed yet; returns the candidates whose sealing failed by a fault of ours. */
 export async function sealCandidates(
@@ -37,11 +34,9 @@ export async function sealCandidates(
   }
   const keys = await deps.dataKeys.forSealing([...needs.values()], control.signal);
   const failed: { candidate: Candidate; rejection: Rejection }[] = [];
-  for (const [index, candidate] of open.entries()) {
-    if (index % sliceSize === sliceSize - 1) {
-      await nextTurn();
-      await control.heartbeat();
-    }
+  const pace = paceOf(control);
+  for (const candidate of open) {
+    await pace(candidate.event.value);
     const result = withPureRetries(deps, () => sealOne(deps, candidate, nowMs, keys));
     if ("reason" in result) failed.push({ candidate, rejection: result });
     else sealed.set(candidate.rid, result);

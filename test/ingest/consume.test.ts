@@ -3,7 +3,7 @@ import { expect, test } from "@jest/globals";
 import { LastroError } from "../../src/core/errors.ts";
 import { type Src, srcOf, type TopicId } from "../../src/core/ids.ts";
 import { newBreaker } from "../../src/ingest/breaker.ts";
-import { type Consumer, consume } from "../../src/ingest/consume.ts";
+import { type Consumer, consume, slices } from "../../src/ingest/consume.ts";
 import { operate } from "../../src/ingest/operate.ts";
 import type { EventSource, SourceHandler, SourcePartition } from "../../src/ports/event-source.ts";
 import type { RecordStore } from "../../src/ports/record-store.ts";
@@ -211,7 +211,12 @@ test("a flood of rejections opens the breaker; it outlives the process and ends 
   await using intake = await openIntake();
   const first = await consuming(intake);
   await first.assign();
-  expect(await first.deliver(0, ["{", "{", "{", "{"])).toBe(4);
+  expect(
+    await first.deliver(
+      0,
+      Array.from({ length: 4 }, () => '{"producer_service":"a"}'),
+    ),
+  ).toBe(4);
   expect(conditionOf(first.consumer)).toMatchObject({ kind: "waiting", code: "BREAKER_OPEN" });
   const second = await consuming(intake);
   await second.assign();
@@ -241,6 +246,52 @@ test("offsets are skipped only from the mark of a partition that does not run, a
   expect(source.resumed.at(-1)).toEqual([src, 3]);
   const [row] = await operations.outcomes({ src, from: 0, to: 100, kinds: ["gap"], limit: 10 }, signal);
   expect(row).toEqual({ kind: "gap", from: 1, to: 3, cause: "skipped" });
+});
+
+test("before the first mark, offsets are skipped from the partition's start alone: none is left without an outcome", async () => {
+  await using intake = await openIntake();
+  const { source, operations, assign } = await consuming(intake);
+  await assign();
+  source.handler.stopped(src, new LastroError("CORRUPT_BATCH", "cannot be decoded"));
+  await expect(operations.skip(src, 50, 60, "broken", signal)).rejects.toMatchObject({
+    field: "from_offset",
+  });
+  expect(await operations.skip(src, 0, 2, "broken", signal)).toBe(2);
+});
+
+test("offsets of a partition that another process holds are not skipped here", async () => {
+  await using intake = await openIntake();
+  const { operations } = await consuming(intake);
+  await expect(operations.skip(src, 0, 2, "broken", signal)).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+  });
+});
+
+test("a breaker that another process opened pauses the partitions here", async () => {
+  await using intake = await openIntake();
+  const { assign, consumer, source } = await consuming(intake);
+  await assign();
+  const open = { open: true, sinceMs: nowMs, rejected: 600, seen: 1000 };
+  await intake.store.state.setBreaker(open, signal);
+  consumer.noticeBreaker(open);
+  expect(conditionOf(consumer)).toMatchObject({ kind: "waiting", code: "BREAKER_OPEN" });
+  expect(source.paused).toEqual([src]);
+});
+
+test("a batch is worked through in slices bounded by count and by bytes, which leave no offset out", () => {
+  const large = "x".repeat(5 * 1024 * 1024);
+  const bounds = (batch: ReturnType<typeof batchOf>, sizeMax: number) =>
+    [...slices(batch, sizeMax)].map(({ from, to, events }) => [from, to, events.length]);
+  expect(bounds(batchOf(0, ["a", undefined, "b", "c", undefined]), 2)).toEqual([
+    [0, 3, 2],
+    [3, 5, 1],
+  ]);
+  expect(bounds(batchOf(0, [large, large, "a", large]), 100)).toEqual([
+    [0, 1, 1],
+    [1, 3, 2],
+    [3, 4, 1],
+  ]);
+  expect(bounds(batchOf(7, [undefined, undefined]), 2)).toEqual([[7, 9, 0]]);
 });
 
 test("R-81 intake tells mark, lag and counts of every partition", async () => {
