@@ -16,12 +16,13 @@ import { type Config, parseConfig } from "./config.ts";
 import { type Catalogue, emptyCatalogue, parseCatalogue } from "./core/catalogue.ts";
 import { LastroError } from "./core/errors.ts";
 import { newBreaker } from "./ingest/breaker.ts";
-import { consume } from "./ingest/consume.ts";
+import { type Consumer, consume } from "./ingest/consume.ts";
 import type { IntakeDeps } from "./ingest/deps.ts";
 import { headCache } from "./ingest/head-cache.ts";
 import { watchIdSources } from "./ingest/id-sources.ts";
 import { acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
 import { operate } from "./ingest/operate.ts";
+import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
@@ -44,10 +45,11 @@ import { startupTable } from "./startup-table.ts";
 export type ServiceHooks = Partial<Pick<Observer, "reached">>;
 
 const now: Clock = Date.now;
-const random: Randomness = (bytes) => randomBytes(bytes);
+const random: Randomness = pooledRandom((bytes) => randomBytes(bytes));
 const clientId = "lastro";
 const headCacheEntriesMax = 50_000;
-const partitionsConcurrently = 6;
+/** SQLite does one thing at a time: a second partition uses the waits for Redis, more only hold memory. */
+const partitionsConcurrently = { sqlite: 2, mongodb: 6 } as const;
 const storeProbeMs = 2_000;
 const storeProbeTimeoutMs = 5_000;
 const dependencies = ["store", "kafka", "redis"] as const;
@@ -122,7 +124,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   );
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   opened.defer(() => crash.abort(new Error("the service ends")));
-  const health = watchStore(store, grpc.setServing, signal);
+  const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
   const parts = (): Readiness => readinessOf({ store: health(), source, hints, consumer });
   const showDependencies = async (): Promise<void> => {
     for (const name of dependencies) telemetry.dependency(name, parts()[name]?.ok ?? false);
@@ -136,8 +138,9 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     }),
   );
   keepKeysWrapped(config, store, keys, log, signal);
-  await consumer.start();
-  announce(config, store, grpc.address, http.address);
+  // Joining may wait for others to let go of their partitions; being told to stop does not.
+  await Promise.race([consumer.start(), aborted(signal)]);
+  if (!signal.aborted) announce(config, store, grpc.address, http.address);
   await aborted(signal);
   observer.reached("draining");
   await Promise.all([grpc.drain(config.drainMsMax), source[Symbol.asyncDispose]()]);
@@ -188,7 +191,7 @@ async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): P
 }
 
 async function openKafka(
-  { kafka }: Config,
+  { kafka, store: { kind } }: Config,
   store: Store,
   { storeId }: StoreKeys,
   log: Log,
@@ -206,7 +209,8 @@ async function openKafka(
   );
   const source = opened.use(
     await openKafkajsSource({
-      brokers, topic, groupId, clientId, topicReader, incarnation, partitionsConcurrently, log, now,
+      brokers, topic, groupId, clientId, topicReader, incarnation, log, now,
+      partitionsConcurrently: partitionsConcurrently[kind],
       sessionTimeoutMs: kafka.sessionTimeoutMs,
       fetchBytesMax: kafka.fetchBytesMax,
       fetchBytesPerPartitionMax: kafka.fetchBytesPerPartitionMax,
@@ -243,15 +247,16 @@ const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry)
 function watchStore(
   store: Store,
   setServing: (isServing: boolean) => void,
+  noticeBreaker: Consumer["noticeBreaker"],
   signal: AbortSignal,
 ): () => boolean {
-  let isUp = true;
+  let isUp = false;
   const note = (answers: boolean): void => {
     isUp = answers;
     setServing(answers);
   };
   const probe = async (): Promise<void> => {
-    await store.state.breaker(withDeadline(signal, storeProbeTimeoutMs));
+    noticeBreaker(await store.state.breaker(withDeadline(signal, storeProbeTimeoutMs)));
     note(true);
   };
   void repeat(storeProbeMs, signal, probe, () => note(false));

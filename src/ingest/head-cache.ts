@@ -11,12 +11,15 @@ export type HeadCache = {
   clear(): void;
 };
 
+/** In two generations: what was not written during a whole generation goes. Moving each entry to the end at each write costs more. */
 export function headCache(records: Pick<RecordStore, "heads">, entriesMax: number): HeadCache {
-  const cached = new Map<string, Head>();
+  let young = new Map<string, Head>();
+  let old = new Map<string, Head>();
   const set = (key: string, head: Head): void => {
-    cached.delete(key);
-    cached.set(key, head);
-    if (cached.size > entriesMax) cached.delete(cached.keys().next().value ?? key);
+    young.set(key, head);
+    if (young.size < entriesMax / 2) return;
+    old = young;
+    young = new Map();
   };
   return {
     async read(keys, signal) {
@@ -24,7 +27,7 @@ export function headCache(records: Pick<RecordStore, "heads">, entriesMax: numbe
       const missing: HeadKey[] = [];
       for (const key of keys) {
         const text = headKeyText(key);
-        const head = cached.get(text);
+        const head = young.get(text) ?? old.get(text);
         if (head === undefined) missing.push(key);
         else found.set(text, head);
       }
@@ -35,8 +38,14 @@ export function headCache(records: Pick<RecordStore, "heads">, entriesMax: numbe
     },
     set,
     forget(keys) {
-      for (const key of keys) cached.delete(key);
+      for (const key of keys) {
+        young.delete(key);
+        old.delete(key);
+      }
     },
-    clear: () => cached.clear(),
+    clear() {
+      young.clear();
+      old.clear();
+    },
   };
 }
