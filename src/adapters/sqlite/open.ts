@@ -53,6 +53,20 @@ function tune(db: DatabaseSync, options: { cacheBytes: number; checkpointPages: 
     PRAGMA wal_autocheckpoint = ${options.checkpointPages};`);
 }
 
+/** The bare file with its settings and schema; a file has one owner, who holds its lock. */
+export function openDatabase(path: string, options: Partial<typeof defaults> = {}): DatabaseSync {
+  const settings = { ...defaults, ...options };
+  const db = new DatabaseSync(path, { timeout: settings.busyTimeoutMs });
+  try {
+    tune(db, settings);
+    migrate(db, path);
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
 /** Throws STORE_LOCKED, STORE_NEWER, STORE_UNAVAILABLE; CONFIG_INVALID for a file of another program. */
 export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   const { path, ...given } = options;
@@ -61,11 +75,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     using undo = new DisposableStack();
     const file = path === inMemory ? path : prepareFile(path);
     if (file !== inMemory) undo.use(lockStore(file));
-    const db = undo.adopt(new DatabaseSync(file, { timeout: settings.busyTimeoutMs }), (open) =>
-      open.close(),
-    );
-    tune(db, settings);
-    migrate(db, path);
+    const db = undo.adopt(openDatabase(file, settings), (open) => open.close());
     const version = db.prepare("SELECT sqlite_version() AS version").get();
     const faces = {
       records: openRecords(db, settings.recordBytesMax),

@@ -18,7 +18,7 @@ import {
   toBytes,
 } from "./columns.ts";
 
-const insertColumns = [
+export const insertColumns = [
   "position", "uid", "stream", "kind", "version", "alias", "action", "recorded_at", "is_active", "action_at",
   "fingerprint", "ownership", "tenant", "namespace", "entity_type", "entity_id", "event_type", "producer_service",
   "trace_id", "owner_id", "ownership_id", "aside", "kids", "leaf_hash", "entry", "body",

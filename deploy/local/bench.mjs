@@ -1,0 +1,49 @@
+/** `npm run bench`: prepares the checkout, starts servers in a folder of its own, measures, stops everything. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { explain, prepare, root, speaker } from "./prepare.mjs";
+import { startKafka, startMongo, startRedis } from "./servers.mjs";
+
+const log = speaker();
+const dir = mkdtempSync(join(tmpdir(), "lastro-bench-servers-"));
+/** @type {import("./servers.mjs").RunningServer[]} */
+const started = [];
+/** @type {import("node:child_process").ChildProcess | undefined} */
+let running;
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
+  process.on(signal, () => running?.kill("SIGTERM"));
+
+/** @param {string} folder @param {typeof startKafka} start */
+async function up(folder, start) {
+  const server = await start({ dir: join(dir, folder), log });
+  started.push(server);
+  return server.url;
+}
+
+async function main() {
+  const node = await prepare(log);
+  const env = {
+    LASTRO_TEST_KAFKA_BROKERS: await up("kafka", startKafka),
+    LASTRO_TEST_REDIS_URL: await up("redis", startRedis),
+    LASTRO_TEST_MONGODB_URL: await up("mongo", startMongo),
+  };
+  const args = [
+    "--disable-warning=ExperimentalWarning",
+    join(root, "test", "bench", "main.ts"),
+    ...process.argv.slice(2),
+  ];
+  running = spawn(node, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+  const [code] = await once(running, "exit");
+  return code ?? 1;
+}
+
+const code = await main().catch((error) => {
+  log(explain(error));
+  return 1;
+});
+await Promise.all(started.map((server) => server.stop()));
+rmSync(dir, { recursive: true, force: true });
+process.exit(code);
