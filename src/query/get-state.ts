@@ -18,6 +18,8 @@ import { viewRecord, viewRecords } from "./view-records.ts";
 
 /** How many records one state may be folded from. */
 export const foldRecordsMax = 1000;
+/** Payloads held at once while a state is folded. */
+const foldBytesMax = 32 * 1024 * 1024;
 const foldChunkRows = 32;
 
 export type GetStateRequest = { readonly entity: EntityName; readonly asOf: AsOf };
@@ -74,11 +76,12 @@ async function stepsBack(
 ): Promise<readonly Step[]> {
   let oldest = stepOf(deps, newest);
   const back = [oldest];
+  let bytes = 0;
   while (!isBase(oldest) && oldest.version > 1) {
-    if (back.length >= foldRecordsMax) {
+    if (back.length >= foldRecordsMax || bytes > foldBytesMax) {
       throw new LastroError(
         "FAILED_PRECONDITION",
-        `this state is folded from more than ${foldRecordsMax} records; let the producer send a whole state now and then`,
+        `this state is folded from more than ${foldRecordsMax} records or ${foldBytesMax} bytes; let the producer send a whole state now and then`,
       );
     }
     const to = oldest.version - 1;
@@ -91,6 +94,7 @@ async function stepsBack(
     for (const [i, view] of views.entries()) {
       requireSealed(view, rows[i]?.rid, entity, oldest.version - 1);
       oldest = stepOf(deps, view);
+      bytes += oldest.text?.length ?? 0;
       back.push(oldest);
       if (isBase(oldest)) break;
     }
