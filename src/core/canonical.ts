@@ -1,31 +1,12 @@
 /** RFC 8785 text and the numbers that do not survive it. Equal events give equal text, different events different text. */
+import canonicalize from "canonicalize";
 import { LastroError } from "./errors.ts";
-import type { JsonObject, JsonValue } from "./json.ts";
+import type { JsonValue } from "./json.ts";
 
-/** Nothing to escape, no surrogates: stands in quotes as it is. */
-const plainText = /^[ !#-[\]-\ud7ff\ue000-\uffff]*$/;
-const stringText = (text: string): string => (plainText.test(text) ? `"${text}"` : JSON.stringify(text));
-
-/** Of guarded JSON: a tree of bounded depth, without lone surrogates and members that are undefined. */
 export function canonicalJson(value: JsonValue): string {
-  if (typeof value === "string") return stringText(value);
-  if (typeof value !== "object" || value === null) return scalarText(value);
-  if (Array.isArray(value)) return `[${(value as readonly JsonValue[]).map(canonicalJson).join()}]`;
-  const members = value as JsonObject;
-  let text = "";
-  // Sorts by UTF-16 units, as RFC 8785 does.
-  for (const key of Object.keys(members).sort()) {
-    const separator = text === "" ? "" : ",";
-    text += `${separator}${stringText(key)}:${canonicalJson(members[key] as JsonValue)}`;
-  }
-  return `{${text}}`;
-}
-
-/** ECMAScript's form of numbers is RFC 8785's. */
-function scalarText(value: number | boolean | null): string {
-  if (typeof value === "number" && !Number.isFinite(value))
-    throw new LastroError("INTERNAL", "a number that is not finite has no canonical form");
-  return JSON.stringify(value);
+  const text = canonicalize(value);
+  if (text === undefined) throw new LastroError("INTERNAL", "a JSON value has no canonical form");
+  return text;
 }
 
 /** The one key of the object that stands for a lossy number. No event can hold it: keys with NUL are refused. */
