@@ -8,6 +8,7 @@ import {
   status,
 } from "@grpc/grpc-js";
 import {
+  type Attributes,
   type Context,
   context,
   ROOT_CONTEXT,
@@ -30,35 +31,21 @@ const faults: ReadonlySet<status> = new Set([
   status.DATA_LOSS,
 ]);
 
-/** grpc-js asks interceptors only for methods it serves, so the method is a safe label. */
-export function rpcInterceptor(tracer: Tracer, metrics: Metrics): ServerInterceptor {
+/** Without a tracer calls are timed only. grpc-js asks interceptors only for methods it serves, so the method is a safe label. */
+export function rpcInterceptor(tracer: Tracer | undefined, metrics: Metrics): ServerInterceptor {
   return (method, call) => {
     const name = method.path.slice(1);
     const startedMs = performance.now();
-    let span: Span | undefined;
-    let inside: Context = ROOT_CONTEXT;
+    const spanned = tracer && openSpan(tracer, name);
     let isEnded = false;
     const end = (code: status): void => {
       if (isEnded) return;
       isEnded = true;
       const labels = { "rpc.method": name, "rpc.response.status_code": status[code] ?? "UNKNOWN" };
       metrics.record("rpc_server_call_duration_seconds", (performance.now() - startedMs) / 1_000, labels);
-      if (faults.has(code)) span?.setStatus({ code: SpanStatusCode.ERROR });
-      span?.setAttributes(labels).end();
+      spanned?.end(code, labels);
     };
-    const listener = new ServerListenerBuilder()
-      .withOnReceiveMetadata((metadata, next) => {
-        const parent = parentOf(metadata);
-        span = tracer.startSpan(
-          name,
-          { kind: SpanKind.SERVER, attributes: { "rpc.system.name": "grpc" } },
-          parent,
-        );
-        inside = trace.setSpan(parent, span);
-        context.with(inside, next, undefined, metadata);
-      })
-      .withOnReceiveMessage((message, next) => context.with(inside, next, undefined, message))
-      .withOnReceiveHalfClose((next) => context.with(inside, next))
+    const listener = (spanned?.listener ?? new ServerListenerBuilder())
       .withOnCancel(() => end(status.CANCELLED))
       .build();
     return new ServerInterceptingCall(call, {
@@ -69,6 +56,27 @@ export function rpcInterceptor(tracer: Tracer, metrics: Metrics): ServerIntercep
       },
     });
   };
+}
+
+/** The span of one call, which whatever the call sets off finds as the active one. */
+function openSpan(tracer: Tracer, name: string) {
+  let span: Span | undefined;
+  let inside: Context = ROOT_CONTEXT;
+  const listener = new ServerListenerBuilder()
+    .withOnReceiveMetadata((metadata, next) => {
+      const parent = parentOf(metadata);
+      const attributes = { "rpc.system.name": "grpc" };
+      span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
+      inside = trace.setSpan(parent, span);
+      context.with(inside, next, undefined, metadata);
+    })
+    .withOnReceiveMessage((message, next) => context.with(inside, next, undefined, message))
+    .withOnReceiveHalfClose((next) => context.with(inside, next));
+  const end = (code: status, labels: Attributes): void => {
+    if (faults.has(code)) span?.setStatus({ code: SpanStatusCode.ERROR });
+    span?.setAttributes(labels).end();
+  };
+  return { listener, end };
 }
 
 function parentOf(metadata: Metadata): Context {

@@ -1,12 +1,12 @@
 /** OpenTelemetry, put together by hand: what is measured is ours alone, nothing is patched, no environment variable is read. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ServerInterceptor } from "@grpc/grpc-js";
-import { context, DiagLogLevel, diag } from "@opentelemetry/api";
+import { context, DiagLogLevel, diag, trace } from "@opentelemetry/api";
 import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
 import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-proto";
 import { PrometheusExporter } from "@opentelemetry/exporter-prometheus";
 import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-proto";
-import { resourceFromAttributes } from "@opentelemetry/resources";
+import { type Resource, resourceFromAttributes } from "@opentelemetry/resources";
 import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import {
   BatchSpanProcessor,
@@ -40,6 +40,7 @@ export type Telemetry = AsyncDisposable & {
   readonly dependency: (name: "store" | "kafka" | "redis", isUp: boolean) => void;
 };
 
+const serviceName = "lastro";
 const exportIntervalMs = 15_000;
 const exportTimeoutMs = 5_000;
 /** A collector that does not answer must not keep the service from ending. */
@@ -47,39 +48,43 @@ const shutdownBudgetMs = 1_000;
 
 export function startTelemetry(options: TelemetryOptions): Telemetry {
   reportTrouble(options.log);
-  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
-  const resource = resourceFromAttributes({ "service.name": "lastro" });
+  const resource = resourceFromAttributes({ "service.name": serviceName });
   const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
-  const tracing = new TracerProvider({
-    resource,
-    sampler: new ParentBasedSampler({
-      root: new TraceIdRatioBasedSampler(options.otlpEndpoint ? options.sampleRatio : 0),
-    }),
-    spanProcessors: options.otlpEndpoint === undefined ? [] : [spansTo(options.otlpEndpoint)],
-  });
+  const tracing = startTracing(resource, options);
   const metering = new MeterProvider({
     resource,
     readers: [prometheus, ...(options.otlpEndpoint === undefined ? [] : [metricsTo(options.otlpEndpoint)])],
   });
-  const tracer = tracing.getTracer("lastro");
-  const metrics = openMetrics(metering.getMeter("lastro"));
+  const tracer = tracing?.getTracer(serviceName);
+  const metrics = openMetrics(metering.getMeter(serviceName));
   const up = new Map<string, number>();
   metrics.show("lastro_dependency_up", () =>
     up.entries().map(([dependency, value]) => ({ value, labels: { dependency } })),
   );
   return {
-    observer: otelObserver(tracer, metrics),
+    observer: otelObserver(tracer ?? trace.getTracer(serviceName), metrics),
     metrics: (request, response) => prometheus.getMetricsRequestHandler(request, response),
     tracedStore: (store) => tracedStore(store, tracer, metrics),
     grpcInterceptor: rpcInterceptor(tracer, metrics),
     dependency: (name, isUp) => void up.set(name, isUp ? 1 : 0),
     async [Symbol.asyncDispose]() {
-      const flushed = Promise.allSettled([tracing.shutdown(), metering.shutdown()]);
+      const flushed = Promise.allSettled([tracing?.shutdown(), metering.shutdown()]);
       await Promise.race([flushed, new Promise((done) => setTimeout(done, shutdownBudgetMs).unref())]);
       context.disable();
       diag.disable();
     },
   };
+}
+
+/** Undefined without a collector: spans nobody gets would make every call dearer, and every wait within it. */
+function startTracing(resource: Resource, { otlpEndpoint, sampleRatio }: TelemetryOptions) {
+  if (otlpEndpoint === undefined) return undefined;
+  context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
+  return new TracerProvider({
+    resource,
+    sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
+    spanProcessors: [spansTo(otlpEndpoint)],
+  });
 }
 
 const spansTo = (endpoint: string): SpanProcessor =>
