@@ -85,13 +85,13 @@ export type OutcomeQuery = {
 };
 
 /**
- * Contract. `append` makes durable, in this order: records, deactivations, ownerships, aliases, outcome rows, mark; each part may be
+ * Contract. `append` makes durable, in this order: records, deactivations, ownerships, aliases, outcome rows with the mark; each part may be
  * repeated; or all at once in one transaction. Durable means it survives the loss of one machine (MongoDB: majority and journal) or of power
  * (SQLite: synced). A call that throws STORE_UNAVAILABLE may have had any prefix of its effects. Look-ups read what is durable.
  */
 export type RecordStore = {
   append(batch: AppendBatch, signal: AbortSignal): Promise<AppendVerdict>;
-  /** Writes the outcome rows, then moves the mark by compare-and-set; extends the open account entry or begins one (closed after 60 s or 10,000 offsets). */
+  /** Moves the mark by compare-and-set; its outcome rows are seen with the mark, and never if it is not moved. Extends the open account entry or begins one (closed after 60 s or 10,000 offsets). */
   account(step: AccountStep, signal: AbortSignal): Promise<"done" | "mark_lost">;
   /** Sets `isActive` of these `change` streams right: true on the head alone, and only if its action activates. Repeatable. */
   repairActive(streams: readonly StreamId[], signal: AbortSignal): Promise<void>;

@@ -1,6 +1,7 @@
 /** Contract suite of the record store: every adapter passes it unchanged. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import type { ActionType } from "../../src/core/event.ts";
+import type { OutcomeRow } from "../../src/core/outcome.ts";
 import type { RecordRow } from "../../src/core/record.ts";
 import type { AppendBatch } from "../../src/ports/record-store.ts";
 import { headKeyText } from "../../src/ports/record-store.ts";
@@ -343,6 +344,23 @@ function accountContract(name: string, store: () => Store): void {
         expect(await store().records.mark(scene.src, signal)).toBe(from + 5);
       }
     });
+
+    test("R-05 of two that race with different rows only the winner's are ever seen, over closed entries too", async () => {
+      const scene = makeScene();
+      const rows: OutcomeRow[] = [];
+      for (const [from, ageMs] of [[0, 0], [20, 70_000], [40, 70_001]] as const) {
+        const steps = [scene.step(from, from + 10, [scene.rejected(from + 3)], startMs + ageMs), scene.step(from, from + 20, [scene.gap(from + 5, from + 20)], startMs + ageMs)];
+        const verdicts = await Promise.all(steps.map(account));
+        expect([...verdicts].sort()).toEqual(["done", "mark_lost"]);
+        const winner = steps[verdicts.indexOf("done")];
+        if (winner !== undefined && winner.to < from + 20) await account(scene.step(winner.to, from + 20));
+        rows.push(...(winner?.outcomes ?? []));
+        const query = { src: scene.src, from: 0, to: 99, kinds: ["rejected", "gap"], limit: 50 } as const;
+        expect(await store().records.outcomes(query, signal)).toEqual(rows);
+        const named = rows.reduce((sum, row) => sum + row.to - row.from, 0);
+        expect((await counts(scene, 0, 99)).counts.stored).toBe(from + 20 - named);
+      }
+    }); // biome-ignore format: tables
 
     test("counts are clipped to the range asked for and to what is accounted; stored is what no row names", async () => {
       const scene = makeScene();

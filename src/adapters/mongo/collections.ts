@@ -17,6 +17,9 @@ export type AccountDocument = {
   readonly openedAt: Date;
   /** Set with the last extension, so that whether it may grow never depends on a reader's clock. */
   readonly closed: boolean;
+  /** Where the last step began, and its rows; the next step copies them to `outcomes` before it replaces them. */
+  readonly pendingFrom: number;
+  readonly pending: readonly OutcomeRow[];
 };
 
 export type OutcomeDocument = OutcomeRow & {

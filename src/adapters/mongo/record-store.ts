@@ -1,6 +1,7 @@
 /** The record store on MongoDB: steps that may each be repeated, in the order of durability. No transaction joins them. */
 import type { AppendBatch, AppendVerdict, RecordStore } from "../../ports/record-store.ts";
-import { account, countOutcomes, readMark, readOutcomes, readSources } from "./accounting.ts";
+import { countOutcomes, readMark, readOutcomes, readSources } from "./accounted.ts";
+import { account } from "./accounting.ts";
 import { insertRecords } from "./append.ts";
 import type { Collections } from "./collections.ts";
 import { head } from "./documents.ts";
