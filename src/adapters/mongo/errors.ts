@@ -6,21 +6,35 @@ import {
   MongoServerError,
   MongoServerSelectionError,
 } from "mongodb";
-import { type ErrorCode, LastroError } from "../../core/errors.ts";
+import { LastroError } from "../../core/errors.ts";
 
 export const duplicateKeyCode = 11_000;
 const maxTimeExpiredCode = 50;
 
-export function storeError(doing: string, error: unknown): LastroError {
+/** What running out of time is to the caller: the end of one read of history, or trouble that intake waits out. */
+export type AtTimeout = "DEADLINE_EXCEEDED" | "STORE_UNAVAILABLE";
+
+/** What is unknown is infrastructure: only a read of history, which nobody repeats by itself, may call it a bug. */
+export function storeError(
+  doing: string,
+  error: unknown,
+  atTimeout: AtTimeout = "STORE_UNAVAILABLE",
+): LastroError {
   if (error instanceof LastroError) return error;
-  if (error instanceof MongoServerError && error.code === maxTimeExpiredCode) {
+  const isHistory = atTimeout === "DEADLINE_EXCEEDED";
+  if (isHistory && error instanceof MongoServerError && error.code === maxTimeExpiredCode)
     return new LastroError(
-      "DEADLINE_EXCEEDED",
+      atTimeout,
       `MongoDB had no time left to ${doing}; ask for less or allow more time`,
     );
-  }
   if (!(error instanceof MongoError))
-    return new LastroError("INTERNAL", `could not ${doing}`, { cause: error });
+    return new LastroError(
+      isHistory ? "INTERNAL" : "STORE_UNAVAILABLE",
+      `could not ${doing}; if it lasts, report it`,
+      {
+        cause: error,
+      },
+    );
   return new LastroError(
     "STORE_UNAVAILABLE",
     `MongoDB did not ${doing} (${kindOf(error)}); it is tried again, see the server's health and log if it lasts`,
@@ -41,10 +55,10 @@ function kindOf(error: MongoError): string {
 export async function guarded<T>(
   doing: string,
   signal: AbortSignal,
-  atSignal: ErrorCode,
+  atTimeout: AtTimeout,
   work: () => Promise<T>,
 ): Promise<T> {
-  const ended = () => new LastroError(atSignal, `the time to ${doing} is over`);
+  const ended = () => new LastroError(atTimeout, `the time to ${doing} is over`);
   if (signal.aborted) throw ended();
   const stop = Promise.withResolvers<never>();
   const onAbort = () => stop.reject(ended());
@@ -52,7 +66,7 @@ export async function guarded<T>(
   try {
     return await Promise.race([work(), stop.promise]);
   } catch (error) {
-    throw signal.aborted ? ended() : storeError(doing, error);
+    throw signal.aborted ? ended() : storeError(doing, error, atTimeout);
   } finally {
     signal.removeEventListener("abort", onAbort);
   }

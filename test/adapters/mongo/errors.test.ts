@@ -45,9 +45,19 @@ describe("errors of the MongoDB adapter", () => {
     expect(
       JSON.stringify([error.message, error.cause, storeError("a", bulkError({ codes: [2] })).message]),
     ).not.toContain("secret");
-    expect(storeError("search", new MongoServerError({ message: "", code: 50 })).code).toBe(
-      "DEADLINE_EXCEEDED",
-    );
+  });
+
+  test("running out of time ends a read of history and is waited out by intake; what is unknown never stops intake", async () => {
+    const outOfTime = new MongoServerError({ message: "", code: 50 });
+    const unknown = new TypeError("unknown");
+    const codeOf = async (error: Error, atTimeout: "DEADLINE_EXCEEDED" | "STORE_UNAVAILABLE") => {
+      const ran = guarded("do it", new AbortController().signal, atTimeout, () => Promise.reject(error));
+      return ran.catch((thrown) => thrown.code);
+    };
+    expect(await codeOf(outOfTime, "DEADLINE_EXCEEDED")).toBe("DEADLINE_EXCEEDED");
+    expect(await codeOf(outOfTime, "STORE_UNAVAILABLE")).toBe("STORE_UNAVAILABLE");
+    expect(await codeOf(unknown, "STORE_UNAVAILABLE")).toBe("STORE_UNAVAILABLE");
+    expect(await codeOf(unknown, "DEADLINE_EXCEEDED")).toBe("INTERNAL");
   });
 
   test("the signal ends a wait that is under way, with the code the caller asked for", async () => {
