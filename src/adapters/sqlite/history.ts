@@ -8,13 +8,13 @@ import type { AsOf, HistoryReader, RelatedStream, VersionRange } from "../../por
 import { b64, integer, positionOf, type Row, text, toBytes } from "./columns.ts";
 import { assertInTime, readCall } from "./faults.ts";
 import { openOwnerships } from "./ownerships.ts";
-import { kindCode, recordOf, uidValue } from "./record-row.ts";
+import { kindCode, recordColumns, recordOf, uidValue } from "./record-row.ts";
 import { openSearch } from "./search.ts";
 
 /** Versions looked at between two looks at the signal. */
 const stepVersionsMax = 1_000;
 
-const ofStream = "SELECT * FROM records WHERE stream = ? AND kind = ?";
+const ofStream = `SELECT ${recordColumns} FROM records WHERE stream = ? AND kind = ?`;
 const recordOrNone = (row: Row | undefined): RecordRow | undefined => row && recordOf(row);
 
 function openVersions(db: DatabaseSync) {
@@ -73,8 +73,8 @@ function openRelated(db: DatabaseSync) {
 }
 
 export function openHistory(db: DatabaseSync): HistoryReader {
-  const byPosition = db.prepare("SELECT * FROM records WHERE position = ?");
-  const byUid = db.prepare("SELECT * FROM records WHERE uid = ?");
+  const byPosition = db.prepare(`SELECT ${recordColumns} FROM records WHERE position = ?`);
+  const byUid = db.prepare(`SELECT ${recordColumns} FROM records WHERE uid = ?`);
   const versions = openVersions(db);
   const asOf = openAsOf(db);
   const search = openSearch(db);

@@ -2,7 +2,7 @@
 import type { SQLInputValue } from "node:sqlite";
 import { LastroError } from "../../core/errors.ts";
 import type { StreamKind } from "../../core/event.ts";
-import type { Fingerprint, Kid, OwnershipKey, StreamAlias, StreamId, Uid } from "../../core/ids.ts";
+import type { B64, Fingerprint, Kid, OwnershipKey, StreamAlias, StreamId, Uid } from "../../core/ids.ts";
 import type { Projection, RecordRow } from "../../core/record.ts";
 import {
   b64,
@@ -14,7 +14,6 @@ import {
   ridAt,
   text,
   textOrEmpty,
-  toB64,
   toBytes,
 } from "./columns.ts";
 
@@ -41,10 +40,10 @@ export const uidOf = (row: Row): Uid => {
 
 const kidBytes = 16;
 const joinKids = (kids: readonly Kid[]): Uint8Array => Buffer.concat(kids.map(toBytes));
-const splitKids = (bytes: Uint8Array): readonly Kid[] =>
+const kidsIn = (bytes: Buffer): readonly Kid[] =>
   Array.from(
     { length: bytes.length / kidBytes },
-    (_, i) => toB64(bytes.subarray(i * kidBytes, (i + 1) * kidBytes)) as Kid,
+    (_, i) => bytes.toString("base64url", i * kidBytes, (i + 1) * kidBytes) as Kid,
   );
 
 function asideOf({ candidateIds, severity, flags, indexed, actor, resourceType }: Projection): Aside {
@@ -89,23 +88,35 @@ function projectionOf(row: Row): Projection {
   };
 }
 
-/** From a row with all columns. */
+const idColumns = ["position", "stream", "alias", "leaf_hash", "kids", "fingerprint", "ownership"] as const;
+/** What `recordOf` reads. The ids come as one text: each value that SQLite hands over as bytes costs as much as reading five texts. */
+export const recordColumns = `${idColumns.map((name) => `hex(${name})`).join(" || ',' || ")} || ',' || iif(typeof(uid) = 'text', uid, hex(uid)) AS ids,
+  kind, version, action, recorded_at, is_active, action_at, tenant, namespace, entity_type, entity_id, event_type,
+  producer_service, trace_id, owner_id, ownership_id, aside, entry, body`;
+
+const bytesOf = (hex: string | undefined): Buffer => Buffer.from(hex ?? "", "hex");
+const idOf = (hex: string | undefined): B64 => bytesOf(hex).toString("base64url");
+
+/** From a row of `recordColumns`. */
 export function recordOf(row: Row): RecordRow {
+  const [position, stream, alias, leafHash, kids, fingerprint, ownership, uid = ""] = text(row, "ids").split(
+    ",",
+  );
   return {
-    rid: ridAt(blob(row, "position")),
-    uid: uidOf(row),
-    fingerprint: (row["fingerprint"] === null ? "" : b64(row, "fingerprint")) as Fingerprint,
-    stream: b64(row, "stream") as StreamId,
+    rid: ridAt(bytesOf(position)),
+    uid: (uid.startsWith("x/") ? uid : idOf(uid)) as Uid,
+    fingerprint: idOf(fingerprint) as Fingerprint,
+    stream: idOf(stream) as StreamId,
     kind: kindOf(row),
     version: integer(row, "version"),
-    alias: b64(row, "alias") as StreamAlias,
+    alias: idOf(alias) as StreamAlias,
     action: text(row, "action") as RecordRow["action"],
     recordedAtMs: integer(row, "recorded_at"),
     isActive: integer(row, "is_active") === 1,
-    ownership: row["ownership"] === null ? undefined : (b64(row, "ownership") as OwnershipKey),
-    kids: splitKids(blob(row, "kids")),
+    ownership: ownership === "" ? undefined : (idOf(ownership) as OwnershipKey),
+    kids: kidsIn(bytesOf(kids)),
     entry: text(row, "entry"),
-    leafHash: blob(row, "leaf_hash"),
+    leafHash: bytesOf(leafHash),
     body: blob(row, "body"),
     projection: projectionOf(row),
   };
