@@ -21,15 +21,16 @@ const refusals: ReadonlyMap<unknown, string> = new Map([
 
 type InsertVerdict = Extract<AppendVerdict, { at: number }> | undefined;
 
-/** Undefined: all are in. `chunkMax` bounds one insert command; the first error ends the whole. */
+/** Undefined: all are in. `chunkMax` bounds one insert command; the first error ends the whole, and so does the signal between two commands. */
 export async function insertRecords(
   records: Collection<RecordDocument>,
   rows: readonly RecordRow[],
   chunkMax: number,
+  signal: AbortSignal,
 ): Promise<InsertVerdict> {
-  const documents = rows.map(recordDocument);
-  for (let from = 0; from < documents.length; from += chunkMax) {
-    const verdict = await insertChunk(records, documents.slice(from, from + chunkMax));
+  for (let from = 0; from < rows.length; from += chunkMax) {
+    signal.throwIfAborted();
+    const verdict = await insertChunk(records, rows.slice(from, from + chunkMax).map(recordDocument));
     if (verdict !== undefined) return { ...verdict, at: verdict.at + from };
   }
   return undefined;

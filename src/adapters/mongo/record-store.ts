@@ -27,10 +27,13 @@ export function mongoRecordStore(
   const guard = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     guarded(doing, signal, "STORE_UNAVAILABLE", work);
   const append = async (batch: AppendBatch, signal: AbortSignal): Promise<AppendVerdict> => {
-    const verdict = await insertRecords(collections.records, batch.records, insertMax);
+    const verdict = await insertRecords(collections.records, batch.records, insertMax, signal);
     if (verdict !== undefined) return verdict;
-    for (const some of chunks(batch.deactivate, updateMax)) await deactivate(collections, some.map(placeOf));
-    for (const some of chunks(batch.ownerships, updateMax)) await inTurn(() => applyFacts(collections, some));
+    for (const some of chunks(batch.deactivate, updateMax, signal))
+      await deactivate(collections, some.map(placeOf));
+    for (const some of chunks(batch.ownerships, updateMax, signal))
+      await inTurn(() => applyFacts(collections, some));
+    signal.throwIfAborted();
     await insertAliases(collections, batch.aliases);
     const step = batch.account;
     if (step === undefined) return { kind: "done" };
@@ -42,7 +45,8 @@ export function mongoRecordStore(
     account: (step, signal) => guard("move a mark", signal, () => inTurn(() => account(collections, step))),
     repairActive: (streams, signal) =>
       guard("mark the active records", signal, async () => {
-        for (const some of chunks(streams, updateMax)) await repairActive(collections, readHeads, some);
+        for (const some of chunks(streams, updateMax, signal))
+          await repairActive(collections, readHeads, some);
       }),
     probe: (signal) => guard("take a write", signal, () => probe(collections)),
     find: (rids, uids, signal) => guard("look up records", signal, () => findKnown(collections, rids, uids)),
@@ -59,8 +63,12 @@ export function mongoRecordStore(
   };
 }
 
-function* chunks<T>(all: readonly T[], max: number): Generator<readonly T[]> {
-  for (let from = 0; from < all.length; from += max) yield all.slice(from, from + max);
+/** Ends between two chunks when the caller has given up: whoever took over must not find late writes. */
+function* chunks<T>(all: readonly T[], max: number, signal: AbortSignal): Generator<readonly T[]> {
+  for (let from = 0; from < all.length; from += max) {
+    signal.throwIfAborted();
+    yield all.slice(from, from + max);
+  }
 }
 
 /** Counts, because a write that changes nothing need not be made durable. */
