@@ -68,6 +68,8 @@ export type OwnershipDocument = {
   readonly producers: readonly string[];
   readonly legalBases: readonly string[];
   readonly purposes: readonly string[];
+  /** A list of names was longer than `ownershipNamesMax` and holds the first ones. */
+  readonly namesTruncated?: boolean;
   readonly retainUntilMs: number | undefined;
 };
 

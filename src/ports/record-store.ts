@@ -4,6 +4,9 @@ import type { Fingerprint, OwnershipKey, Rid, Src, StreamId, Uid } from "../core
 import type { OutcomeCounts, OutcomeKind, OutcomeRow } from "../core/outcome.ts";
 import type { Head, RecordRow } from "../core/record.ts";
 
+/** Names that each list of an ownership's document keeps; those that come later are dropped, and the document says so. */
+export const ownershipNamesMax = 1_000;
+
 /** Idempotent facts about who owns what; upserted (set on insert, min, max, add to set), only while the document is live or blocked. */
 export type OwnershipFacts = {
   readonly ownership: OwnershipKey;

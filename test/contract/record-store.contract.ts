@@ -4,7 +4,7 @@ import type { ActionType } from "../../src/core/event.ts";
 import type { OutcomeRow } from "../../src/core/outcome.ts";
 import type { RecordRow } from "../../src/core/record.ts";
 import type { AppendBatch } from "../../src/ports/record-store.ts";
-import { headKeyText } from "../../src/ports/record-store.ts";
+import { headKeyText, ownershipNamesMax } from "../../src/ports/record-store.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { bytesOf, makeScene, type Scene, secondMs, startMs } from "../support/records.ts";
 
@@ -193,6 +193,33 @@ export function recordStoreContract(name: string, open: () => Promise<Store>): v
         producers: ["billing", "crm"], legalBases: ["contract"], purposes: ["marketing", "support"],
         retainUntilMs: startMs + 5,
       }); // biome-ignore format: the document at a glance
+    });
+
+    test("R-09 a list of names keeps the first of them and says that there were more; the other facts go on", async () => {
+      const scene = makeScene();
+      const names = Array.from({ length: ownershipNamesMax }, (_, i) => `p${i}`);
+      const known = () => store.history.ownership(scene.ownership("ana"), signal);
+      await append(scene.batch({ ownerships: [scene.facts("ana", { producers: names })] }));
+      await append(scene.batch({ ownerships: [scene.facts("ana", { producers: ["p7"] })] }));
+      expect(await known()).toMatchObject({ producers: names });
+      expect((await known())?.namesTruncated ?? false).toBe(false);
+      for (const [i, more] of [["x", "y"], ["z"], names.map((name) => `${name}z`)].entries()) {
+        const lastEventAtMs = startMs + i + 1;
+        const facts = scene.facts("ana", { producers: more, purposes: [`u${i}`], lastEventAtMs });
+        await append(scene.batch({ ownerships: [facts] }));
+        expect(await known()).toMatchObject({ producers: names, namesTruncated: true, lastEventAtMs });
+      }
+      expect([...((await known())?.purposes ?? [])].sort()).toEqual(["support", "u0", "u1", "u2"]);
+    });
+
+    test("R-09 more names at once than a list keeps are cut like those that come one by one", async () => {
+      const scene = makeScene();
+      const purposes = Array.from({ length: ownershipNamesMax + 5 }, (_, i) => `u${i}`);
+      await append(scene.batch({ ownerships: [scene.facts("bob", { purposes })] }));
+      expect(await store.history.ownership(scene.ownership("bob"), signal)).toMatchObject({
+        purposes: purposes.slice(0, ownershipNamesMax),
+        namesTruncated: true,
+      });
     });
 
     test("facts find the document that its keys made first", async () => {

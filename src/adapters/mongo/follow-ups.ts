@@ -1,10 +1,8 @@
-/** What follows an insert: predecessors deactivated, owners' facts, aliases. Every part may be repeated. */
-import type { UpdateFilter } from "mongodb";
 import type { StreamId } from "../../core/ids.ts";
 import { activates } from "../../core/record.ts";
-import type { Deactivation, EntityAlias, OwnershipFacts } from "../../ports/record-store.ts";
-import { dateOf, type Key, keyOf, textOf } from "./bson-values.ts";
-import type { AliasDocument, Collections, OwnershipsDocument } from "./collections.ts";
+import type { Deactivation, EntityAlias } from "../../ports/record-store.ts";
+import { type Key, keyOf, textOf } from "./bson-values.ts";
+import type { AliasDocument, Collections } from "./collections.ts";
 import type { HeadDocument } from "./documents.ts";
 import { isOnlyTaken } from "./errors.ts";
 import type { ReadHeads } from "./look-ups.ts";
@@ -70,49 +68,6 @@ const activation = ({ stream, version }: Place) => ({
   updateOne: {
     filter: { stream, kind: "change" as const, version },
     update: { $set: { isActive: true, activeOf: stream } },
-  },
-});
-
-/**
- * An update where the document is there, else an insert of the bare document and the update again. An upsert would do it in one,
- * but its duplicate key means either a fence or a race, and the race must not lose facts.
- */
-export async function applyFacts(
-  { ownerships }: Collections,
-  facts: readonly OwnershipFacts[],
-): Promise<void> {
-  const updates = facts.map((fact) => ({
-    updateOne: { filter: { _id: fact.ownership, state: openStates }, update: factsUpdate(fact) },
-  }));
-  const { matchedCount } = await ownerships.bulkWrite(updates, { ordered: false });
-  if (matchedCount === facts.length) return;
-  const ids = facts.map((fact) => fact.ownership);
-  const found = await ownerships.find({ _id: { $in: ids } }, { projection: { _id: 1 } }).toArray();
-  const present = new Set(found.map(({ _id }) => _id));
-  const absent = facts.filter(({ ownership }) => !present.has(ownership));
-  if (absent.length === 0) return;
-  await insertAbsent(ownerships, absent.map(bareOwnership));
-  await ownerships.bulkWrite(updates, { ordered: false });
-}
-
-const bareOwnership = ({ ownership, tenant, ownershipId }: OwnershipFacts): OwnershipsDocument => ({
-  _id: ownership,
-  tenant,
-  ownershipId,
-  state: "live",
-  keys: [],
-});
-
-const factsUpdate = (facts: OwnershipFacts): UpdateFilter<OwnershipsDocument> => ({
-  $min: { firstEventAt: dateOf(facts.firstEventAtMs) },
-  $max: {
-    lastEventAt: dateOf(facts.lastEventAtMs),
-    ...(facts.retainUntilMs !== undefined && { retainUntil: dateOf(facts.retainUntilMs) }),
-  },
-  $addToSet: {
-    producers: { $each: [...facts.producers] },
-    legalBases: { $each: [...facts.legalBases] },
-    purposes: { $each: [...facts.purposes] },
   },
 });
 

@@ -9,6 +9,7 @@ import type {
   RecordSearch,
   RelatedStream,
 } from "../../ports/history-reader.ts";
+import { ownershipNamesMax } from "../../ports/record-store.ts";
 import { dateOf, keyOf, ridKey, textOf } from "./bson-values.ts";
 import type { Collections, OwnershipsDocument } from "./collections.ts";
 import { type RecordDocument, recordRow } from "./documents.ts";
@@ -109,15 +110,22 @@ async function relatedStreams(
   return [...related.values()];
 }
 
-const ownershipOf = (document: OwnershipsDocument): OwnershipDocument => ({
-  ownership: document._id as OwnershipKey,
-  tenant: document.tenant,
-  ownershipId: document.ownershipId,
-  state: document.state,
-  firstEventAtMs: document.firstEventAt?.getTime(),
-  lastEventAtMs: document.lastEventAt?.getTime(),
-  producers: document.producers ?? [],
-  legalBases: document.legalBases ?? [],
-  purposes: document.purposes ?? [],
-  retainUntilMs: document.retainUntil?.getTime(),
-});
+function ownershipOf(document: OwnershipsDocument): OwnershipDocument {
+  const { producers = [], legalBases = [], purposes = [] } = document;
+  const shown = (names: readonly string[]) => names.slice(0, ownershipNamesMax);
+  return {
+    ownership: document._id as OwnershipKey,
+    tenant: document.tenant,
+    ownershipId: document.ownershipId,
+    state: document.state,
+    firstEventAtMs: document.firstEventAt?.getTime(),
+    lastEventAtMs: document.lastEventAt?.getTime(),
+    producers: shown(producers),
+    legalBases: shown(legalBases),
+    purposes: shown(purposes),
+    ...([producers, legalBases, purposes].some((names) => names.length > ownershipNamesMax) && {
+      namesTruncated: true,
+    }),
+    retainUntilMs: document.retainUntil?.getTime(),
+  };
+}

@@ -6,7 +6,8 @@ import { insertRecords } from "./append.ts";
 import type { Collections } from "./collections.ts";
 import { head } from "./documents.ts";
 import { guarded, isDuplicateKey } from "./errors.ts";
-import { applyFacts, deactivate, insertAliases, placeOf, repairActive } from "./follow-ups.ts";
+import { applyFacts } from "./facts.ts";
+import { deactivate, insertAliases, placeOf, repairActive } from "./follow-ups.ts";
 import { findKnown, type ReadHeads } from "./look-ups.ts";
 import type { TakeTurns } from "./turns.ts";
 

@@ -2,7 +2,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import type { OwnershipKey } from "../../core/ids.ts";
 import type { OwnershipDocument, OwnershipListing } from "../../ports/history-reader.ts";
-import type { OwnershipFacts } from "../../ports/record-store.ts";
+import { type OwnershipFacts, ownershipNamesMax } from "../../ports/record-store.ts";
 import { optionalInteger, optionalText, type Row, text } from "./columns.ts";
 
 const columns =
@@ -10,7 +10,12 @@ const columns =
 
 const list = (row: Row, column: string): readonly string[] => JSON.parse(text(row, column));
 
-const documentOf = (row: Row): OwnershipDocument => ({
+/** One name above what readers are shown is kept: it tells that there were more. */
+const namesKept = ownershipNamesMax + 1;
+
+type Stored = Omit<OwnershipDocument, "namesTruncated">;
+
+const storedOf = (row: Row): Stored => ({
   ownership: text(row, "id") as OwnershipKey,
   tenant: text(row, "tenant"),
   ownershipId: optionalText(row, "ownership_id"),
@@ -23,8 +28,22 @@ const documentOf = (row: Row): OwnershipDocument => ({
   retainUntilMs: optionalInteger(row, "retain_until"),
 });
 
+function documentOf(row: Row): OwnershipDocument {
+  const stored = storedOf(row);
+  const { producers, legalBases, purposes } = stored;
+  if ([producers, legalBases, purposes].every((names) => names.length < namesKept)) return stored;
+  const shown = (names: readonly string[]) => names.slice(0, ownershipNamesMax);
+  return {
+    ...stored,
+    producers: shown(producers),
+    legalBases: shown(legalBases),
+    purposes: shown(purposes),
+    namesTruncated: true,
+  };
+}
+
 const union = (a: readonly string[], b: readonly string[]): string =>
-  JSON.stringify([...new Set([...a, ...b])]);
+  JSON.stringify([...new Set([...a, ...b])].slice(0, namesKept));
 
 /** Folds facts into their document; one that is fenced or erased stays as it is. Within a transaction. */
 export function openFacts(db: DatabaseSync): (facts: OwnershipFacts) => void {
@@ -35,7 +54,7 @@ export function openFacts(db: DatabaseSync): (facts: OwnershipFacts) => void {
   );
   return (facts) => {
     const row = read.get(facts.ownership);
-    const before = row && documentOf(row);
+    const before = row && storedOf(row);
     if (before?.state === "fenced" || before?.state === "erased") return;
     const folded = [
       Math.min(before?.firstEventAtMs ?? facts.firstEventAtMs, facts.firstEventAtMs),
