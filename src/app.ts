@@ -221,7 +221,6 @@ async function openKafka(
 
 const queryDeps = (intake: IntakeDeps, store: Store): QueryDeps => ({
   history: store.history,
-  heads: store.records.heads,
   keys: intake.dataKeys,
   lookup: intake.lookup,
   catalogue: intake.catalogue,

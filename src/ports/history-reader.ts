@@ -2,6 +2,7 @@
 import type { StreamKind } from "../core/event.ts";
 import type { OwnershipKey, Rid, StreamId, Uid } from "../core/ids.ts";
 import type { RecordRow } from "../core/record.ts";
+import type { HeadKey } from "./record-store.ts";
 
 /** Fields a search may name, and the form of their values: text, ms since the epoch, boolean. */
 export const searchFields = {
@@ -85,6 +86,8 @@ export type HistoryReader = {
   byRid(rid: Rid, signal: AbortSignal): Promise<RecordRow | undefined>;
   byUid(uid: Uid, signal: AbortSignal): Promise<RecordRow | undefined>;
   versions(range: VersionRange, signal: AbortSignal): Promise<readonly RecordRow[]>;
+  /** Highest versions by `headKeyText`; streams without a record are absent. */
+  headVersions(keys: readonly HeadKey[], signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
   asOf(stream: StreamId, kind: StreamKind, bound: AsOf, signal: AbortSignal): Promise<RecordRow | undefined>;
   search(search: RecordSearch, signal: AbortSignal): Promise<readonly RecordRow[]>;
   /** Other streams that share a candidate id with this one, tenant and entity type being equal. */

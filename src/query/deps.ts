@@ -4,7 +4,6 @@ import { LastroError } from "../core/errors.ts";
 import type { StreamId } from "../core/ids.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { HistoryReader } from "../ports/history-reader.ts";
-import type { RecordStore } from "../ports/record-store.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
 
@@ -13,7 +12,6 @@ export type Caller = { readonly id: string };
 
 export type QueryDeps = {
   readonly history: HistoryReader;
-  readonly heads: RecordStore["heads"];
   readonly keys: Pick<DataKeys, "forOpening">;
   readonly lookup: LookupKey;
   readonly catalogue: Catalogue;

@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { LastroError } from "../core/errors.ts";
 import type { Kid } from "../core/ids.ts";
 import { parseRecordEntry, type RecordEntry } from "../core/leaf.ts";
-import { activates, type Head, type RecordRow } from "../core/record.ts";
+import { activates, type RecordRow } from "../core/record.ts";
 import { type HeadKey, headKeyText } from "../ports/record-store.ts";
 import { type KeyOf, type OpenedBody, openBody, partsAgree } from "../privacy/open-body.ts";
 import { alteredFields, type Hashes, rememberedHashes } from "./compare-columns.ts";
@@ -27,7 +27,7 @@ export async function viewRecords(
     if (kind === "change") changes.set(headKeyText({ stream, kind }), { stream, kind });
   const [keys, heads] = await Promise.all([
     kids.length === 0 ? new Map<Kid, Uint8Array | "destroyed">() : deps.keys.forOpening(kids, signal),
-    changes.size === 0 ? new Map<string, Head>() : deps.heads([...changes.values()], signal),
+    changes.size === 0 ? new Map<string, number>() : deps.history.headVersions([...changes.values()], signal),
   ]);
   const hashes = rememberedHashes(deps.lookup);
   return rows.map((row, i) => {
@@ -71,14 +71,17 @@ function contentOfBody(
 function viewOf(
   row: RecordRow,
   entry: RecordEntry,
-  heads: ReadonlyMap<string, Head>,
+  heads: ReadonlyMap<string, number>,
   keyOf: KeyOf,
   hashes: Hashes,
 ): RecordView {
   const body = opened(row, entry, keyOf);
   const content = contentOfBody(body);
-  const head = heads.get(headKeyText(row));
-  const isHead = head !== undefined && head.version === entry.version && head.alias === entry.alias;
+  const told = "event" in content ? content : undefined;
+  const altered = alteredFields(row, entry, told, hashes);
+  // The head is looked up by the column: that it is this record's stream, the sealed entity says, or the alias where that was erased.
+  const ofStream = told?.entityId === undefined ? row.alias === entry.alias : !altered.includes("stream");
+  const isHead = ofStream && heads.get(headKeyText(row)) === entry.version;
   return {
     ...entry,
     entry: row.entry,
@@ -89,7 +92,7 @@ function viewOf(
     check: {
       leafHashMatches: hash("sha256", `\0${row.entry}`, "hex") === Buffer.from(row.leafHash).toString("hex"),
       bodyMatches: body !== undefined,
-      alteredFields: alteredFields(row, entry, "event" in content ? content : undefined, hashes),
+      alteredFields: altered,
     },
   };
 }

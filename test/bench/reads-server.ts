@@ -40,7 +40,6 @@ async function startLastro(): Promise<string> {
   const intake = await intakeOver(store, { ringPath, create: false, now });
   const query = {
     history: store.history,
-    heads: store.records.heads,
     keys: intake.dataKeys,
     lookup: intake.lookup,
     catalogue: intake.catalogue,

@@ -10,6 +10,7 @@ import type {
   SearchOrder,
   SearchValue,
 } from "../../src/ports/history-reader.ts";
+import { headKeyText } from "../../src/ports/record-store.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { makeScene, type Scene, startMs } from "../support/records.ts";
 
@@ -155,6 +156,28 @@ export function historyReaderContract(name: string, open: () => Promise<Store>):
       expect(await read({ ...range, stream: scene.stream("none") }, signal)).toEqual([]);
     });
 
+    test("R-10 the highest version of each stream asked for; a stream without a record is absent", async () => {
+      const scene = makeScene();
+      await save(scene, [
+        ...[0, 1, 2].map((offset) => scene.record({ offset })),
+        scene.record({ offset: 3, version: 7, kind: "activity" }),
+      ]);
+      const [stream, none] = [scene.stream("e1"), scene.stream("none")];
+      const found = await store.history.headVersions(
+        [
+          { stream, kind: "change" },
+          { stream, kind: "activity" },
+          { stream: none, kind: "change" },
+        ],
+        signal,
+      );
+      expect(Object.fromEntries(found)).toEqual({
+        [headKeyText({ stream, kind: "change" })]: 3,
+        [headKeyText({ stream, kind: "activity" })]: 7,
+      });
+      expect((await store.history.headVersions([], signal)).size).toBe(0);
+    });
+
     test("R-10 as of a version, of our time, of the producer's time, or the head", async () => {
       const scene = makeScene();
       const actionTimes = [10, 40, 20, 30];
@@ -282,6 +305,7 @@ function searchContract(
         () => history.byRid(scene.rid(0), ended),
         () => history.byUid(scene.uid("0"), ended),
         () => history.versions({ stream, kind: "change", from: 1, to: undefined, order: "asc", limit: 1 }, ended),
+        () => history.headVersions([{ stream, kind: "change" }], ended),
         () => history.asOf(stream, "change", undefined, ended),
         () => history.search({ conditions: [], order, after: undefined, limit: 1 }, ended),
         () => history.relatedStreams(stream, 1, ended),

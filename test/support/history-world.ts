@@ -87,7 +87,6 @@ export async function openHistoryWorld(catalogue: Catalogue = emptyCatalogue): P
   const lookup = lookupKey(randomBytes(32));
   const deps: QueryDeps = {
     history: store.history,
-    heads: store.records.heads,
     keys,
     lookup,
     catalogue,

@@ -14,11 +14,16 @@ import { dateOf, keyOf, ridKey, textOf } from "./bson-values.ts";
 import type { Collections, OwnershipsDocument } from "./collections.ts";
 import { type RecordDocument, recordRow } from "./documents.ts";
 import { guarded } from "./errors.ts";
+import type { ReadHeads } from "./look-ups.ts";
 import { searchFilter, searchSort } from "./search-filter.ts";
 
 type ReadOptions = { readonly maxTimeMS: number; readonly signal: AbortSignal };
 
-export function mongoHistoryReader(collections: Collections, queryMaxMs: number): HistoryReader {
+export function mongoHistoryReader(
+  collections: Collections,
+  queryMaxMs: number,
+  readHeads: ReadHeads,
+): HistoryReader {
   const { records, ownerships } = collections;
   const guard = <T>(
     doing: string,
@@ -44,6 +49,11 @@ export function mongoHistoryReader(collections: Collections, queryMaxMs: number)
         rows({ stream: keyOf(stream), kind, version }, sort, limit, options),
       );
     },
+    headVersions: (keys, signal) =>
+      guard("read heads", signal, async () => {
+        const heads = await readHeads(collections, keys);
+        return new Map([...heads].map(([key, { version }]) => [key, version]));
+      }),
     asOf: (stream, kind, bound, signal) =>
       guard("read a version", signal, (options) =>
         one({ stream: keyOf(stream), kind, ...boundFilter(bound) }, options),

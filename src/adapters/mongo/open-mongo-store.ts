@@ -42,7 +42,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     : { inTurn: atomicUpdates, readHeads: eachHead, insertMax, updateMax };
   return {
     records: mongoRecordStore(collections, manners),
-    history: mongoHistoryReader(collections, options.queryMaxMs ?? queryMaxMs),
+    history: mongoHistoryReader(collections, options.queryMaxMs ?? queryMaxMs, manners.readHeads),
     keys: mongoKeyStore(collections, manners.inTurn),
     state: mongoStoreState(collections, manners.inTurn),
     description: server.description,

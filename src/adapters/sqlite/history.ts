@@ -5,6 +5,7 @@ import type { StreamKind } from "../../core/event.ts";
 import type { StreamId } from "../../core/ids.ts";
 import type { RecordRow } from "../../core/record.ts";
 import type { AsOf, HistoryReader, RelatedStream, VersionRange } from "../../ports/history-reader.ts";
+import { type HeadKey, headKeyText } from "../../ports/record-store.ts";
 import { b64, integer, positionOf, type Row, text, toBytes } from "./columns.ts";
 import { assertInTime, readCall } from "./faults.ts";
 import { openOwnerships } from "./ownerships.ts";
@@ -24,6 +25,19 @@ function openVersions(db: DatabaseSync) {
   return ({ stream, kind, from, to = Number.MAX_SAFE_INTEGER, order, limit }: VersionRange) => {
     const statement = order === "asc" ? ascending : descending;
     return statement.all(toBytes(stream), kindCode(kind), from, to, limit).map(recordOf);
+  };
+}
+
+/** Answered by the index alone. */
+function openHeadVersions(db: DatabaseSync) {
+  const head = db.prepare("SELECT max(version) AS version FROM records WHERE stream = ? AND kind = ?");
+  return (keys: readonly HeadKey[]): ReadonlyMap<string, number> => {
+    const versions = new Map<string, number>();
+    for (const key of keys) {
+      const version = head.get(toBytes(key.stream), kindCode(key.kind))?.["version"];
+      if (typeof version === "number") versions.set(headKeyText(key), version);
+    }
+    return versions;
   };
 }
 
@@ -76,6 +90,7 @@ export function openHistory(db: DatabaseSync): HistoryReader {
   const byPosition = db.prepare(`SELECT ${recordColumns} FROM records WHERE position = ?`);
   const byUid = db.prepare(`SELECT ${recordColumns} FROM records WHERE uid = ?`);
   const versions = openVersions(db);
+  const headVersions = openHeadVersions(db);
   const asOf = openAsOf(db);
   const search = openSearch(db);
   const related = openRelated(db);
@@ -88,6 +103,7 @@ export function openHistory(db: DatabaseSync): HistoryReader {
       }),
     byUid: (uid, signal) => readCall(signal, () => recordOrNone(byUid.get(uidValue(uid)))),
     versions: (range, signal) => readCall(signal, () => versions(range)),
+    headVersions: (keys, signal) => readCall(signal, () => headVersions(keys)),
     asOf: (stream, kind, bound, signal) => readCall(signal, () => asOf(stream, kind, bound, signal)),
     search: (question, signal) => readCall(signal, () => search(question, signal)),
     relatedStreams: (stream, limit, signal) => readCall(signal, () => related(stream, limit)),
