@@ -8,6 +8,8 @@ import { answersAsKafka, answersAsRedis } from "./probes.mjs";
 import { isFree, resolveKafka, resolveRedis, resolveStore } from "./resolve.mjs";
 import { startKafka, startRedis } from "./servers.mjs";
 
+/** A young generation that intake's garbage fits into; Node's own default holds 100 MB more and is no faster. */
+const nodeFlags = ["--max-semi-space-size=8"];
 const serviceStopMsMax = 10_000;
 const signals = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 const log = speaker();
@@ -31,7 +33,7 @@ const serviceEnv = (env) =>
  * @param {string} node @param {Record<string, string>} env @param {(pid: number) => void} spawned @returns {Promise<number>}
  */
 async function runService(node, env, spawned) {
-  const service = spawn(node, [join(root, "src", "main.ts"), ...process.argv.slice(2)], {
+  const service = spawn(node, [...nodeFlags, join(root, "src", "main.ts"), ...process.argv.slice(2)], {
     cwd: root,
     detached: true,
     stdio: ["ignore", "inherit", "inherit"],

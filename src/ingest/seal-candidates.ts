@@ -27,41 +27,50 @@ export async function sealCandidates(
 ): Promise<readonly { readonly candidate: Candidate; readonly rejection: Rejection }[]> {
   const open = candidates.filter((candidate) => !sealed.has(candidate.rid));
   if (open.length === 0) return [];
-  const nowMs = deps.now();
   const needs = new Map<string, KeyNeed>();
-  for (const candidate of open) {
-    for (const need of needsOf(candidate, nowMs)) needs.set(keyRefText(need), need);
-  }
+  const needsOf = keyNeeds(deps.now());
+  const wanted = open.map((candidate) => {
+    const [owner, actor] = needsOf(candidate).map((need) => {
+      const text = keyRefText(need);
+      needs.set(text, need);
+      return text;
+    });
+    return { candidate, owner, actor };
+  });
   const keys = await deps.dataKeys.forSealing([...needs.values()], control.signal);
   const failed: { candidate: Candidate; rejection: Rejection }[] = [];
   const pace = paceOf(control);
-  for (const candidate of open) {
+  for (const { candidate, owner = "", actor = "" } of wanted) {
     await pace(candidate.event.value);
-    const result = withPureRetries(deps, () => sealOne(deps, candidate, nowMs, keys));
+    const result = withPureRetries(deps, () => sealOne(deps, candidate, keys.get(owner), keys.get(actor)));
     if ("reason" in result) failed.push({ candidate, rejection: result });
     else sealed.set(candidate.rid, result);
   }
   return failed;
 }
 
-const ownerNeed = ({ envelope, ownership }: Candidate): KeyNeed =>
-  ownership === undefined
-    ? producerKeyNeed(envelope.tenant, envelope.producerService)
-    : subjectKeyNeed(envelope.tenant, ownership, envelope.ownershipId);
-
-/** Events without identifiers of an actor to cut out need no actor's key. */
-const needsOf = (candidate: Candidate, nowMs: number): readonly KeyNeed[] =>
-  candidate.envelope.cuts.length === 0
-    ? [ownerNeed(candidate)]
-    : [ownerNeed(candidate), actorKeyNeed(candidate.envelope.tenant, nowMs)];
+/** The owner's key, and the actor's where there are identifiers of an actor to cut out. A batch has few tenants, so theirs is made once. */
+function keyNeeds(nowMs: number): (candidate: Candidate) => readonly KeyNeed[] {
+  const actors = new Map<string, KeyNeed>();
+  return ({ envelope, ownership }) => {
+    const { tenant, producerService, ownershipId, cuts } = envelope;
+    const owner =
+      ownership === undefined
+        ? producerKeyNeed(tenant, producerService)
+        : subjectKeyNeed(tenant, ownership, ownershipId);
+    if (cuts.length === 0) return [owner];
+    const actor = actors.get(tenant) ?? actorKeyNeed(tenant, nowMs);
+    actors.set(tenant, actor);
+    return [owner, actor];
+  };
+}
 
 function sealOne(
   deps: IntakeDeps,
   candidate: Candidate,
-  nowMs: number,
-  keys: ReadonlyMap<string, DataKey>,
+  owner: DataKey | undefined,
+  actor: DataKey | undefined,
 ): SealedBody {
-  const [owner, actor] = needsOf(candidate, nowMs).map((need) => keys.get(keyRefText(need)));
   if (owner === undefined) throw new Error("a data key that was asked for is not there");
   return sealEvent(
     {

@@ -43,16 +43,20 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
   const [grpcPort, httpPort] = [await freePort(), await freePort()];
   const grpcAddress = `127.0.0.1:${grpcPort}`;
   const httpAddress = `127.0.0.1:${httpPort}`;
-  const child = spawn(process.execPath, ["--disable-warning=ExperimentalWarning", entry], {
-    env: {
-      PATH: process.env["PATH"] ?? "",
-      LASTRO_GRPC_ADDRESS: grpcAddress,
-      LASTRO_HTTP_ADDRESS: httpAddress,
-      ...options.env,
-      ...(options.dieAt && { LASTRO_TEST_DIE_AT: dieAtText(options.dieAt) }),
+  const child = spawn(
+    process.execPath,
+    ["--max-semi-space-size=8", "--disable-warning=ExperimentalWarning", entry],
+    {
+      env: {
+        PATH: process.env["PATH"] ?? "",
+        LASTRO_GRPC_ADDRESS: grpcAddress,
+        LASTRO_HTTP_ADDRESS: httpAddress,
+        ...options.env,
+        ...(options.dieAt && { LASTRO_TEST_DIE_AT: dieAtText(options.dieAt) }),
+      },
+      stdio: ["ignore", "pipe", "pipe"],
     },
-    stdio: ["ignore", "pipe", "pipe"],
-  });
+  );
   let printed = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
