@@ -21,7 +21,7 @@ const refused = (env: Record<string, string>, readFile = noFiles as (path: strin
 describe("configuration", () => {
   test("an empty environment gives a service for one machine, on loopback alone", () => {
     const config = accepted({ PATH: "/bin", OTEL_SERVICE_NAME: "other" });
-    expect(config.store).toEqual({ kind: "sqlite", path: "data/lastro.db", cacheBytes: 134_217_728 });
+    expect(config.store).toEqual({ kind: "sqlite", path: "data/lastro.db", cacheBytes: 67_108_864 });
     expect(config.keys.ringFile).toBe("data/keys/keyring.json");
     expect(config.grpc.address).toEqual({ host: "127.0.0.1", port: 50_051 });
     expect(config.http.address).toEqual({ host: "127.0.0.1", port: 8_080 });
@@ -96,7 +96,7 @@ describe("configuration", () => {
     const shown = describeConfig(config);
     expect(shown).toContain("LASTRO_REDIS_URL=redis://cache:6379  (environment)");
     expect(shown).not.toContain("hunter2");
-    expect(shown).toContain("LASTRO_BATCH_SIZE_MAX=1000  (default)");
+    expect(shown).toContain("LASTRO_BATCH_SIZE_MAX=4000  (default)");
   });
 
   test("a fault never repeats the value, which may be a secret put in the wrong place", () => {
