@@ -21,7 +21,7 @@ const backlogEvents = number("BACKLOG_EVENTS", 0);
 const steadyMinutes = number("STEADY_MINUTES", 0);
 const naiveEvents = { auto: Math.min(events, 20_000), each: Math.min(events, 2_000) };
 /** LASTRO_BATCH_SIZE_MAX as it ships. */
-const batchSize = 1_000;
+const batchSize = 4_000;
 const childMsMax = 600_000;
 
 type Rate = { readonly perSecond: number; readonly cpuUs: number };
