@@ -111,6 +111,9 @@ export const collectionsOf = (db: Db): Collections => ({
   turns: db.collection("turns"),
 });
 
+/** Passed to every read, so that the server ends it too: the signal alone ends only the wait. */
+export type ReadOptions = { readonly maxTimeMS: number; readonly signal: AbortSignal };
+
 export type IndexPlan = {
   readonly collection: keyof Collections;
   readonly name: string;

@@ -11,13 +11,11 @@ import type {
 } from "../../ports/history-reader.ts";
 import { ownershipNamesMax } from "../../ports/record-store.ts";
 import { dateOf, keyOf, ridKey, textOf } from "./bson-values.ts";
-import type { Collections, OwnershipsDocument } from "./collections.ts";
+import type { Collections, OwnershipsDocument, ReadOptions } from "./collections.ts";
 import { type RecordDocument, recordRow } from "./documents.ts";
 import { guarded } from "./errors.ts";
 import type { ReadHeads } from "./look-ups.ts";
 import { searchFilter, searchSort } from "./search-filter.ts";
-
-type ReadOptions = { readonly maxTimeMS: number; readonly signal: AbortSignal };
 
 export function mongoHistoryReader(
   collections: Collections,
@@ -50,8 +48,8 @@ export function mongoHistoryReader(
       );
     },
     headVersions: (keys, signal) =>
-      guard("read heads", signal, async () => {
-        const heads = await readHeads(collections, keys);
+      guard("read heads", signal, async (options) => {
+        const heads = await readHeads(collections, keys, options);
         return new Map([...heads].map(([key, { version }]) => [key, version]));
       }),
     asOf: (stream, kind, bound, signal) =>

@@ -3,13 +3,16 @@ import type { AppendBatch, AppendVerdict, RecordStore } from "../../ports/record
 import { countOutcomes, readMark, readOutcomes, readSources } from "./accounted.ts";
 import { account } from "./accounting.ts";
 import { insertRecords } from "./append.ts";
-import type { Collections } from "./collections.ts";
+import type { Collections, ReadOptions } from "./collections.ts";
 import { head } from "./documents.ts";
 import { guarded, isDuplicateKey } from "./errors.ts";
 import { applyFacts } from "./facts.ts";
 import { deactivate, insertAliases, placeOf, repairActive } from "./follow-ups.ts";
 import { findKnown, type ReadHeads } from "./look-ups.ts";
 import type { TakeTurns } from "./turns.ts";
+
+/** The longest a read may take on the server: less than the socket's timeout. */
+const readMaxMs = 20_000;
 
 /** What differs between servers. */
 export type Manners = {
@@ -27,6 +30,11 @@ export function mongoRecordStore(
 ): RecordStore {
   const guard = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     guarded(doing, signal, "STORE_UNAVAILABLE", work);
+  const reading = <T>(
+    doing: string,
+    signal: AbortSignal,
+    work: (options: ReadOptions) => Promise<T>,
+  ): Promise<T> => guard(doing, signal, () => work({ maxTimeMS: readMaxMs, signal }));
   const append = async (batch: AppendBatch, signal: AbortSignal): Promise<AppendVerdict> => {
     const verdict = await insertRecords(collections.records, batch.records, insertMax, signal);
     if (verdict !== undefined) return verdict;
@@ -50,17 +58,19 @@ export function mongoRecordStore(
           await repairActive(collections, readHeads, some);
       }),
     probe: (signal) => guard("take a write", signal, () => probe(collections)),
-    find: (rids, uids, signal) => guard("look up records", signal, () => findKnown(collections, rids, uids)),
+    find: (rids, uids, signal) =>
+      reading("look up records", signal, (options) => findKnown(collections, rids, uids, options)),
     heads: (keys, signal) =>
-      guard("look up heads", signal, async () => {
-        const found = await readHeads(collections, keys);
+      reading("look up heads", signal, async (options) => {
+        const found = await readHeads(collections, keys, options);
         return new Map([...found].map(([text, document]) => [text, head(document)]));
       }),
-    mark: (src, signal) => guard("read a mark", signal, () => readMark(collections, src)),
-    sources: (signal) => guard("read the marks", signal, () => readSources(collections)),
+    mark: (src, signal) => reading("read a mark", signal, (options) => readMark(collections, src, options)),
+    sources: (signal) => reading("read the marks", signal, (options) => readSources(collections, options)),
     counts: (src, from, to, signal) =>
-      guard("count outcomes", signal, () => countOutcomes(collections, src, from, to)),
-    outcomes: (query, signal) => guard("read outcomes", signal, () => readOutcomes(collections, query)),
+      reading("count outcomes", signal, (options) => countOutcomes(collections, src, from, to, options)),
+    outcomes: (query, signal) =>
+      reading("read outcomes", signal, (options) => readOutcomes(collections, query, options)),
   };
 }
 

@@ -8,6 +8,7 @@ import { openMongoStore } from "../../../src/adapters/mongo/open-mongo-store.ts"
 import { makeScene, type Scene } from "../../support/records.ts";
 import { dropDatabase, freshMongoUrl } from "./fresh.ts";
 
+const options = { maxTimeMS: 10_000, signal: new AbortController().signal };
 let client: MongoClient;
 let url: string;
 let collections: Collections;
@@ -42,8 +43,9 @@ const crash = () => beforeMark(() => Promise.reject(new Error("crash")));
 const all = (scene: Scene) => ({
   src: scene.src, from: 0, to: 1_000, kinds: ["duplicate", "conflict", "rejected", "gap"], limit: 100,
 }) as const; // biome-ignore format: a query
-const rowsOf = (scene: Scene) => readOutcomes(collections, all(scene));
-const countsOf = async (scene: Scene) => (await countOutcomes(collections, scene.src, 0, 1_000)).counts;
+const rowsOf = (scene: Scene) => readOutcomes(collections, all(scene), options);
+const countsOf = async (scene: Scene) =>
+  (await countOutcomes(collections, scene.src, 0, 1_000, options)).counts;
 
 describe("accounting that is cut short or overtaken", () => {
   for (const begun of [true, false]) {
@@ -67,7 +69,7 @@ describe("accounting that is cut short or overtaken", () => {
       const from = begun ? 10 : 0;
       const zombie = beforeMark(() => account(collections, scene.step(from, 20)));
       expect(await account(zombie, scene.step(from, 60, [scene.gap(10, 60)]))).toBe("mark_lost");
-      expect(await readMark(collections, scene.src)).toBe(20);
+      expect(await readMark(collections, scene.src, options)).toBe(20);
       await account(collections, scene.step(20, 60));
       await account(collections, scene.step(60, 61));
       expect(await rowsOf(scene)).toEqual(begun ? [scene.duplicate(4)] : []);
@@ -94,7 +96,7 @@ describe("accounting that is cut short or overtaken", () => {
     expect(parts.map(({ from, to }) => [from, to])).toEqual([[0, 2], [2, 3], [3, 8], [8, 9], [9, 12]]);
     expect(parts.flatMap(({ outcomes }) => outcomes)).toEqual(rows);
     expect(await account(collections, scene.step(0, 12, rows), bytesMax)).toBe("done");
-    expect(await readMark(collections, scene.src)).toBe(12);
+    expect(await readMark(collections, scene.src, options)).toBe(12);
     expect(await rowsOf(scene)).toEqual(rows);
     expect(await countsOf(scene)).toEqual({ stored: 6, duplicate: 1, conflict: 0, rejected: 3, gap: 2 });
   }); // biome-ignore format: tables
