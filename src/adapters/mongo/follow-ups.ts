@@ -1,3 +1,4 @@
+/** What records entail in MongoDB: predecessors deactivated, other ids of an entity, active flags set right. All of it may be repeated. */
 import type { StreamId } from "../../core/ids.ts";
 import { activates } from "../../core/record.ts";
 import type { Deactivation, EntityAlias } from "../../ports/record-store.ts";
