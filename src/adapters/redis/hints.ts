@@ -59,7 +59,9 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
 
   function noteUp(up: boolean, why: string): void {
     if (wasUp === up) return;
+    const isFirst = wasUp === undefined;
     wasUp = up;
+    if (up && isFirst) return;
     if (up) log.info("hints_up", "Redis answers: duplicates are known beforehand again");
     else
       log.warn(

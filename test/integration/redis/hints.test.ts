@@ -78,6 +78,7 @@ describe("hints over a Redis in trouble", () => {
     const uids = someUids(3);
     await hints.remember(uids, signal);
     expect(await hints.known(uids, signal)).toEqual(new Set(uids));
+    expect(lines).toEqual([]);
     await server.stop();
     await until(async () => (await hints.known(uids, signal)) === "unavailable" && !hints.isConnected());
     await hints.remember(uids, signal);
