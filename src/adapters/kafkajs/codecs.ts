@@ -1,4 +1,5 @@
-/** Kafka's codecs for kafkajs, which has gzip only and that unbounded. Decompression is bounded (lz4, whose library has no limit, by its ratio of 255); bytes that do not decompress throw, which stops their partition. */
+/** Kafka's codecs for kafkajs, which has gzip only and that unbounded. Decompression is bounded, per batch and per fetch (lz4, whose library has no limit, once it is done); bytes that do not decompress throw, which stops their partition. */
+import { AsyncLocalStorage } from "node:async_hooks";
 import { promisify } from "node:util";
 import { gunzip, gzip, zstdCompress, zstdDecompress } from "node:zlib";
 import kafkajs from "kafkajs";
@@ -7,6 +8,14 @@ import snappy from "snappy";
 
 /** A batch that unpacks to more than this is corrupt or hostile: producers are held to 4 MiB packed. */
 export const batchUnpackedBytesMax = 128 * 1024 * 1024;
+/** kafkajs holds a whole fetch unpacked. What goes beyond this is left to the next fetch; one batch by itself may be larger. */
+export const fetchUnpackedBytesMax = 64 * 1024 * 1024;
+
+export type Unpacked = { bytes: number };
+const fetching = new AsyncLocalStorage<Unpacked>();
+/** Counts in `unpacked` what the codecs unpack in the course of `fetch`. */
+export const countUnpacked = <T>(unpacked: Unpacked, fetch: () => Promise<T>): Promise<T> =>
+  fetching.run(unpacked, fetch);
 
 const packGzip = promisify(gzip);
 const unpackGzip = promisify(gunzip);
@@ -17,17 +26,16 @@ const xerialMagic = Buffer.from([0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0x00]
 const xerialHeaderBytes = xerialMagic.length + 8;
 
 /** Java producers wrap snappy blocks in xerial's framing (magic, two versions, then length-prefixed blocks); librdkafka and others send one raw block. */
-export async function unpackSnappy(packed: Buffer): Promise<Buffer> {
-  if (!packed.subarray(0, xerialMagic.length).equals(xerialMagic)) return unpackSnappyBlock(packed);
+export async function unpackSnappy(packed: Buffer, bytesMax = batchUnpackedBytesMax): Promise<Buffer> {
+  if (!packed.subarray(0, xerialMagic.length).equals(xerialMagic)) return unpackSnappyBlock(packed, bytesMax);
   const blocks: Buffer[] = [];
   let total = 0;
   for (let at = xerialHeaderBytes; at < packed.length; ) {
     const length = packed.readUInt32BE(at);
     const end = at + 4 + length;
     if (end > packed.length) throw new Error("a snappy block is cut off");
-    const block = await unpackSnappyBlock(packed.subarray(at + 4, end));
+    const block = await unpackSnappyBlock(packed.subarray(at + 4, end), bytesMax - total);
     total += block.length;
-    if (total > batchUnpackedBytesMax) throw new Error("a snappy batch unpacks to too much");
     blocks.push(block);
     at = end;
   }
@@ -35,16 +43,45 @@ export async function unpackSnappy(packed: Buffer): Promise<Buffer> {
 }
 
 /** A raw block begins with its unpacked length as a varint: look before memory is taken. */
-async function unpackSnappyBlock(block: Buffer): Promise<Buffer> {
+async function unpackSnappyBlock(block: Buffer, bytesMax: number): Promise<Buffer> {
   let length = 0;
   for (let at = 0, scale = 1; at < 5; at += 1, scale *= 128) {
     const byte = block.readUInt8(at);
     length += (byte & 0x7f) * scale;
     if (byte < 0x80) break;
   }
-  if (length > batchUnpackedBytesMax) throw new Error("a snappy block unpacks to too much");
+  if (length > bytesMax) throw new Error("a snappy block unpacks to too much");
   return Buffer.from(await snappy.uncompress(block, { asBuffer: true }));
 }
+
+async function unpackLz4(packed: Buffer, bytesMax: number): Promise<Buffer> {
+  const unpacked = await decompressFrame(packed);
+  if (unpacked.length > bytesMax) throw new Error("an lz4 batch unpacks to too much");
+  return unpacked;
+}
+
+/** kafkajs takes this error for the cut-off end of a fetch: it delivers the batches before and fetches from here again. */
+const leaveToNextFetch = (): Error =>
+  Object.assign(new Error("the fetch unpacks to more than is held at once"), {
+    name: "KafkaJSPartialMessageError",
+  });
+
+/** A later batch that is corrupt rather than large is left, too: at the start of its own fetch it shows what it is. */
+const counted =
+  (unpack: (packed: Buffer, bytesMax: number) => Promise<Buffer>) =>
+  async (packed: Buffer): Promise<Buffer> => {
+    const sum = fetching.getStore() ?? { bytes: 0 };
+    const isFirst = sum.bytes === 0;
+    const bytesMax = isFirst ? batchUnpackedBytesMax : fetchUnpackedBytesMax - sum.bytes;
+    if (bytesMax <= 0) throw leaveToNextFetch();
+    try {
+      const unpacked = await unpack(packed, bytesMax);
+      sum.bytes += unpacked.length;
+      return unpacked;
+    } catch (error) {
+      throw isFirst ? error : leaveToNextFetch();
+    }
+  };
 
 type Encoder = { readonly buffer: Buffer };
 
@@ -52,18 +89,18 @@ export function registerCodecs(): void {
   const { CompressionCodecs, CompressionTypes } = kafkajs;
   CompressionCodecs[CompressionTypes.GZIP] = () => ({
     compress: (encoder: Encoder) => packGzip(encoder.buffer),
-    decompress: (packed: Buffer) => unpackGzip(packed, { maxOutputLength: batchUnpackedBytesMax }),
+    decompress: counted((packed, maxOutputLength) => unpackGzip(packed, { maxOutputLength })),
   });
   CompressionCodecs[CompressionTypes.Snappy] = () => ({
     compress: (encoder: Encoder) => snappy.compress(encoder.buffer),
-    decompress: unpackSnappy,
+    decompress: counted(unpackSnappy),
   });
   CompressionCodecs[CompressionTypes.LZ4] = () => ({
     compress: (encoder: Encoder) => compressFrame(encoder.buffer),
-    decompress: (packed: Buffer) => decompressFrame(packed),
+    decompress: counted(unpackLz4),
   });
   CompressionCodecs[CompressionTypes.ZSTD] = () => ({
     compress: (encoder: Encoder) => packZstd(encoder.buffer),
-    decompress: (packed: Buffer) => unpackZstd(packed, { maxOutputLength: batchUnpackedBytesMax }),
+    decompress: counted((packed, maxOutputLength) => unpackZstd(packed, { maxOutputLength })),
   });
 }

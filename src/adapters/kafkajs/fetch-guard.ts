@@ -1,5 +1,6 @@
 /** Stands between kafkajs and its broker connections: sees every fetch, so that nothing is reset, skipped or brought down unnoticed. */
 import type { Broker, Cluster, KafkaMessage } from "kafkajs";
+import { countUnpacked, fetchUnpackedBytesMax, type Unpacked } from "./codecs.ts";
 
 type FetchRequest = Parameters<Broker["fetch"]>[0];
 
@@ -46,10 +47,20 @@ export function guardFetches(cluster: Cluster, faults: FetchFaults): void {
     if (!guarded.has(broker)) {
       guarded.add(broker);
       const fetch = broker.fetch.bind(broker);
-      broker.fetch = (request) => guardedFetch(fetch, request, faults);
+      let turn = 0;
+      broker.fetch = (request) => guardedFetch(fetch, rotated(request, turn++), faults);
     }
     return broker;
   };
+}
+
+/** Bounds of bytes cut off what comes last in a fetch: each partition has its turn to come first. */
+function rotated(request: FetchRequest, turn: number): FetchRequest {
+  const topics = request.topics.map(({ topic, partitions }) => {
+    const first = turn % partitions.length;
+    return { topic, partitions: [...partitions.slice(first), ...partitions.slice(0, first)] };
+  });
+  return { ...request, topics };
 }
 
 async function guardedFetch(
@@ -58,7 +69,7 @@ async function guardedFetch(
   faults: FetchFaults,
 ): Promise<FetchResponse> {
   try {
-    return withFillers(request, await fetch(request));
+    return withFillers(request, await countUnpacked({ bytes: 0 }, () => fetch(request)));
   } catch (error) {
     return await recover(fetch, request, faults, error);
   }
@@ -81,21 +92,26 @@ async function recover(
   throw error;
 }
 
-/** Each partition by itself and only its first batch (a broker returns that whole, however large), so that one bad batch stops one partition. */
+/** Each partition by itself and only its first batch (a broker returns that whole, however large), so that one bad batch stops one partition. What no longer fits is asked for next time. */
 async function fetchOneByOne(
   fetch: Broker["fetch"],
   request: FetchRequest,
   faults: FetchFaults,
 ): Promise<FetchResponse> {
   const responses: FetchResponse["responses"][number][] = [];
+  let held = 0;
   for (const { topic, partitions } of request.topics) {
     for (const { partition, fetchOffset } of partitions) {
+      if (held >= fetchUnpackedBytesMax) return { responses };
+      const unpacked: Unpacked = { bytes: 0 };
       const alone = {
         ...request,
         topics: [{ topic, partitions: [{ partition, fetchOffset, maxBytes: 1 }] }],
       };
       try {
-        responses.push(...withFillers(alone, await fetch(alone)).responses);
+        const response = await countUnpacked(unpacked, () => fetch(alone));
+        responses.push(...withFillers(alone, response).responses);
+        held += unpacked.bytes;
       } catch (error) {
         const { name, type } = fieldsOf(error);
         if (name === "KafkaJSOffsetOutOfRange") faults.outOfRange(partition);

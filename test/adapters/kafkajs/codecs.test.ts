@@ -1,9 +1,15 @@
 /** Codecs read what other implementations wrote, and refuse what would take too much memory. */
-import { gzipSync } from "node:zlib";
+import { gzipSync, zstdCompressSync } from "node:zlib";
 import { expect, test } from "@jest/globals";
 import kafkajs from "kafkajs";
 import snappy from "snappy";
-import { batchUnpackedBytesMax, registerCodecs, unpackSnappy } from "../../../src/adapters/kafkajs/codecs.ts";
+import {
+  batchUnpackedBytesMax,
+  countUnpacked,
+  fetchUnpackedBytesMax,
+  registerCodecs,
+  unpackSnappy,
+} from "../../../src/adapters/kafkajs/codecs.ts";
 
 const block = (bytes: Buffer): Buffer => {
   const packed = snappy.compressSync(bytes);
@@ -33,4 +39,33 @@ test("a gzip batch that unpacks to more than the bound throws", async () => {
   const codec = kafkajs.CompressionCodecs[kafkajs.CompressionTypes.GZIP]();
   const bomb = gzipSync(Buffer.alloc(batchUnpackedBytesMax + 1));
   await expect(codec.decompress(bomb)).rejects.toThrow(/larger than/);
+});
+
+test("what a fetch unpacks is counted over all codecs; what goes beyond the bound is left to the next fetch", async () => {
+  registerCodecs();
+  const { GZIP, Snappy, LZ4, ZSTD } = kafkajs.CompressionTypes;
+  const codecOf = (type: number) => kafkajs.CompressionCodecs[type as 1]();
+  const bytes = Buffer.alloc(fetchUnpackedBytesMax / 4 + 1);
+  const packed = new Map<number, Buffer>();
+  for (const type of [GZIP, Snappy, LZ4, ZSTD])
+    packed.set(type, await codecOf(type).compress({ buffer: bytes }));
+  for (const last of packed.keys()) {
+    const unpacked = { bytes: 0 };
+    const others = [...packed.keys()].filter((type) => type !== last);
+    await countUnpacked(unpacked, async () => {
+      for (const type of others) await codecOf(type).decompress(packed.get(type));
+      await expect(codecOf(last).decompress(packed.get(last))).rejects.toMatchObject({
+        name: "KafkaJSPartialMessageError",
+      });
+    });
+    expect(unpacked.bytes).toBe(bytes.length * 3);
+  }
+});
+
+test("one batch by itself may unpack to more than a fetch", async () => {
+  registerCodecs();
+  const codec = kafkajs.CompressionCodecs[kafkajs.CompressionTypes.ZSTD]();
+  const large = zstdCompressSync(Buffer.alloc(fetchUnpackedBytesMax + 1));
+  const unpacked: Buffer = await countUnpacked({ bytes: 0 }, () => codec.decompress(large));
+  expect(unpacked.length).toBe(fetchUnpackedBytesMax + 1);
 });
