@@ -71,8 +71,11 @@ export function openMessage(event: SourceEvent, limits: ParseLimits): Opened | R
   };
 }
 
+/** A replayed dead letter bears headers of ours beside all that it came with. */
+const isDeadLetters = ([key]: EventHeader): boolean => key.startsWith("audit.dlq.");
+
 function exceedsLimits(headers: readonly EventHeader[], limits: ParseLimits): boolean {
-  if (headers.length > limits.headersMax) return true;
+  if (headers.filter((header) => !isDeadLetters(header)).length > limits.headersMax) return true;
   return headers.some(([key, value]) => key.length + (value?.length ?? 0) > limits.headerBytesMax);
 }
 

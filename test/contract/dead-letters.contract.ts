@@ -146,6 +146,17 @@ export function deadLettersContract(open: () => Promise<DeadLetterBed>): void {
     expect((await bed.readAll(bed.topic, 1)).length).toBe(1);
   });
 
+  test("a position of another topic is no dead letter: missing, and nothing is published", async () => {
+    const bed = await open();
+    const positions = await bed.letters.send([letter(bed, { value: text("again") })], signal);
+    const elsewhere = positions.map((position) => ({ ...position, topic: bed.topic }));
+    expect(await bed.letters.replay([...elsewhere, ...positions], 1, signal)).toEqual([
+      "missing",
+      "replayed",
+    ]);
+    expect((await bed.readAll(bed.topic, 1)).length).toBe(1);
+  });
+
   test("what cannot be sent is infrastructure trouble: DEAD_LETTERS_UNAVAILABLE", async () => {
     const bed = await open();
     const gone = AbortSignal.abort(new Error("stopped"));

@@ -158,3 +158,15 @@ test("a trace id looked for is normalised as a stored one", () => {
   expect(normaliseTraceId("7B3BF470-9456-11E8-9EB6-529269FB1459")).toBe("7b3bf470945611e89eb6529269fb1459");
   expect(normaliseTraceId("checkout 7")).toBe("checkout 7");
 });
+
+test("a replayed dead letter may bear the header of its attempt beside as many as an event may have", () => {
+  const { headersMax } = options.limits;
+  const many = Array.from({ length: headersMax }, (_, i): EventHeader => [`h${i}`, Buffer.from("1")]);
+  const reasonWith = (header: EventHeader) => {
+    const parsed = parse(Buffer.from("{"), [...many, header]);
+    return parsed.ok ? undefined : parsed.rejection.reason;
+  };
+  expect(reasonWith(["one.more", null])).toBe("HEADERS");
+  expect(reasonWith(["audit.dlq.attempt", Buffer.from("1")])).toBe("INVALID_JSON");
+  expect(reasonWith(["audit.dlq.attempt", Buffer.alloc(options.limits.headerBytesMax)])).toBe("HEADERS");
+});

@@ -98,9 +98,11 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
     },
     async replay(positions, attemptsMax, signal) {
       return asking(topic, signal, async () => {
-        const records = await readRecords(options, deadLetterTopic, positions, signal);
+        const ours = positions.filter((position) => position.topic === deadLetterTopic);
+        const records = await readRecords(options, deadLetterTopic, ours, signal);
         const verdicts: ReplayVerdict[] = [];
-        for (const record of records) {
+        for (const position of positions) {
+          const record = records[ours.indexOf(position)];
           const attempt = record === undefined ? 0 : (numberIn(record.headers, attemptHeader) ?? 0);
           if (record === undefined) verdicts.push("missing");
           else if (attempt > attemptsMax) verdicts.push("parked");
