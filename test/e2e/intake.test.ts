@@ -48,7 +48,9 @@ async function committed(topic: string): Promise<Readonly<Record<string, number>
 
 test("R-01 the processes of one consumer group share the topic, take over from each other, and take every event once", async () => {
   await using world = await makeWorld("mongodb");
-  const [one, two] = await Promise.all([world.start(), world.start()]);
+  // One after the other: FerretDB does not survive two processes that prepare one empty database at once.
+  const one = await world.start();
+  const two = await world.start();
   await until(
     "the partitions are shared",
     async () => {
