@@ -1,5 +1,5 @@
 /** What every way of sending dead letters must do, on a real Kafka. */
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { expect, test } from "@jest/globals";
 import type { EventHeader, SourceEvent } from "../../src/core/event.ts";
 import type { TopicId } from "../../src/core/ids.ts";
@@ -120,6 +120,42 @@ export function deadLettersContract(open: () => Promise<DeadLetterBed>): void {
     const [position] = await bed.letters.send([letter(bed, { value })], signal);
     if (!position) throw new Error("no position");
     expect(Buffer.from((await bed.read(position)).value ?? []).equals(value)).toBe(true);
+  });
+
+  test("a letter too large for its topic goes without its value, says so, and is parked; those beside it go whole", async () => {
+    const bed = await open();
+    const value = randomBytes(5 * 1024 * 1024);
+    const large = letter(bed, { value, headers: [["event_id", text("7")]] });
+    const beside = letter(bed, { value: text("beside") });
+    const positions = await bed.letters.send([beside, large, beside], signal);
+    const records = await Promise.all(positions.map(bed.read));
+    expect(records.map((one) => one.value && Buffer.from(one.value).toString())).toEqual([
+      "beside",
+      null,
+      "beside",
+    ]);
+    const [, record] = records;
+    if (record === undefined) throw new Error("no record");
+    expect(told(record, "audit.dlq.value")).toBe("omitted");
+    expect(told(record, "audit.dlq.value.length")).toBe(String(value.length));
+    const hmac = createHmac("sha256", large.salt).update(value).digest("base64url");
+    expect(told(record, "audit.dlq.value.hmac")).toBe(hmac);
+    expect(told(record, "audit.dlq.offset")).toBe("41");
+    expect([told(record, "event_id"), Buffer.from(record.key ?? []).toString()]).toEqual(["7", "k"]);
+    expect(await bed.letters.replay(positions.slice(1, 2), 1, signal)).toEqual(["parked"]);
+  });
+
+  test("a letter whose key or headers alone are too large goes without them, too", async () => {
+    const bed = await open();
+    const key = randomBytes(5 * 1024 * 1024);
+    const [position] = await bed.letters.send([letter(bed, { key, headers: [["h", key]] })], signal);
+    if (!position) throw new Error("no position");
+    const record = await bed.read(position);
+    expect([record.key, record.value, told(record, "h")]).toEqual([null, null, undefined]);
+    for (const part of ["value", "key", "headers"])
+      expect([part, told(record, `audit.dlq.${part}`)]).toEqual([part, "omitted"]);
+    expect(told(record, "audit.dlq.reason")).toBe("INVALID_JSON");
+    expect(await bed.letters.replay([position], 1, signal)).toEqual(["parked"]);
   });
 
   test("a replayed letter is the event as it was, with the attempt; the next failure counts on; above the limit it is parked", async () => {

@@ -1,4 +1,5 @@
 /** The headers of a dead letter: what is wrong with the event, where it lay, and its own headers unchanged. */
+import { createHmac } from "node:crypto";
 import type { EventHeader } from "../../core/event.ts";
 import type { DeadLetter } from "../../ports/dead-letters.ts";
 
@@ -8,6 +9,14 @@ const ours = "audit.dlq.";
 const connects = "__connect.errors.";
 export const attemptHeader = `${ours}attempt`;
 export const partitionHeader = `${ours}partition`;
+const valueHeader = `${ours}value`;
+const omittedMark = "omitted";
+
+/** What a letter leaves out because its topic would refuse it for its size: `all` is value, key and the producer's headers. */
+export type LeftOut = "nothing" | "value" | "all";
+
+export const lacksValue = (headers: readonly EventHeader[]): boolean =>
+  headers.some(([key, bytes]) => key === valueHeader && bytes?.toString() === omittedMark);
 
 const isOurs = ([key]: EventHeader): boolean => key.startsWith(ours) || key.startsWith(connects);
 
@@ -23,7 +32,7 @@ export function numberIn(headers: readonly EventHeader[], key: string): number |
   return /^\d{1,9}$/.test(digits) ? Number(digits) : undefined;
 }
 
-export function deadLetterHeaders(letter: DeadLetter, consumer: string): EventHeader[] {
+export function deadLetterHeaders(letter: DeadLetter, consumer: string, leftOut: LeftOut): EventHeader[] {
   const { source, event, stage, reason, pointer, sentence, salt } = letter;
   const attempt = (numberIn(event.headers, attemptHeader) ?? 0) + 1;
   const told = {
@@ -50,7 +59,23 @@ export function deadLetterHeaders(letter: DeadLetter, consumer: string): EventHe
     "exception.class.name": reason,
     "exception.message": sentence,
   };
-  return [...originalHeaders(event.headers), ...prefixed(ours, told), ...prefixed(connects, connect)];
+  return [
+    ...(leftOut === "all" ? [] : originalHeaders(event.headers)),
+    ...prefixed(ours, { ...told, ...toldOf(letter, leftOut) }),
+    ...prefixed(connects, connect),
+  ];
+}
+
+/** The HMAC is the commitment in the outcome: it tells whether bytes kept elsewhere are the event's. */
+function toldOf({ event, salt }: DeadLetter, leftOut: LeftOut): Record<string, string | number> {
+  if (leftOut === "nothing") return {};
+  const value = event.value ?? new Uint8Array();
+  return {
+    value: omittedMark,
+    "value.hmac": createHmac("sha256", salt).update(value).digest("base64url"),
+    "value.length": value.length,
+    ...(leftOut === "all" ? { key: omittedMark, headers: omittedMark } : {}),
+  };
 }
 
 const prefixed = (prefix: string, fields: Readonly<Record<string, string | number>>): EventHeader[] =>

@@ -1,14 +1,16 @@
 /** Dead letters through @platformatic/kafka: kafkajs cannot send a null header or keep the order of repeated ones. At least once. */
-import { Producer } from "@platformatic/kafka";
+import { MultipleErrors, Producer } from "@platformatic/kafka";
 import { LastroError } from "../../core/errors.ts";
 import type { EventHeader } from "../../core/event.ts";
 import type { DeadLetterPosition } from "../../core/outcome.ts";
-import type { DeadLetters, ReplayVerdict } from "../../ports/dead-letters.ts";
+import type { DeadLetter, DeadLetters, ReplayVerdict } from "../../ports/dead-letters.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
 import { clientOptions, untilAborted } from "./client.ts";
 import {
   attemptHeader,
   deadLetterHeaders,
+  type LeftOut,
+  lacksValue,
   numberIn,
   originalHeaders,
   partitionHeader,
@@ -35,7 +37,11 @@ type Outgoing = {
   readonly key: Buffer | null;
   readonly value: Buffer | null;
   readonly headers: Map<Buffer, Buffer | null>;
+  /** What to send in its place where the topic refuses it for its size. */
+  readonly smaller?: () => Outgoing;
 };
+
+const leavesOutNext = { nothing: "value", value: "all" } as const;
 
 export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   const { topic, deadLetterTopic } = options;
@@ -53,19 +59,49 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   /** Sends in order, in requests of bounded size; the offset of each message, in the same order. */
   async function publish(messages: readonly Outgoing[]): Promise<number[]> {
     const offsets: number[] = [];
-    for (const chunk of chunked(messages)) {
-      // Events may come in compressed, so a large one fits its topic only as it came.
-      const compression = bytesOf(chunk) > sendBytesMax ? "zstd" : "none";
-      const sent = await producer.send({ acks: allReplicas, compression, messages: [...chunk] });
-      const next = new Map(sent.offsets?.map((one) => [one.partition, Number(one.offset)]));
-      for (const { partition } of chunk) {
-        const offset = next.get(partition);
-        if (offset === undefined) throw new Error("the broker acknowledged no offset");
-        next.set(partition, offset + 1);
-        offsets.push(offset);
-      }
-    }
+    for (const chunk of chunked(messages)) offsets.push(...(await sendFitting(chunk)));
     return offsets;
+  }
+
+  /** A message that a topic can never hold would be tried for ever: it goes by itself, then as less. */
+  async function sendFitting(chunk: readonly Outgoing[]): Promise<number[]> {
+    try {
+      return await sendChunk(chunk);
+    } catch (error) {
+      if (!isTooLarge(error)) throw error;
+      const smaller = chunk.length > 1 ? chunk : chunk.flatMap((one) => one.smaller?.() ?? []);
+      if (smaller.length === 0) throw error;
+      const offsets: number[] = [];
+      for (const one of smaller) offsets.push(...(await sendFitting([one])));
+      return offsets;
+    }
+  }
+
+  async function sendChunk(chunk: readonly Outgoing[]): Promise<number[]> {
+    // Events may come in compressed, so a large one fits its topic only as it came.
+    const compression = bytesOf(chunk) > sendBytesMax ? "zstd" : "none";
+    const messages = chunk.map(({ smaller: _, ...message }) => message);
+    const sent = await producer.send({ acks: allReplicas, compression, messages });
+    const next = new Map(sent.offsets?.map((one) => [one.partition, Number(one.offset)]));
+    return chunk.map(({ partition }) => {
+      const offset = next.get(partition);
+      if (offset === undefined) throw new Error("the broker acknowledged no offset");
+      next.set(partition, offset + 1);
+      return offset;
+    });
+  }
+
+  function outgoing(letter: DeadLetter, partitions: number, leftOut: LeftOut): Outgoing {
+    const { key, value } = letter.event;
+    const message = {
+      topic: deadLetterTopic,
+      partition: letter.source.partition % partitions,
+      key: leftOut === "all" ? null : toBuffer(key),
+      value: leftOut === "nothing" ? toBuffer(value) : null,
+      headers: toMap(deadLetterHeaders(letter, options.consumer, leftOut)),
+    };
+    if (leftOut === "all") return message;
+    return { ...message, smaller: () => outgoing(letter, partitions, leavesOutNext[leftOut]) };
   }
 
   async function replayable(record: StoredRecord): Promise<Outgoing> {
@@ -83,15 +119,9 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       if (letters.length === 0) return [];
       return asking(deadLetterTopic, signal, async () => {
         const count = await partitionsOf(deadLetterTopic);
-        const outgoing = letters.map((letter) => ({
-          topic: deadLetterTopic,
-          partition: letter.source.partition % count,
-          key: toBuffer(letter.event.key),
-          value: toBuffer(letter.event.value),
-          headers: toMap(deadLetterHeaders(letter, options.consumer)),
-        }));
-        const offsets = await publish(outgoing);
-        return outgoing.map(({ partition }, at): DeadLetterPosition => {
+        const messages = letters.map((letter) => outgoing(letter, count, "nothing"));
+        const offsets = await publish(messages);
+        return messages.map(({ partition }, at): DeadLetterPosition => {
           return { topic: deadLetterTopic, partition, offset: offsets[at] ?? 0 };
         });
       });
@@ -105,7 +135,7 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
           const record = records[ours.indexOf(position)];
           const attempt = record === undefined ? 0 : (numberIn(record.headers, attemptHeader) ?? 0);
           if (record === undefined) verdicts.push("missing");
-          else if (attempt > attemptsMax) verdicts.push("parked");
+          else if (attempt > attemptsMax || lacksValue(record.headers)) verdicts.push("parked");
           else {
             await publish([await replayable(record)]);
             verdicts.push("replayed");
@@ -128,6 +158,10 @@ async function asking<T>(topic: string, signal: AbortSignal, work: () => Promise
     throw new LastroError("DEAD_LETTERS_UNAVAILABLE", message, { cause });
   }
 }
+
+const tooLargeIds = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"];
+const isTooLarge = (error: unknown): boolean =>
+  error instanceof MultipleErrors && tooLargeIds.some((id) => error.findBy("apiId", id) !== null);
 
 /** The client wants a map; keys are buffers, each its own, so that repeated names stay apart and in order. */
 const toMap = (headers: readonly EventHeader[]): Map<Buffer, Buffer | null> =>
