@@ -203,7 +203,11 @@ async function openKafka(
   await prepareTopics({ brokers, clientId, log, topic, deadLetterTopic, create });
   const topicReader = opened.use(openTopicReader({ brokers, clientId }));
   const found = await topicReader.read(topic, signal);
-  const incarnation = await bindSource(store.state, topic, found, kafka.acceptCluster, signal);
+  await bindSource(store.state, topic, found, kafka.acceptCluster, signal);
+  const incarnation = async () => {
+    const stored = await store.state.read(withDeadline(signal, storeProbeTimeoutMs));
+    return stored?.identity.kafka?.topics[topic]?.at(-1);
+  };
   const deadLetters = opened.use(
     openDeadLetters({ brokers, clientId, topicReader, topic, deadLetterTopic, consumer: groupId }),
   );

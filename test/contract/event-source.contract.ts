@@ -29,7 +29,7 @@ export async function until(what: string, holds: () => boolean, maxMs = waitMaxM
 }
 
 /** Notes what it is told; reads each assigned partition from where it was asked to start. */
-function recorder(source: EventSource, startAt: (partition: SourcePartition) => number | undefined) {
+export function recorder(source: EventSource, startAt: (partition: SourcePartition) => number | undefined) {
   const assigned: SourcePartition[] = [];
   const revoked: Src[] = [];
   const batches: SourceBatch[] = [];

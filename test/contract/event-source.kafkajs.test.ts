@@ -1,27 +1,60 @@
 /** The event source on kafkajs keeps the contract. */
-import { afterAll, describe } from "@jest/globals";
+import { randomUUID } from "node:crypto";
+import { afterAll, describe, expect, test } from "@jest/globals";
 import { openKafkajsSource } from "../../src/adapters/kafkajs/event-source.ts";
 import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
+import type { TopicId } from "../../src/core/ids.ts";
 import { kafkaBrokers } from "../support/servers.ts";
-import { eventSourceContract } from "./event-source.contract.ts";
+import { eventSourceContract, type OpenSource, recorder, until } from "./event-source.contract.ts";
+import { numbered, openTestKafka } from "./event-source.kafka.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 describe("the event source on kafkajs", () => {
   const topicReader = openTopicReader({ brokers: kafkaBrokers(), clientId: "lastro-test" });
   afterAll(async () => topicReader[Symbol.asyncDispose]());
-  eventSourceContract((options) =>
-    openKafkajsSource({
-      ...options,
-      brokers: kafkaBrokers(),
-      clientId: "lastro-test",
-      topicReader,
-      incarnation: undefined,
-      fetchBytesPerPartitionMax: 4 * 1024 * 1024,
-      fetchBytesMax: 16 * 1024 * 1024,
-      partitionsConcurrently: 4,
-      log: silent,
-      now: Date.now,
-    }),
-  );
+  const openWith =
+    (incarnation: () => Promise<TopicId | undefined>): OpenSource =>
+    (options) =>
+      openKafkajsSource({
+        ...options,
+        brokers: kafkaBrokers(),
+        clientId: "lastro-test",
+        topicReader,
+        incarnation,
+        fetchBytesPerPartitionMax: 4 * 1024 * 1024,
+        fetchBytesMax: 16 * 1024 * 1024,
+        partitionsConcurrently: 4,
+        log: silent,
+        now: Date.now,
+      });
+  eventSourceContract(openWith(async () => undefined));
+
+  test("an incarnation that another process accepted is read after a rebalance, without being accepted again", async () => {
+    await using kafka = openTestKafka();
+    const topic = await kafka.createTopic();
+    const [groupId, signal] = [randomUUID(), AbortSignal.timeout(60_000)];
+    let accepted: TopicId | undefined = await topicReader.topicId(topic, signal);
+    const join = async () => {
+      const source = await openWith(async () => accepted)({ topic, groupId, sessionTimeoutMs: 6_000 });
+      const seen = recorder(source, () => 0);
+      await source.start(seen.handler);
+      return { source, seen };
+    };
+    await using stack = new AsyncDisposableStack();
+    const { source, seen } = await join();
+    stack.use(source);
+    await until("assigned", () => seen.assigned.length === 1);
+    await kafka.deleteTopic(topic);
+    await kafka.createTopic({ name: topic });
+    await kafka.produce(topic, numbered(1000, 8));
+    await until("stopped", () => seen.stopped.some(({ code }) => code === "SOURCE_CHANGED"), 30_000);
+    accepted = await topicReader.topicId(topic, signal);
+    const stops = seen.stopped.length;
+    const other = await join();
+    await other.source[Symbol.asyncDispose]();
+    await until("the new incarnation is announced", () => seen.assigned.at(-1)?.topicId === accepted);
+    await until("and read", () => seen.events().length === 8);
+    expect([seen.stopped.length, other.seen.stopped]).toEqual([stops, []]);
+  }, 60_000);
 });

@@ -46,14 +46,19 @@ type Options = {
   readonly membership: Membership;
   readonly commits: Commits;
   readonly log: Log;
-  readonly incarnation: TopicId;
+  /** The incarnation accepted last, by whichever process; undefined: none is remembered. */
+  readonly incarnation: () => Promise<TopicId | undefined>;
+  /** Taken while none is remembered. */
+  readonly found: TopicId;
   readonly signal: AbortSignal;
 };
+
+type Known = { readonly state: TopicState; readonly accepted: TopicId };
 
 export function openAssignment(options: Options): Assignment {
   const { topic, topicReader, consumer, commits, log, signal } = options;
   const held = new Map<number, Held>();
-  const accepted = new Map<number, TopicId>();
+  let found = options.found;
   let to: SourceHandler | undefined;
   let generation = 0;
   let draining = false;
@@ -63,7 +68,6 @@ export function openAssignment(options: Options): Assignment {
     if (to === undefined) throw new LastroError("INTERNAL", "the event source has no handler yet");
     return to;
   };
-  const acceptedId = (partition: number): TopicId => accepted.get(partition) ?? options.incarnation;
   const bySrc = (src: Src): Held | undefined => held.values().find((one) => one.src === src);
 
   function halt(one: Held): void {
@@ -93,31 +97,34 @@ export function openAssignment(options: Options): Assignment {
   async function announce(mine: readonly number[], gone: readonly Held[], turn: number): Promise<void> {
     for (const one of gone) handling().revoked(one.src);
     await Promise.allSettled(gone.map((one) => one.running?.done));
-    const state = await readTopic(turn);
-    if (state === undefined || turn !== generation) return;
-    for (const partition of mine) hold(partition, state);
+    const known = await learn(turn);
+    if (known === undefined || turn !== generation) return;
+    for (const partition of mine) hold(partition, known.state, known.accepted);
   }
 
-  async function readTopic(turn: number): Promise<TopicState | undefined> {
+  async function learn(turn: number): Promise<Known | undefined> {
     while (turn === generation && !signal.aborted) {
       try {
-        return await topicReader.read(topic, signal);
+        const [state, accepted] = await Promise.all([topicReader.read(topic, signal), options.incarnation()]);
+        return { state, accepted: accepted ?? found };
       } catch (error) {
         if (error instanceof LastroError && !isTransient(error)) {
           handling().crashed(error);
           return undefined;
         }
-        log.warn("topic_unread", `waiting for Kafka to tell what ${topic} holds`);
+        log.warn(
+          "topic_unread",
+          `waiting to be told what ${topic} holds and which incarnation of it was accepted`,
+        );
         await new Promise((resolve) => setTimeout(resolve, topicRetryMs));
       }
     }
     return undefined;
   }
 
-  function hold(partition: number, state: TopicState): void {
+  function hold(partition: number, state: TopicState, topicId: TopicId): void {
     const extent = state.partitions.find((one) => one.partition === partition);
     if (extent === undefined) return;
-    const topicId = acceptedId(partition);
     const src = srcOf(topicId, partition);
     const one: Held = {
       src,
@@ -192,12 +199,12 @@ export function openAssignment(options: Options): Assignment {
     },
     async acceptIncarnation(partition) {
       const state = await topicReader.read(topic, signal);
-      accepted.set(partition, state.topicId);
+      found = state.topicId;
       const one = held.get(partition);
       if (one === undefined || one.topicId === state.topicId) return;
       halt(one);
       await one.running?.done;
-      hold(partition, state);
+      hold(partition, state, state.topicId);
     },
     outOfRange(partition) {
       const one = held.get(partition);

@@ -32,8 +32,8 @@ type KafkajsSourceOptions = {
   readonly groupId: string;
   readonly clientId: string;
   readonly topicReader: TopicReader;
-  /** Incarnation of the topic that the store accepted last; undefined: whatever is there now. */
-  readonly incarnation: TopicId | undefined;
+  /** Incarnation of the topic that the store accepted last, asked at each assignment: another process may have accepted it. Undefined: whatever is there at the start. */
+  readonly incarnation: () => Promise<TopicId | undefined>;
   readonly sessionTimeoutMs?: number;
   /** Bytes of one fetch, per partition and together; together they bound what waits in memory, unpacked a multiple of it. */
   readonly fetchBytesPerPartitionMax: number;
@@ -62,7 +62,8 @@ export async function openKafkajsSource(options: KafkajsSourceOptions): Promise<
     membership,
     commits,
     log,
-    incarnation: options.incarnation ?? first.topicId,
+    incarnation: options.incarnation,
+    found: first.topicId,
     signal: life.signal,
   });
   guardFetches(cluster, assignment);

@@ -44,7 +44,7 @@ describe("the event source on a Kafka in trouble", () => {
       groupId: topic,
       clientId: "lastro-test",
       topicReader,
-      incarnation: undefined,
+      incarnation: async () => undefined,
       sessionTimeoutMs: 6_000,
       fetchBytesPerPartitionMax: 1024 * 1024,
       fetchBytesMax: 4 * 1024 * 1024,

@@ -26,7 +26,7 @@ test("batches of a few kilobytes that unpack to much are not held unpacked all a
     groupId: topic,
     clientId: "lastro-test",
     topicReader,
-    incarnation: undefined,
+    incarnation: async () => undefined,
     fetchBytesPerPartitionMax: 1024 * 1024,
     fetchBytesMax: 4 * 1024 * 1024,
     partitionsConcurrently: 2,

@@ -37,7 +37,7 @@ describe("batches of the Java producer", () => {
       groupId: topic,
       clientId: "lastro-test",
       topicReader,
-      incarnation: undefined,
+      incarnation: async () => undefined,
       fetchBytesPerPartitionMax: 1024 * 1024,
       fetchBytesMax: 1024 * 1024,
       partitionsConcurrently: 1,
