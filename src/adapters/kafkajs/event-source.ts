@@ -20,10 +20,12 @@ const fetchMinBytes = 1;
 const sessionTimeoutDefaultMs = 10_000;
 /** The coordinator waits this long for members to drain and join again. */
 const rebalanceTimeoutMs = 30_000;
-/** How long running batches may go on once the group rebalances or we close. */
-const drainBudgetMs = 5_000;
+/** How long running batches may go on once the group rebalances or we close. Closing takes at most this and the next three: under 8 s. */
+const drainBudgetMsMax = 5_000;
+/** For batches that were told to end. */
+const abortBudgetMs = 300;
 const flushBudgetMs = 1_000;
-const leaveBudgetMs = 2_000;
+const leaveBudgetMs = 1_200;
 const topicCheckMs = 3_000;
 
 type KafkajsSourceOptions = {
@@ -35,6 +37,8 @@ type KafkajsSourceOptions = {
   /** Incarnation of the topic that the store accepted last, asked at each assignment: another process may have accepted it. Undefined: whatever is there at the start. */
   readonly incarnation: () => Promise<TopicId | undefined>;
   readonly sessionTimeoutMs?: number;
+  /** How long running batches may go on once the group rebalances or we close; at most 5 s, which is also the default. */
+  readonly drainBudgetMs?: number;
   /** Bytes of one fetch, per partition and together; together they bound what waits in memory, unpacked a multiple of it. */
   readonly fetchBytesPerPartitionMax: number;
   readonly fetchBytesMax: number;
@@ -49,6 +53,7 @@ export async function openKafkajsSource(options: KafkajsSourceOptions): Promise<
   const life = new AbortController();
   const first = await topicReader.read(topic, life.signal);
   const sessionTimeoutMs = options.sessionTimeoutMs ?? sessionTimeoutDefaultMs;
+  const drainBudgetMs = Math.min(options.drainBudgetMs ?? drainBudgetMsMax, drainBudgetMsMax);
   const { consumer, cluster } = openConsumer(options, sessionTimeoutMs);
   const membership = openMembership({ sessionTimeoutMs, drainBudgetMs, now });
   const commits = coalescedCommits(
@@ -76,6 +81,16 @@ export async function openKafkajsSource(options: KafkajsSourceOptions): Promise<
       throw membership.rebalance();
     }
   };
+
+  let closing: Promise<void> | undefined;
+  async function close(): Promise<void> {
+    clearInterval(topicCheck);
+    await withinBudget(assignment.drain(drainBudgetMs), drainBudgetMs + abortBudgetMs);
+    await commits.flush(flushBudgetMs);
+    life.abort(new LastroError("SOURCE_UNAVAILABLE", "the event source is closed"));
+    membership.end();
+    await withinBudget(consumer.disconnect(), leaveBudgetMs);
+  }
 
   return {
     async start(handler) {
@@ -105,13 +120,9 @@ export async function openKafkajsSource(options: KafkajsSourceOptions): Promise<
       return (await topicReader.read(topic, signal)).clusterId;
     },
     isConnected: membership.isAlive,
-    async [Symbol.asyncDispose]() {
-      clearInterval(topicCheck);
-      await assignment.drain(drainBudgetMs);
-      await commits.flush(flushBudgetMs);
-      life.abort(new LastroError("SOURCE_UNAVAILABLE", "the event source is closed"));
-      membership.end();
-      await withinBudget(consumer.disconnect(), leaveBudgetMs);
+    [Symbol.asyncDispose]() {
+      closing ??= close();
+      return closing;
     },
   };
 }

@@ -1,5 +1,6 @@
 /** A Kafka of our own that loses its data's integrity and its life. */
-import { mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { once } from "node:events";
+import { mkdtemp, open as openFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
@@ -33,15 +34,11 @@ describe("the event source on a Kafka in trouble", () => {
     await rm(dir, { recursive: true, force: true });
   }, 60_000);
 
-  async function reading(topic: string) {
-    const batches: SourceBatch[] = [];
-    const stopped: { src: Src; error: LastroError }[] = [];
-    const crashed: LastroError[] = [];
-    const next = new Map<number, number>();
-    const source: EventSource = await openKafkajsSource({
+  const open = (options: { topic: string; drainBudgetMs?: number }): Promise<EventSource> =>
+    openKafkajsSource({
+      ...options,
       brokers: kafka.brokers,
-      topic,
-      groupId: topic,
+      groupId: options.topic,
       clientId: "lastro-test",
       topicReader,
       incarnation: async () => undefined,
@@ -52,6 +49,13 @@ describe("the event source on a Kafka in trouble", () => {
       log,
       now: Date.now,
     });
+
+  async function reading(topic: string) {
+    const batches: SourceBatch[] = [];
+    const stopped: { src: Src; error: LastroError }[] = [];
+    const crashed: LastroError[] = [];
+    const next = new Map<number, number>();
+    const source = await open({ topic });
     await source.start({
       assigned: ({ src, partition }) => source.resume(src, next.get(partition) ?? 0),
       async batch(batch) {
@@ -66,6 +70,17 @@ describe("the event source on a Kafka in trouble", () => {
     const offsets = (partition: number) =>
       batches.filter((b) => b.partition === partition).flatMap((b) => b.events.map(({ offset }) => offset));
     return { source, stopped, crashed, offsets };
+  }
+
+  /** A broker that was silent for long takes no topics before its controller has heard of it again. */
+  async function brokerIsBack(): Promise<void> {
+    const isBack = (): Promise<boolean> =>
+      kafka.createTopic().then(
+        () => true,
+        () => false,
+      );
+    for (const deadline = Date.now() + 20_000; !(await isBack()); )
+      if (Date.now() > deadline) throw new Error("the broker did not come back");
   }
 
   test("a batch that cannot be decoded stops its partition only, after everything before it was delivered", async () => {
@@ -89,6 +104,67 @@ describe("the event source on a Kafka in trouble", () => {
     await source[Symbol.asyncDispose]();
   }, 60_000);
 
+  test("the drain budget is what is asked for", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 1));
+    const source = await open({ topic, drainBudgetMs: 500 });
+    let begun = 0;
+    let abortedAfterMs = 0;
+    let running = false;
+    await source.start({
+      assigned: ({ src }) => source.resume(src, 0),
+      async batch({ to }, { signal }) {
+        running = true;
+        await once(signal, "abort");
+        abortedAfterMs = Date.now() - begun;
+        return to;
+      },
+      revoked: () => undefined,
+      stopped: () => undefined,
+      crashed: () => undefined,
+    });
+    await until("running", () => running);
+    begun = Date.now();
+    await source[Symbol.asyncDispose]();
+    expect(abortedAfterMs).toBeGreaterThanOrEqual(450);
+    expect(abortedAfterMs).toBeLessThan(4_000);
+  }, 60_000);
+
+  test("closing while Kafka is silent and a batch does not end takes less than 8 s, however often it is asked for", async () => {
+    const topic = await kafka.createTopic();
+    await kafka.produce(topic, numbered(0, 1));
+    const source = await open({ topic });
+    let release = (): void => undefined;
+    const hanging = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let running = false;
+    await source.start({
+      assigned: ({ src }) => source.resume(src, 0),
+      async batch({ src, to }) {
+        source.commit(src, to);
+        running = true;
+        await hanging;
+        return to;
+      },
+      revoked: () => undefined,
+      stopped: () => undefined,
+      crashed: () => undefined,
+    });
+    await until("running", () => running);
+    server.kill("SIGSTOP");
+    try {
+      const begun = Date.now();
+      await Promise.all([source[Symbol.asyncDispose](), source[Symbol.asyncDispose]()]);
+      await source[Symbol.asyncDispose]();
+      expect(Date.now() - begun).toBeLessThan(8_000);
+    } finally {
+      release();
+      server.kill("SIGCONT");
+    }
+    await brokerIsBack();
+  }, 60_000);
+
   test("a broker that goes away and comes back is read on from the mark, without a hole and without a restart", async () => {
     const topic = await kafka.createTopic();
     const { source, crashed, offsets } = await reading(topic);
@@ -110,7 +186,7 @@ describe("the event source on a Kafka in trouble", () => {
 /** Overwrites the packed records of the second batch: brokers serve what is on disk as it is. */
 async function spoilSecondBatch(folder: string): Promise<void> {
   const segment = (await readdir(folder)).find((name) => name.endsWith(".log"));
-  const file = await open(join(folder, segment ?? ""), "r+");
+  const file = await openFile(join(folder, segment ?? ""), "r+");
   const head = Buffer.alloc(12);
   await file.read(head, 0, 12, 0);
   const second = 12 + head.readInt32BE(8);
