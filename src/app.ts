@@ -191,7 +191,7 @@ async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): P
 }
 
 async function openKafka(
-  { kafka, store: { kind } }: Config,
+  { kafka, store: { kind }, drainMsMax }: Config,
   store: Store,
   { storeId }: StoreKeys,
   log: Log,
@@ -215,6 +215,7 @@ async function openKafka(
     await openKafkajsSource({
       brokers, topic, groupId, clientId, topicReader, incarnation, log, now,
       partitionsConcurrently: partitionsConcurrently[kind],
+      drainBudgetMs: drainMsMax,
       sessionTimeoutMs: kafka.sessionTimeoutMs,
       fetchBytesMax: kafka.fetchBytesMax,
       fetchBytesPerPartitionMax: kafka.fetchBytesPerPartitionMax,

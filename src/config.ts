@@ -121,7 +121,7 @@ const Variables = z.object({
   LASTRO_APPEND_ATTEMPTS_MAX: number(1, 100, 8, "attempts", "Attempts to append a batch before its partition waits"),
   LASTRO_RETRY_MIN_MS: number(1, minute, 100, "ms", "Shortest wait before trying again"),
   LASTRO_RETRY_MAX_MS: number(1, 10 * minute, 15 * second, "ms", "Longest wait before trying again"),
-  LASTRO_DRAIN_MS_MAX: number(100, 9 * second, 5 * second, "ms", "Time for running work to end on shutdown"),
+  LASTRO_DRAIN_MS_MAX: number(100, 5 * second, 5 * second, "ms", "Time for running work to end on shutdown"),
   LASTRO_DEAD_LETTER_ATTEMPTS_MAX: number(1, 100, 3, "attempts", "Replays of a dead letter before it is parked"),
   LASTRO_BREAKER: variable(onOff, "on", { description: "Pause intake when a flood of rejections looks like a wrong deployment" }),
   LASTRO_BREAKER_WINDOW: number(10, 100_000, 1_000, "messages", "Messages the breaker looks back upon"),
