@@ -37,6 +37,8 @@ test("applied in order the differences lead from one value to the other", () => 
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
       const [from, to]: [JsonValue, JsonValue] = JSON.parse(JSON.stringify([a, b]));
+      // The library that applies the patch loses members of this name, wherever a value holds them; a test above keeps them.
+      if (JSON.stringify(to).includes('"__proto__"')) return;
       const document = { "": structuredClone(from) };
       const patch = differences(from, to).map((d) => ({
         op: d.op,
