@@ -1,12 +1,15 @@
 /** Makes the topics if asked to, and refuses ones in which events or dead letters would get lost. Never alters a topic that is there. */
 import kafkajs, { type Admin } from "kafkajs";
 import { LastroError } from "../../core/errors.ts";
+import { sleep } from "../../lib/backoff.ts";
 import { type ClientOptions, openClient } from "./client.ts";
 
 const auditPartitions = 6;
 const auditMessageBytesMax = 4 * 1024 * 1024;
 /** A dead letter is the event and its headers, plus headers that say what is wrong with it. */
 const deadLetterExtraBytes = 256 * 1024;
+const leaderLooksMax = 300;
+const leaderLookPauseMs = 100;
 
 type TopicsOptions = ClientOptions & {
   readonly topic: string;
@@ -66,9 +69,32 @@ async function makeIfAbsent(
   ];
   const made = await admin.createTopics({
     topics: [{ topic, numPartitions: auditPartitions, configEntries }],
+    waitForLeaders: false,
   });
+  await untilLed(admin, topic);
   return made ? [topic] : [];
 }
+
+/** A broker that has just made a topic may for a while not know it; kafkajs's own wait takes that for an error. */
+async function untilLed(admin: Admin, topic: string): Promise<void> {
+  for (let look = 1; look <= leaderLooksMax; look++) {
+    try {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+      if (topics[0]?.partitions.every(({ leader }) => leader >= 0)) return;
+    } catch (error) {
+      if (!isNotYetThere(error)) throw error;
+    }
+    await sleep(leaderLookPauseMs, neverAborted);
+  }
+  throw new LastroError("SOURCE_UNAVAILABLE", `${topic} was made, but its partitions have no leaders`);
+}
+
+const neverAborted = new AbortController().signal;
+
+const isNotYetThere = (error: unknown): boolean =>
+  error instanceof Error &&
+  "type" in error &&
+  (error.type === "UNKNOWN_TOPIC_OR_PARTITION" || error.type === "LEADER_NOT_AVAILABLE");
 
 async function settingsOf(admin: Admin, topic: string): Promise<Settings> {
   const configNames = ["cleanup.policy", "max.message.bytes"];
