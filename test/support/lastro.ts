@@ -1,5 +1,6 @@
 /** Starts the service as a process of its own, as a user would, on free ports; may be told to die at a point of the way. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
@@ -26,13 +27,20 @@ export type LastroOptions = {
   readonly dieAt?: { readonly point: IntakePoint; readonly times: number; readonly signal?: "SIGSTOP" };
 };
 
+/** Below the ports that the system gives to outgoing connections: one of those could take it before the service listens. */
+const ports = { first: 20_000, count: 12_000 } as const;
+
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  await new Promise((done) => server.close(done));
-  return address.port;
+  const port = ports.first + randomInt(ports.count);
+  const server = createServer().listen(port, "127.0.0.1");
+  try {
+    await once(server, "listening");
+    return port;
+  } catch {
+    return freePort();
+  } finally {
+    server.close();
+  }
 }
 
 const dieAtText = ({ point, times, signal }: NonNullable<LastroOptions["dieAt"]>): string =>
