@@ -1,7 +1,7 @@
 /** ① parse and ② identity of a batch: pure work on bytes, in slices so that heartbeats and readers get their turn. */
 import { classify } from "../core/entity.ts";
-import { parseEvent } from "../core/envelope.ts";
-import type { ActionType, Classification, Envelope, SourceEvent, StreamKind } from "../core/event.ts";
+import { factsOf, parseEvent } from "../core/envelope.ts";
+import type { ActionType, Classification, EnvelopeFacts, SourceEvent, StreamKind } from "../core/event.ts";
 import {
   type Fingerprint,
   type OwnershipKey,
@@ -20,7 +20,7 @@ import { paceOf } from "./pace.ts";
 export type Candidate = {
   readonly event: SourceEvent;
   readonly rid: Rid;
-  readonly envelope: Envelope;
+  readonly envelope: EnvelopeFacts;
   readonly classified: Classification;
   readonly fingerprint: Fingerprint;
   readonly uid: Uid;
@@ -100,7 +100,7 @@ function prepareEvent(deps: IntakeDeps, batch: SourceBatch, event: SourceEvent):
   return {
     event,
     rid: ridOf(batch.src, event.offset),
-    envelope,
+    envelope: factsOf(envelope),
     classified,
     fingerprint,
     uid: deps.lookup.uid(envelope.tenant, envelope.producerService, envelope.identity, fingerprint),

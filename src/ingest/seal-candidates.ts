@@ -1,5 +1,5 @@
 /** ④ seal: data keys are durable before anything is sealed with them; a body is sealed once, whatever becomes of its version. */
-import type { Rid } from "../core/ids.ts";
+import type { OwnershipKey, Rid } from "../core/ids.ts";
 import type { Rejection } from "../core/outcome.ts";
 import type { BatchControl } from "../ports/event-source.ts";
 import type { DataKey } from "../privacy/data-keys.ts";
@@ -27,20 +27,13 @@ export async function sealCandidates(
 ): Promise<readonly { readonly candidate: Candidate; readonly rejection: Rejection }[]> {
   const open = candidates.filter((candidate) => !sealed.has(candidate.rid));
   if (open.length === 0) return [];
-  const needs = new Map<string, KeyNeed>();
-  const needsOf = keyNeeds(deps.now());
-  const wanted = open.map((candidate) => {
-    const [owner, actor] = needsOf(candidate).map((need) => {
-      const text = keyRefText(need);
-      needs.set(text, need);
-      return text;
-    });
-    return { candidate, owner, actor };
-  });
-  const keys = await deps.dataKeys.forSealing([...needs.values()], control.signal);
+  const needed = keyNeeds(deps.now());
+  const wanted = open.map((candidate) => needed.of(candidate));
+  const keys = await deps.dataKeys.forSealing(needed.all(), control.signal);
   const failed: { candidate: Candidate; rejection: Rejection }[] = [];
   const pace = paceOf(control);
-  for (const { candidate, owner = "", actor = "" } of wanted) {
+  for (const [at, candidate] of open.entries()) {
+    const { owner = "", actor = "" } = wanted[at] ?? {};
     await pace(candidate.event.value);
     const result = withPureRetries(deps, () => sealOne(deps, candidate, keys.get(owner), keys.get(actor)));
     if ("reason" in result) failed.push({ candidate, rejection: result });
@@ -49,19 +42,38 @@ export async function sealCandidates(
   return failed;
 }
 
-/** The owner's key, and the actor's where there are identifiers of an actor to cut out. A batch has few tenants, so theirs is made once. */
-function keyNeeds(nowMs: number): (candidate: Candidate) => readonly KeyNeed[] {
-  const actors = new Map<string, KeyNeed>();
-  return ({ envelope, ownership }) => {
-    const { tenant, producerService, ownershipId, cuts } = envelope;
-    const owner =
-      ownership === undefined
-        ? producerKeyNeed(tenant, producerService)
-        : subjectKeyNeed(tenant, ownership, ownershipId);
-    if (cuts.length === 0) return [owner];
-    const actor = actors.get(tenant) ?? actorKeyNeed(tenant, nowMs);
-    actors.set(tenant, actor);
-    return [owner, actor];
+/** By `keyRefText`. */
+type KeysOf = { readonly owner: string; readonly actor: string | undefined };
+
+/** The owner's key, and the actor's where there are identifiers of an actor to cut out. Each key of a batch is named once. */
+function keyNeeds(nowMs: number) {
+  const needs = new Map<string, KeyNeed>();
+  const subjects = new Map<OwnershipKey, string>();
+  const actors = new Map<string, string>();
+  const note = (need: KeyNeed): string => {
+    const text = keyRefText(need);
+    needs.set(text, need);
+    return text;
+  };
+  const noteIn = <K>(noted: Map<K, string>, key: K, need: () => KeyNeed): string => {
+    const known = noted.get(key);
+    if (known !== undefined) return known;
+    const text = note(need());
+    noted.set(key, text);
+    return text;
+  };
+  return {
+    all: (): readonly KeyNeed[] => [...needs.values()],
+    of({ envelope, ownership }: Candidate): KeysOf {
+      const { tenant, producerService, ownershipId, cuts } = envelope;
+      return {
+        owner:
+          ownership === undefined
+            ? note(producerKeyNeed(tenant, producerService))
+            : noteIn(subjects, ownership, () => subjectKeyNeed(tenant, ownership, ownershipId)),
+        actor: cuts.length === 0 ? undefined : noteIn(actors, tenant, () => actorKeyNeed(tenant, nowMs)),
+      };
+    },
   };
 }
 
