@@ -21,7 +21,7 @@ export function searchable(text: string): string {
   return clean.slice(0, end);
 }
 
-export function projectionOf(envelope: EnvelopeFacts, classified: Classification, late: boolean): Projection {
+export function projectionOf(envelope: EnvelopeFacts, classified: Classification): Projection {
   const { entity } = classified;
   return {
     tenant: envelope.tenant,
@@ -41,16 +41,16 @@ export function projectionOf(envelope: EnvelopeFacts, classified: Classification
     actionAtMs: envelope.timestamp.ms,
     severity: classified.severity,
     resourceType: classified.resourceType,
-    flags: flagsOf(envelope.flags, classified.flags, late),
+    flags: unionOf(envelope.flags, classified.flags),
     indexed: Object.fromEntries(Object.entries(classified.indexed).map(([k, v]) => [k, searchable(v)])),
   };
 }
 
-function flagsOf(
-  ofEnvelope: readonly EnvelopeFlag[],
-  ofClass: readonly EnvelopeFlag[],
-  late: boolean,
-): readonly EnvelopeFlag[] {
-  const flags = ofClass.length === 0 ? ofEnvelope : [...new Set([...ofEnvelope, ...ofClass])];
-  return late && !flags.includes("late") ? [...flags, "late"] : flags;
-}
+const unionOf = (a: readonly EnvelopeFlag[], b: readonly EnvelopeFlag[]): readonly EnvelopeFlag[] =>
+  b.length === 0 ? a : [...new Set([...a, ...b])];
+
+/** Of a record whose producer timestamp is older than its predecessor's. */
+export const asLate = (projection: Projection): Projection => ({
+  ...projection,
+  flags: unionOf(projection.flags, ["late"]),
+});

@@ -10,10 +10,10 @@ import {
   producerKeyNeed,
   subjectKeyNeed,
 } from "../privacy/data-keys.ts";
-import { type SealedBody, sealEvent } from "../privacy/seal.ts";
+import type { SealedBody } from "../privacy/seal.ts";
 import type { IntakeDeps } from "./deps.ts";
-import { paceOf } from "./pace.ts";
-import { type Candidate, withPureRetries } from "./prepare.ts";
+import type { Candidate, Prepared } from "./prepare.ts";
+import type { SealOrder } from "./stations.ts";
 
 /** Sealed bodies of a batch, by rid. */
 export type SealedBodies = Map<Rid, SealedBody>;
@@ -21,6 +21,7 @@ export type SealedBodies = Map<Rid, SealedBody>;
 /** Seals what is not sealed yet; returns the candidates whose sealing failed by a fault of ours. */
 export async function sealCandidates(
   deps: IntakeDeps,
+  seal: Prepared["seal"],
   candidates: readonly Candidate[],
   sealed: SealedBodies,
   control: BatchControl,
@@ -30,12 +31,20 @@ export async function sealCandidates(
   const needed = keyNeeds(deps.now());
   const wanted = open.map((candidate) => needed.of(candidate));
   const keys = await deps.dataKeys.forSealing(needed.all(), control.signal);
+  const keyOf = (text: string): DataKey => {
+    const key = keys.get(text);
+    if (key === undefined) throw new Error("a data key that was asked for is not there");
+    return key;
+  };
+  const orders = open.map(({ at }, index): SealOrder => {
+    const { owner, actor } = wanted[index] as KeysOf;
+    return { at, owner: keyOf(owner), actor: actor === undefined ? undefined : keyOf(actor) };
+  });
+  const bodies = await seal(orders, control);
   const failed: { candidate: Candidate; rejection: Rejection }[] = [];
-  const pace = paceOf(control);
-  for (const [at, candidate] of open.entries()) {
-    const { owner = "", actor = "" } = wanted[at] ?? {};
-    await pace(candidate.event.value);
-    const result = withPureRetries(deps, () => sealOne(deps, candidate, keys.get(owner), keys.get(actor)));
+  for (const [index, candidate] of open.entries()) {
+    const result = bodies[index];
+    if (result === undefined) throw new Error(`the event at ${candidate.rid} was not sealed`);
     if ("reason" in result) failed.push({ candidate, rejection: result });
     else sealed.set(candidate.rid, result);
   }
@@ -64,36 +73,15 @@ function keyNeeds(nowMs: number) {
   };
   return {
     all: (): readonly KeyNeed[] => [...needs.values()],
-    of({ envelope, ownership }: Candidate): KeysOf {
-      const { tenant, producerService, ownershipId, cuts } = envelope;
+    of({ projection, ownership, ownershipId, hasCuts }: Candidate): KeysOf {
+      const { tenant, producerService } = projection;
       return {
         owner:
           ownership === undefined
             ? note(producerKeyNeed(tenant, producerService))
             : noteIn(subjects, ownership, () => subjectKeyNeed(tenant, ownership, ownershipId)),
-        actor: cuts.length === 0 ? undefined : noteIn(actors, tenant, () => actorKeyNeed(tenant, nowMs)),
+        actor: !hasCuts ? undefined : noteIn(actors, tenant, () => actorKeyNeed(tenant, nowMs)),
       };
     },
   };
-}
-
-function sealOne(
-  deps: IntakeDeps,
-  candidate: Candidate,
-  owner: DataKey | undefined,
-  actor: DataKey | undefined,
-): SealedBody {
-  if (owner === undefined) throw new Error("a data key that was asked for is not there");
-  return sealEvent(
-    {
-      event: candidate.event,
-      envelope: candidate.envelope,
-      classification: candidate.classified,
-      rid: candidate.rid,
-      catalogueDigest: deps.catalogueDigest,
-      owner: { class: candidate.ownership === undefined ? "p" : "s", key: owner },
-      actor,
-    },
-    deps.random,
-  );
 }
