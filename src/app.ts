@@ -22,6 +22,9 @@ import { headCache } from "./ingest/head-cache.ts";
 import { watchIdSources } from "./ingest/id-sources.ts";
 import { acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
 import { operate } from "./ingest/operate.ts";
+import type { Stations } from "./ingest/stations.ts";
+import { stationsHere } from "./ingest/stations-here.ts";
+import { stationsInThread } from "./ingest/stations-thread.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
@@ -90,11 +93,8 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     records: store.records,
     hints,
     deadLetters,
-    lookup: keys.lookupKey,
+    stations: opened.use(openStations(config, catalogue, keys, observer, log)),
     dataKeys: dataKeys({ keys: store.keys, ring: keys.ring, now, random }),
-    catalogue,
-    catalogueDigest: digestOf(config.catalogueFile),
-    parse: withMajors(config, catalogue),
     heads: headCache(store.records, headCacheEntriesMax),
     idSources: watchIdSources(observer, log),
     limits: config.intake,
@@ -118,7 +118,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const operations = operate({ ...intake, source, state: store.state, replayAttemptsMax }, consumer);
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry), {
-      query: queryDeps(intake, store),
+      query: queryDeps(intake, keys, catalogue, store),
       operations,
     }),
   );
@@ -173,6 +173,32 @@ const withMajors = ({ parse }: Config, { majors }: Catalogue): Config["parse"] =
   schemaVersions: { ...parse.schemaVersions, knownMajors: [...parse.schemaVersions.knownMajors, ...majors] },
 });
 
+function openStations(
+  config: Config,
+  catalogue: Catalogue,
+  { lookupKey: lookup, lookupSecret }: StoreKeys,
+  observer: Observer,
+  log: Log,
+): Stations {
+  const parse = withMajors(config, catalogue);
+  const catalogueDigest = digestOf(config.catalogueFile);
+  const noteFault = (cause: unknown): void => {
+    observer.internalError();
+    log.error(
+      "pure_station_threw",
+      "a station threw three times for one event; it goes to the dead letters",
+      {},
+      cause,
+    );
+  };
+  const here = stationsHere({ lookup, catalogue, catalogueDigest, parse, random, noteFault });
+  if (config.workers === 0) return here;
+  const catalogueText =
+    config.catalogueFile === undefined ? undefined : readCatalogueText(config.catalogueFile);
+  const settings = { catalogueText, lookupSecret, catalogueDigest, parse };
+  return stationsInThread({ settings, here, noteFault, log });
+}
+
 function openStore({ store }: Config): Promise<Store> {
   return store.kind === "sqlite" ? openSqliteStore(store) : openMongoStore(store);
 }
@@ -224,11 +250,16 @@ async function openKafka(
   return { source, deadLetters };
 }
 
-const queryDeps = (intake: IntakeDeps, store: Store): QueryDeps => ({
+const queryDeps = (
+  intake: IntakeDeps,
+  { lookupKey }: StoreKeys,
+  catalogue: Catalogue,
+  store: Store,
+): QueryDeps => ({
   history: store.history,
   keys: intake.dataKeys,
-  lookup: intake.lookup,
-  catalogue: intake.catalogue,
+  lookup: lookupKey,
+  catalogue,
   now,
   random,
 });

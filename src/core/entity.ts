@@ -35,11 +35,20 @@ export function classify(envelope: Envelope, catalogue: Catalogue): Classified |
       resourceType: rule?.resourceType,
       indexed: rule === undefined ? {} : indexedFields(envelope, rule),
       processing: rule?.processing,
-      flags: [...version.flags, ...(rule?.action === undefined ? verb.flags : [])].filter(
-        (flag) => !envelope.flags.includes(flag),
-      ),
+      flags: newFlags(envelope, version.flags, rule?.action === undefined ? verb.flags : noFlags),
     },
   };
+}
+
+const noFlags: readonly EnvelopeFlag[] = [];
+
+function newFlags(
+  envelope: Envelope,
+  version: readonly EnvelopeFlag[],
+  verb: readonly EnvelopeFlag[],
+): readonly EnvelopeFlag[] {
+  if (version.length + verb.length === 0) return noFlags;
+  return [...version, ...verb].filter((flag) => !envelope.flags.includes(flag));
 }
 
 type VersionCheck = { readonly ok: true; readonly flags: readonly EnvelopeFlag[] };
@@ -84,11 +93,12 @@ type FoundId = {
 function entityId(envelope: Envelope, type: string, rule: CatalogueRule | undefined): FoundId | Refused {
   const fields = eventFields(envelope);
   const pinned = rule?.entityId;
-  const offered = candidatePointers(type)
-    .filter((pointer) => pointer !== pinned)
-    .map((pointer) => ({ pointer, value: resolvePointer(fields, pointer) }))
-    .filter(({ value }) => value !== undefined && value !== null);
-  if (pinned !== undefined) offered.unshift({ pointer: pinned, value: resolvePointer(fields, pinned) });
+  const offered: { readonly pointer: string; readonly value: JsonValue | undefined }[] = [];
+  if (pinned !== undefined) offered.push({ pointer: pinned, value: resolvePointer(fields, pinned) });
+  for (const pointer of candidatePointers(type)) {
+    const value = pointer === pinned ? undefined : resolvePointer(fields, pointer);
+    if (value !== undefined && value !== null) offered.push({ pointer, value });
+  }
   const first = offered[0];
   if (first === undefined) return fallbackId(envelope);
   const id = idText(first.value);
@@ -98,20 +108,29 @@ function entityId(envelope: Envelope, type: string, rule: CatalogueRule | undefi
       first.pointer,
       `${first.pointer} gives the entity's id: it must be text of 1 to 256 characters without NUL, or an integer.`,
     );
-  const searchable = offered.filter(
-    ({ pointer }) => !rule?.neverIndex.some((never) => isWithin(pointer, never)),
-  );
-  const others = searchable.map(({ value }) => idText(value)).filter((text) => text !== undefined);
-  return { ok: true, id, pointer: first.pointer, candidates: [...new Set([id, ...others])] };
+  const candidates = [id];
+  for (const { pointer, value } of offered) {
+    if (rule?.neverIndex.some((never) => isWithin(pointer, never))) continue;
+    const text = idText(value);
+    if (text !== undefined && !candidates.includes(text)) candidates.push(text);
+  }
+  return { ok: true, id, pointer: first.pointer, candidates };
 }
 
 /** For the type `team.line-item`: public_id, id, team_line_item_id, line_item_id. */
 function candidatePointers(type: string): readonly string[] {
+  const known = pointersOfType.get(type);
+  if (known !== undefined) return known;
   const names = [type, type.slice(type.lastIndexOf(".") + 1)].map(
     (name) => `${name.replace(/[.-]/g, "_")}_id`,
   );
-  return ["/payload/public_id", "/payload/id", ...new Set(names.map((name) => `/payload/${name}`))];
+  const pointers = ["/payload/public_id", "/payload/id", ...new Set(names.map((name) => `/payload/${name}`))];
+  if (pointersOfType.size < typesRememberedMax) pointersOfType.set(type, pointers);
+  return pointers;
 }
+
+const typesRememberedMax = 1_000;
+const pointersOfType = new Map<string, readonly string[]>();
 
 /** Without an id of its own an event is about the data owner; without that, about the producer as a whole. */
 function fallbackId(envelope: Envelope): FoundId {

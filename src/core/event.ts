@@ -37,7 +37,10 @@ export type EnvelopeFlag =
 export type CutRange = { readonly start: number; readonly end: number; readonly class: "a" };
 
 /** The parsed, normalised form of an event. */
-export type Envelope = {
+export type Envelope = EnvelopeFacts & EnvelopeContent;
+
+/** What a batch remembers of each event until it is stored: no trees, so that the rest of the parsed event is garbage at once. */
+export type EnvelopeFacts = {
   readonly tenant: string;
   readonly producerService: string;
   readonly producerServiceId: string;
@@ -46,17 +49,20 @@ export type Envelope = {
   /** The producer's text and its instant (ms since the epoch). */
   readonly timestamp: { readonly text: string; readonly ms: number };
   readonly eventType: string;
-  readonly payload: JsonValue;
-  /** Only with `lossy_numbers`: the payload with each number that parsing changes as {"\u0000n": its source text}. */
-  readonly exactPayload?: JsonValue;
-  /** All metadata, aliases replaced by `owner_*`. */
-  readonly metadata: JsonObject;
   readonly actor: Actor;
   readonly schemaVersion: string;
   readonly ownershipId: string | undefined;
   readonly identity: EventIdentity;
   readonly flags: readonly EnvelopeFlag[];
   readonly cuts: readonly CutRange[];
+};
+
+type EnvelopeContent = {
+  readonly payload: JsonValue;
+  /** Only with `lossy_numbers`: the payload with each number that parsing changes as {"\u0000n": its source text}. */
+  readonly exactPayload?: JsonValue;
+  /** All metadata, aliases replaced by `owner_*`. */
+  readonly metadata: JsonObject;
   /** RFC 8785 text of the event as received (lossy numbers by their source text): what the fingerprint is made over. */
   readonly canonical: string;
 };

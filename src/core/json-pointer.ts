@@ -6,12 +6,18 @@ export const pointerSegment = (key: string | number): string =>
 
 const arrayIndex = /^(0|[1-9]\d{0,5})$/;
 
+const unescaped = (segment: string): string =>
+  segment.includes("~") ? segment.replaceAll("~1", "/").replaceAll("~0", "~") : segment;
+
 export function resolvePointer(value: JsonValue | undefined, pointer: string): JsonValue | undefined {
   let found = value;
-  for (const segment of pointer.split("/").slice(1)) {
+  for (let at = pointer.indexOf("/"); at >= 0; ) {
+    const next = pointer.indexOf("/", at + 1);
+    const segment = pointer.slice(at + 1, next < 0 ? undefined : next);
     if (Array.isArray(found)) found = arrayIndex.test(segment) ? found[Number(segment)] : undefined;
-    else if (isJsonObject(found)) found = member(found, segment.replaceAll("~1", "/").replaceAll("~0", "~"));
+    else if (isJsonObject(found)) found = member(found, unescaped(segment));
     else return undefined;
+    at = next;
   }
   return found;
 }

@@ -8,3 +8,9 @@ export const isJsonObject = (value: JsonValue | undefined): value is JsonObject 
 /** The member of that name which the object itself holds. */
 export const member = (object: JsonObject, key: string): JsonValue | undefined =>
   Object.hasOwn(object, key) ? object[key] : undefined;
+
+/** Adds a member of any name; assigned plainly, `__proto__` would be none. */
+export function setMember(object: Record<string, JsonValue>, key: string, value: JsonValue): void {
+  if (key !== "__proto__") object[key] = value;
+  else Object.defineProperty(object, key, { value, enumerable: true, writable: true, configurable: true });
+}

@@ -1,6 +1,6 @@
 /** Producers' names for the actor, `user_*`, become the standard's `owner_*`. Two answers to one question are refused. */
 import { normaliseIp } from "./ip-address.ts";
-import { type JsonObject, type JsonValue, member } from "./json.ts";
+import { type JsonObject, type JsonValue, member, setMember } from "./json.ts";
 import { type Refused, refuse } from "./outcome.ts";
 
 const aliases: ReadonlyMap<string, string> = new Map([
@@ -40,11 +40,11 @@ export function replaceAliases(metadata: JsonObject, base: string): Owned | Refu
       );
   }
   if (!used) return { ok: true, metadata, aliased: undefined };
-  const renamed = Object.entries(metadata).flatMap(([key, value]): [string, JsonValue][] => {
-    const name = aliases.get(key);
-    if (name === undefined) return [[key, value]];
-    return Object.hasOwn(metadata, name) ? [] : [[name, value]];
-  });
-  if (!Object.hasOwn(metadata, "owner_type")) renamed.push(["owner_type", "user"]);
-  return { ok: true, metadata: Object.fromEntries(renamed), aliased };
+  const renamed: Record<string, JsonValue> = {};
+  for (const key of Object.keys(metadata)) {
+    const name = aliases.get(key) ?? key;
+    if (name === key || !Object.hasOwn(metadata, name)) setMember(renamed, name, metadata[key] as JsonValue);
+  }
+  if (!Object.hasOwn(metadata, "owner_type")) renamed["owner_type"] = "user";
+  return { ok: true, metadata: renamed, aliased };
 }

@@ -1,5 +1,5 @@
 /** Searchable copies of an event's fields: clear text beside the record, outside the hash, cut and cleaned. */
-import type { Classification, Envelope, EnvelopeFlag } from "./event.ts";
+import type { Classification, EnvelopeFacts, EnvelopeFlag } from "./event.ts";
 import type { Projection } from "./record.ts";
 
 export const projectedTextBytesMax = 1024;
@@ -21,13 +21,8 @@ export function searchable(text: string): string {
   return clean.slice(0, end);
 }
 
-export function projectionOf(envelope: Envelope, classified: Classification, late: boolean): Projection {
+export function projectionOf(envelope: EnvelopeFacts, classified: Classification): Projection {
   const { entity } = classified;
-  const flags = new Set<EnvelopeFlag>([
-    ...envelope.flags,
-    ...classified.flags,
-    ...(late ? (["late"] as const) : []),
-  ]);
   return {
     tenant: envelope.tenant,
     namespace: searchable(entity.namespace),
@@ -46,7 +41,16 @@ export function projectionOf(envelope: Envelope, classified: Classification, lat
     actionAtMs: envelope.timestamp.ms,
     severity: classified.severity,
     resourceType: classified.resourceType,
-    flags: [...flags],
+    flags: unionOf(envelope.flags, classified.flags),
     indexed: Object.fromEntries(Object.entries(classified.indexed).map(([k, v]) => [k, searchable(v)])),
   };
 }
+
+const unionOf = (a: readonly EnvelopeFlag[], b: readonly EnvelopeFlag[]): readonly EnvelopeFlag[] =>
+  b.length === 0 ? a : [...new Set([...a, ...b])];
+
+/** Of a record whose producer timestamp is older than its predecessor's. */
+export const asLate = (projection: Projection): Projection => ({
+  ...projection,
+  flags: unionOf(projection.flags, ["late"]),
+});

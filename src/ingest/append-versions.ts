@@ -2,7 +2,7 @@
 import { LastroError } from "../core/errors.ts";
 import type { StreamId } from "../core/ids.ts";
 import { leafHash, recordEntry } from "../core/leaf.ts";
-import { projectionOf } from "../core/projection.ts";
+import { asLate } from "../core/projection.ts";
 import type { RecordRow } from "../core/record.ts";
 import { type Placement, placeVersions } from "../core/versions.ts";
 import { backoffMs, sleep } from "../lib/backoff.ts";
@@ -13,12 +13,13 @@ import { newAlias, sha256 } from "../privacy/draw.ts";
 import type { IntakeDeps } from "./deps.ts";
 import type { Fate } from "./fate.ts";
 import { followUpsOf, type StoredVersion } from "./follow-ups.ts";
-import type { Candidate } from "./prepare.ts";
+import type { Candidate, Prepared } from "./prepare.ts";
 import { type SealedBodies, sealCandidates } from "./seal-candidates.ts";
 import { type Ledger, splitCopies } from "./settle.ts";
 
 export type AppendWork = {
   readonly candidates: readonly Candidate[];
+  readonly seal: Prepared["seal"];
   readonly ledger: Ledger;
   /** Filled here. */
   readonly fates: Map<number, Fate>;
@@ -98,6 +99,7 @@ async function prepareRound(
 ): Promise<Round> {
   for (const { candidate, rejection } of await sealCandidates(
     deps,
+    work.seal,
     splitCopies(candidates).originals,
     sealed,
     control,
@@ -106,10 +108,10 @@ async function prepareRound(
   }
   const { originals, copies } = splitCopies(candidates.filter(({ event }) => !work.fates.has(event.offset)));
   const heads = await deps.heads.read(distinctStreams(originals), control.signal);
-  const placeable = originals.map(({ key, action, envelope }) => ({
+  const placeable = originals.map(({ key, action, projection: { actionAtMs } }) => ({
     key,
     action,
-    actionAtMs: envelope.timestamp.ms,
+    actionAtMs,
   }));
   const placements = placeVersions(placeable, heads, deps.now(), () => newAlias(deps.random));
   const placed = originals.map((candidate, index) => ({
@@ -128,11 +130,11 @@ const distinctStreams = (candidates: readonly Candidate[]): readonly HeadKey[] =
 ];
 
 function rowOf(candidate: Candidate, placement: Placement, sealed: SealedBodies): RecordRow {
-  const { rid, uid, fingerprint, stream, kind, action, ownership, envelope, classified } = candidate;
+  const { rid, uid, fingerprint, stream, kind, action, ownership, projection } = candidate;
   const { version, alias, recordedAtMs, isActive, late } = placement;
   const body = sealed.get(rid);
   if (body === undefined) throw new LastroError("INTERNAL", `the event at ${rid} was not sealed`);
-  const { tenant, producerService, eventType } = envelope;
+  const { tenant, producerService, eventType } = projection;
   const entry = recordEntry({
     rid, recordedAtMs, tenant, producerService, eventType, action, kind, alias, version, parts: body.parts,
   }); // biome-ignore format: one line a row
@@ -143,7 +145,7 @@ function rowOf(candidate: Candidate, placement: Placement, sealed: SealedBodies)
     kids: body.kids,
     leafHash: leafHash(sha256, entry),
     body: body.body,
-    projection: projectionOf(envelope, classified, late),
+    projection: late ? asLate(projection) : projection,
   }; // biome-ignore format: one line a row
 }
 
@@ -175,7 +177,7 @@ function noteStored(
     work.fates.set(candidate.event.offset, storedFate(placement));
     work.ledger.noteStored(candidate);
     stored.push({ candidate, version: placement.version });
-    deps.heads.set(candidate.key, { ...placement, actionAtMs: candidate.envelope.timestamp.ms });
+    deps.heads.set(candidate.key, { ...placement, actionAtMs: candidate.projection.actionAtMs });
   }
 }
 

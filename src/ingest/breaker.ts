@@ -52,11 +52,11 @@ export function newBreaker(settings: BreakerSettings): Breaker {
 /** Conflicts do not count as rejections; the demo tenant does not count at all. */
 function sightings(prepared: Prepared, fates: Fates): readonly Sighting[] {
   const accepted = prepared.candidates
-    .filter(({ envelope }) => envelope.tenant !== demoTenant)
-    .map(({ event, envelope }) => ({
+    .filter(({ projection }) => projection.tenant !== demoTenant)
+    .map(({ event, projection }) => ({
       offset: event.offset,
       rejected: fates.get(event.offset)?.kind === "rejected",
-      producer: envelope.producerService,
+      producer: projection.producerService,
     }));
   const refused = prepared.refused.flatMap(({ event }) => {
     const { tenant, producer } = claimedOrigin(event.value);

@@ -1,6 +1,4 @@
 /** What intake is joined with, and its bounds. */
-import type { Catalogue } from "../core/catalogue.ts";
-import type { ParseOptions } from "../core/envelope.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { DeadLetters } from "../ports/dead-letters.ts";
 import type { DedupHints } from "../ports/dedup-hints.ts";
@@ -8,9 +6,9 @@ import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observer.ts";
 import type { RecordStore } from "../ports/record-store.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
-import type { LookupKey } from "../privacy/lookup-key.ts";
 import type { HeadCache } from "./head-cache.ts";
 import type { IdSources } from "./id-sources.ts";
+import type { Stations } from "./stations.ts";
 
 export type IntakeLimits = {
   /** Events in one append. */
@@ -25,11 +23,8 @@ export type IntakeDeps = {
   readonly records: RecordStore;
   readonly hints: DedupHints;
   readonly deadLetters: DeadLetters;
-  readonly lookup: LookupKey;
+  readonly stations: Stations;
   readonly dataKeys: DataKeys;
-  readonly catalogue: Catalogue;
-  readonly catalogueDigest: string;
-  readonly parse: Omit<ParseOptions, "nowMs">;
   readonly heads: HeadCache;
   readonly idSources: IdSources;
   readonly limits: IntakeLimits;

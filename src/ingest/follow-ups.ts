@@ -1,6 +1,5 @@
 /** What a stored record entails: its predecessor deactivated, its owner's facts, the other ids of its entity. All of it may be repeated. */
 import type { OwnershipKey, StreamId } from "../core/ids.ts";
-import { searchable } from "../core/projection.ts";
 import type { AppendBatch, OwnershipFacts } from "../ports/record-store.ts";
 import type { Candidate } from "./prepare.ts";
 
@@ -40,17 +39,17 @@ function mergeFacts(
   ownership: OwnershipKey,
   candidate: Candidate,
 ): OwnershipFacts {
-  const { envelope, classified } = candidate;
-  const atMs = envelope.timestamp.ms;
-  const { legalBasis, purpose, retentionDays } = classified.processing ?? {};
+  const { projection, ownershipId = "" } = candidate;
+  const atMs = projection.actionAtMs;
+  const { legalBasis, purpose, retentionDays } = candidate.processing ?? {};
   const retainUntilMs = retentionDays === undefined ? before?.retainUntilMs : atMs + retentionDays * dayMs;
   return {
     ownership,
-    tenant: envelope.tenant,
-    ownershipId: envelope.ownershipId ?? "",
+    tenant: projection.tenant,
+    ownershipId,
     firstEventAtMs: Math.min(atMs, before?.firstEventAtMs ?? atMs),
     lastEventAtMs: Math.max(atMs, before?.lastEventAtMs ?? atMs),
-    producers: including(before?.producers ?? [], envelope.producerService),
+    producers: including(before?.producers ?? [], projection.producerService),
     legalBases: including(before?.legalBases ?? [], legalBasis),
     purposes: including(before?.purposes ?? [], purpose),
     retainUntilMs:
@@ -60,13 +59,9 @@ function mergeFacts(
   };
 }
 
-function aliasesOf({ envelope, classified: { entity }, stream }: Candidate): AppendBatch["aliases"] {
-  return entity.candidateIds.map((candidateId) => ({
-    tenant: envelope.tenant,
-    namespace: entity.namespace,
-    entityType: entity.type,
-    entityId: searchable(entity.id),
-    candidateId: searchable(candidateId),
-    stream,
-  }));
+function aliasesOf({ projection, stream }: Candidate): AppendBatch["aliases"] {
+  const { tenant, namespace, entityType, entityId } = projection;
+  return projection.candidateIds.map((candidateId) => ({
+    tenant, namespace, entityType, entityId, candidateId, stream,
+  })); // biome-ignore format: one line of names
 }

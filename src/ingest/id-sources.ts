@@ -1,9 +1,14 @@
 /** Watches from where entities of a type take their ids: a second source splits one entity into two streams. A warning, nothing more. */
-import type { Entity } from "../core/event.ts";
+import type { Projection } from "../core/record.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observer.ts";
 
-export type IdSources = { note(entities: Iterable<Entity>): void };
+type Found = {
+  readonly idPointer: string;
+  readonly projection: Pick<Projection, "namespace" | "entityType">;
+};
+
+export type IdSources = { note(entities: Iterable<Found>): void };
 
 /** Entity types watched; later ones go unwatched. */
 const typesMax = 10_000;
@@ -12,7 +17,8 @@ export function watchIdSources(observer: Pick<Observer, "entityIdSourceChanged">
   const pointers = new Map<string, Set<string>>();
   return {
     note(entities) {
-      for (const { namespace, type, idPointer } of entities) {
+      for (const { idPointer, projection } of entities) {
+        const { namespace, entityType: type } = projection;
         const name = `${namespace}/${type}`;
         const known = pointers.get(name);
         if (known === undefined) {

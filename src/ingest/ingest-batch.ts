@@ -34,8 +34,8 @@ export async function ingestBatch(
 ): Promise<BatchEnd> {
   const startedMs = deps.now();
   deps.observer.reached("received");
-  const prepared = await prepareBatch(deps, batch, control);
-  deps.idSources.note(prepared.candidates.map(({ classified }) => classified.entity));
+  using prepared = await prepareBatch(deps, batch, control);
+  deps.idSources.note(prepared.candidates);
   deps.observer.reached("prepared");
   const ledger = newLedger();
   const hints = await consultHints(deps, prepared.candidates, ledger, control);
@@ -46,7 +46,7 @@ export async function ingestBatch(
     fates.set(event.offset, { kind: "rejected", rejection, stage });
   const accountWith = (presumed: Fates): AccountStep | undefined =>
     accountStep(batch, presumed, noLetters, deps.now());
-  const work = { candidates: prepared.candidates, ledger, fates, accountWith };
+  const work = { candidates: prepared.candidates, seal: prepared.seal, ledger, fates, accountWith };
   const appended = await appendVersions(deps, work, control);
   if (appended === "mark_lost") return { kind: "mark_lost" };
   if (appended === "stale") return { kind: "stale" };
@@ -123,7 +123,7 @@ function reportOf(
   }
   counts.gap = batch.to - batch.from - batch.events.length;
   const flags = new Map<EnvelopeFlag, number>();
-  for (const { envelope } of prepared.candidates) for (const flag of envelope.flags) increment(flags, flag);
+  for (const candidate of prepared.candidates) for (const flag of candidate.flags) increment(flags, flag);
   return {
     src: batch.src,
     partition: batch.partition,

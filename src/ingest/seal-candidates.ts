@@ -1,5 +1,5 @@
 /** ④ seal: data keys are durable before anything is sealed with them; a body is sealed once, whatever becomes of its version. */
-import type { Rid } from "../core/ids.ts";
+import type { OwnershipKey, Rid } from "../core/ids.ts";
 import type { Rejection } from "../core/outcome.ts";
 import type { BatchControl } from "../ports/event-source.ts";
 import type { DataKey } from "../privacy/data-keys.ts";
@@ -10,10 +10,10 @@ import {
   producerKeyNeed,
   subjectKeyNeed,
 } from "../privacy/data-keys.ts";
-import { type SealedBody, sealEvent } from "../privacy/seal.ts";
+import type { SealedBody } from "../privacy/seal.ts";
 import type { IntakeDeps } from "./deps.ts";
-import { paceOf } from "./pace.ts";
-import { type Candidate, withPureRetries } from "./prepare.ts";
+import type { Candidate, Prepared } from "./prepare.ts";
+import type { SealOrder } from "./stations.ts";
 
 /** Sealed bodies of a batch, by rid. */
 export type SealedBodies = Map<Rid, SealedBody>;
@@ -21,67 +21,67 @@ export type SealedBodies = Map<Rid, SealedBody>;
 /** Seals what is not sealed yet; returns the candidates whose sealing failed by a fault of ours. */
 export async function sealCandidates(
   deps: IntakeDeps,
+  seal: Prepared["seal"],
   candidates: readonly Candidate[],
   sealed: SealedBodies,
   control: BatchControl,
 ): Promise<readonly { readonly candidate: Candidate; readonly rejection: Rejection }[]> {
   const open = candidates.filter((candidate) => !sealed.has(candidate.rid));
   if (open.length === 0) return [];
-  const needs = new Map<string, KeyNeed>();
-  const needsOf = keyNeeds(deps.now());
-  const wanted = open.map((candidate) => {
-    const [owner, actor] = needsOf(candidate).map((need) => {
-      const text = keyRefText(need);
-      needs.set(text, need);
-      return text;
-    });
-    return { candidate, owner, actor };
+  const needed = keyNeeds(deps.now());
+  const wanted = open.map((candidate) => needed.of(candidate));
+  const keys = await deps.dataKeys.forSealing(needed.all(), control.signal);
+  const keyOf = (text: string): DataKey => {
+    const key = keys.get(text);
+    if (key === undefined) throw new Error("a data key that was asked for is not there");
+    return key;
+  };
+  const orders = open.map(({ at }, index): SealOrder => {
+    const { owner, actor } = wanted[index] as KeysOf;
+    return { at, owner: keyOf(owner), actor: actor === undefined ? undefined : keyOf(actor) };
   });
-  const keys = await deps.dataKeys.forSealing([...needs.values()], control.signal);
+  const bodies = await seal(orders, control);
   const failed: { candidate: Candidate; rejection: Rejection }[] = [];
-  const pace = paceOf(control);
-  for (const { candidate, owner = "", actor = "" } of wanted) {
-    await pace(candidate.event.value);
-    const result = withPureRetries(deps, () => sealOne(deps, candidate, keys.get(owner), keys.get(actor)));
+  for (const [index, candidate] of open.entries()) {
+    const result = bodies[index];
+    if (result === undefined) throw new Error(`the event at ${candidate.rid} was not sealed`);
     if ("reason" in result) failed.push({ candidate, rejection: result });
     else sealed.set(candidate.rid, result);
   }
   return failed;
 }
 
-/** The owner's key, and the actor's where there are identifiers of an actor to cut out. A batch has few tenants, so theirs is made once. */
-function keyNeeds(nowMs: number): (candidate: Candidate) => readonly KeyNeed[] {
-  const actors = new Map<string, KeyNeed>();
-  return ({ envelope, ownership }) => {
-    const { tenant, producerService, ownershipId, cuts } = envelope;
-    const owner =
-      ownership === undefined
-        ? producerKeyNeed(tenant, producerService)
-        : subjectKeyNeed(tenant, ownership, ownershipId);
-    if (cuts.length === 0) return [owner];
-    const actor = actors.get(tenant) ?? actorKeyNeed(tenant, nowMs);
-    actors.set(tenant, actor);
-    return [owner, actor];
-  };
-}
+/** By `keyRefText`. */
+type KeysOf = { readonly owner: string; readonly actor: string | undefined };
 
-function sealOne(
-  deps: IntakeDeps,
-  candidate: Candidate,
-  owner: DataKey | undefined,
-  actor: DataKey | undefined,
-): SealedBody {
-  if (owner === undefined) throw new Error("a data key that was asked for is not there");
-  return sealEvent(
-    {
-      event: candidate.event,
-      envelope: candidate.envelope,
-      classification: candidate.classified,
-      rid: candidate.rid,
-      catalogueDigest: deps.catalogueDigest,
-      owner: { class: candidate.ownership === undefined ? "p" : "s", key: owner },
-      actor,
+/** The owner's key, and the actor's where there are identifiers of an actor to cut out. Each key of a batch is named once. */
+function keyNeeds(nowMs: number) {
+  const needs = new Map<string, KeyNeed>();
+  const subjects = new Map<OwnershipKey, string>();
+  const actors = new Map<string, string>();
+  const note = (need: KeyNeed): string => {
+    const text = keyRefText(need);
+    needs.set(text, need);
+    return text;
+  };
+  const noteIn = <K>(noted: Map<K, string>, key: K, need: () => KeyNeed): string => {
+    const known = noted.get(key);
+    if (known !== undefined) return known;
+    const text = note(need());
+    noted.set(key, text);
+    return text;
+  };
+  return {
+    all: (): readonly KeyNeed[] => [...needs.values()],
+    of({ projection, ownership, ownershipId, hasCuts }: Candidate): KeysOf {
+      const { tenant, producerService } = projection;
+      return {
+        owner:
+          ownership === undefined
+            ? note(producerKeyNeed(tenant, producerService))
+            : noteIn(subjects, ownership, () => subjectKeyNeed(tenant, ownership, ownershipId)),
+        actor: !hasCuts ? undefined : noteIn(actors, tenant, () => actorKeyNeed(tenant, nowMs)),
+      };
     },
-    deps.random,
-  );
+  };
 }

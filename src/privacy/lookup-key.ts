@@ -1,6 +1,6 @@
 /** The lookup key L: turns identities into columns that can be compared but not read back. L itself never leaves the closure. */
 import type { EventIdentity } from "../core/event.ts";
-import type { Fingerprint, OwnershipKey, StreamId, Uid } from "../core/ids.ts";
+import type { B64, Fingerprint, OwnershipKey, StreamId, Uid } from "../core/ids.ts";
 import { hmacSha256, hmacWith } from "./hmac.ts";
 
 export type LookupKey = {
@@ -16,8 +16,8 @@ export type LookupKey = {
 export function lookupKey(l: Uint8Array): LookupKey {
   const uid = hmacWith(l, "lastro/v1/uid\0");
   const fingerprint = hmacWith(l, "lastro/v1/fp\0");
-  const stream = hmacWith(l, "lastro/v1/stream\0");
-  const ownership = hmacWith(l, "lastro/v1/ownership\0");
+  const stream = remembering(hmacWith(l, "lastro/v1/stream\0"));
+  const ownership = remembering(hmacWith(l, "lastro/v1/ownership\0"));
   // An array of well-formed strings: JSON.stringify gives its RFC 8785 text.
   const text = (...parts: readonly string[]): string => JSON.stringify(parts);
   return {
@@ -31,5 +31,20 @@ export function lookupKey(l: Uint8Array): LookupKey {
       stream(text(tenant, namespace, entityType, entityId)) as StreamId,
     ownership: (tenant, ownershipId) => ownership(text(tenant, ownershipId)) as OwnershipKey,
     pageKey: () => hmacSha256(l, `lastro/v1/page\0${text()}`),
+  };
+}
+
+/** Entities and people come again soon after they came; a third of what an answer costs is to know that it was given before. */
+const answersMax = 10_000;
+
+function remembering(hmac: (message: string) => B64): (message: string) => B64 {
+  const answers = new Map<string, B64>();
+  return (message) => {
+    const known = answers.get(message);
+    if (known !== undefined) return known;
+    if (answers.size >= answersMax) answers.clear();
+    const answer = hmac(message);
+    answers.set(message, answer);
+    return answer;
   };
 }

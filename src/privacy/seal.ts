@@ -1,7 +1,7 @@
 /** Seals an event: the exact bytes received, the actor's identifiers in a part of their own. Fails only by a bug of ours. */
 import { hash } from "node:crypto";
 import { LastroError } from "../core/errors.ts";
-import type { Classification, CutRange, Envelope, SourceEvent } from "../core/event.ts";
+import type { Classification, CutRange, EnvelopeFacts, SourceEvent } from "../core/event.ts";
 import type { Kid, Rid } from "../core/ids.ts";
 import { type EntryPart, isoTime } from "../core/leaf.ts";
 import type { Randomness } from "../ports/clock.ts";
@@ -23,7 +23,7 @@ import {
 
 export type SealInput = {
   readonly event: SourceEvent;
-  readonly envelope: Envelope;
+  readonly envelope: EnvelopeFacts;
   readonly classification: Classification;
   readonly rid: Rid;
   readonly catalogueDigest: string;

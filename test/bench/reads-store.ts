@@ -14,9 +14,11 @@ import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
+import { stationsHere } from "../../src/ingest/stations-here.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
 import { openStoreKeys } from "../../src/privacy/store-keys.ts";
+import type { QueryDeps } from "../../src/query/deps.ts";
 import { silentLog, silentObserver } from "../support/intake.ts";
 import { eventStream, seededRandom } from "./events.ts";
 
@@ -126,7 +128,7 @@ type IntakeOptions = { readonly ringPath: string; readonly create: boolean; read
 export async function intakeOver(
   store: Store,
   { ringPath, create, now }: IntakeOptions,
-): Promise<IntakeDeps> {
+): Promise<IntakeDeps & Pick<QueryDeps, "lookup" | "catalogue">> {
   const ring = await openKeyRing({ path: ringPath, create, random: randomBytes });
   const keys = await openStoreKeys({ state: store.state, ring, random: randomBytes, now }, signal);
   return {
@@ -144,12 +146,20 @@ export async function intakeOver(
       replay: async () => [],
       [Symbol.asyncDispose]: async () => undefined,
     },
+    stations: stationsHere({
+      lookup: keys.lookupKey,
+      catalogue: emptyCatalogue,
+      catalogueDigest: "none",
+      parse: defaultParseOptions,
+      random: randomBytes,
+      noteFault: (cause) => {
+        throw cause;
+      },
+    }),
     lookup: keys.lookupKey,
     // Its keys are remembered by the real clock: the other one jumps.
     dataKeys: dataKeys({ keys: store.keys, ring: keys.ring, now: Date.now, random: randomBytes }),
     catalogue: emptyCatalogue,
-    catalogueDigest: "none",
-    parse: defaultParseOptions,
     heads: headCache(store.records, shape.entities),
     limits: { batchSizeMax: batchEvents, attemptsMax: 1, backoffMinMs: 1, backoffMaxMs: 1 },
     now,

@@ -4,13 +4,13 @@ import { expect, test } from "@jest/globals";
 import canonicalize from "canonicalize";
 import fc from "fast-check";
 import type { Kid, Rid, StreamAlias } from "../../src/core/ids.ts";
-import { leafHash, parseRecordEntry, type RecordEntry, recordEntry } from "../../src/core/leaf.ts";
+import { isoTime, leafHash, parseRecordEntry, type RecordEntry, recordEntry } from "../../src/core/leaf.ts";
 
 type Vector = { readonly name: string; readonly entry: string; readonly leaf: string };
 const vectors: { valid: Vector[]; invalid: Vector[] } = JSON.parse(
   readFileSync(new URL("../vectors/leaf/records.json", import.meta.url), "utf8"),
 );
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
+const sha256 = (text: string): Uint8Array => createHash("sha256").update(text).digest();
 
 const b64 = (bytes: number) =>
   fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((b) => Buffer.from(b).toString("base64url"));
@@ -76,4 +76,15 @@ test.each(vectors.valid)("vector, $name: read, written again and hashed to the b
 
 test.each(vectors.invalid)("vector, $name: is no record entry", ({ entry }) => {
   expect(parseRecordEntry(entry)).toBeUndefined();
+});
+
+test("a time is written as RFC 3339 in UTC with three decimals, whichever was written before", () => {
+  const ms = fc.oneof(
+    fc.integer({ min: -62_135_596_800_000, max: 253_402_300_799_999 }),
+    fc.integer({ min: -3_000, max: 3_000 }),
+  );
+  fc.assert(
+    fc.property(ms, (at) => expect(isoTime(at)).toBe(new Date(at).toISOString())),
+    { numRuns: 1_000 },
+  );
 });

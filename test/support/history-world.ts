@@ -7,7 +7,7 @@ import { defaultParseOptions, parseEvent } from "../../src/core/envelope.ts";
 import type { EventHeader } from "../../src/core/event.ts";
 import { ridOf, type StreamAlias, srcOf, type TopicId } from "../../src/core/ids.ts";
 import { leafHash, recordEntry } from "../../src/core/leaf.ts";
-import { projectionOf } from "../../src/core/projection.ts";
+import { asLate, projectionOf } from "../../src/core/projection.ts";
 import type { RecordRow } from "../../src/core/record.ts";
 import { placeVersions } from "../../src/core/versions.ts";
 import type { HistoryReader } from "../../src/ports/history-reader.ts";
@@ -74,7 +74,7 @@ export type HistoryWorld = AsyncDisposable & {
 };
 
 const never = new AbortController().signal;
-const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
+const sha256 = (text: string): Uint8Array => createHash("sha256").update(text).digest();
 
 export async function openHistoryWorld(catalogue: Catalogue = emptyCatalogue): Promise<HistoryWorld> {
   const store = await openSqliteStore({ path: ":memory:" });
@@ -195,7 +195,9 @@ export async function openHistoryWorld(catalogue: Catalogue = emptyCatalogue): P
       entry,
       leafHash: leafHash(sha256, entry),
       body: sealed.body,
-      projection: projectionOf(envelope, classification, place.late),
+      projection: place.late
+        ? asLate(projectionOf(envelope, classification))
+        : projectionOf(envelope, classification),
     };
   }
 

@@ -7,6 +7,7 @@ import { srcOf, type TopicId, type Uid } from "../../src/core/ids.ts";
 import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
+import { stationsHere } from "../../src/ingest/stations-here.ts";
 import type { DeadLetter } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
 import type { BatchControl, SourceBatch } from "../../src/ports/event-source.ts";
@@ -19,6 +20,8 @@ import { countedRandomness, memoryKeyRing } from "./memory-keys.ts";
 
 export const topicId = "AAAAAAAAAAAAAAAAAAAAAQ" as TopicId;
 export const nowMs = Date.UTC(2026, 10, 21, 12);
+
+const stationSettings = { catalogue: emptyCatalogue, catalogueDigest: "none", parse: defaultParseOptions };
 
 export type Intake = AsyncDisposable & {
   readonly store: Store;
@@ -66,11 +69,8 @@ export async function openIntake(): Promise<Intake> {
       replay: async () => [],
       [Symbol.asyncDispose]: async () => undefined,
     },
-    lookup,
+    stations: stationsHere({ ...stationSettings, lookup, random, noteFault: () => undefined }),
     dataKeys: dataKeys({ keys: store.keys, ring: admitted, now: () => nowMs, random }),
-    catalogue: emptyCatalogue,
-    catalogueDigest: "none",
-    parse: defaultParseOptions,
     heads: headCache(store.records, 1000),
     idSources: watchIdSources(silentObserver, silentLog),
     limits: { batchSizeMax: 1000, attemptsMax: 4, backoffMinMs: 1, backoffMaxMs: 2 },

@@ -1,0 +1,157 @@
+/** ① parse, ② identity and ④ seal of one event: pure work on bytes, whose results are plain data, so that a thread of its own may do it. */
+import type { Catalogue } from "../core/catalogue.ts";
+import { classify } from "../core/entity.ts";
+import { factsOf, type ParseOptions, parseEvent } from "../core/envelope.ts";
+import type { ActionType, EnvelopeFlag, Processing, SourceEvent, StreamKind } from "../core/event.ts";
+import {
+  type Fingerprint,
+  type OwnershipKey,
+  ridOf,
+  type Src,
+  type StreamId,
+  type Uid,
+} from "../core/ids.ts";
+import type { Rejection } from "../core/outcome.ts";
+import { projectionOf } from "../core/projection.ts";
+import type { Projection } from "../core/record.ts";
+import type { Randomness } from "../ports/clock.ts";
+import type { DeadLetterStage } from "../ports/dead-letters.ts";
+import type { BatchControl, SourceBatch } from "../ports/event-source.ts";
+import type { DataKey } from "../privacy/data-keys.ts";
+import type { LookupKey } from "../privacy/lookup-key.ts";
+import { type SealedBody, type SealInput, sealEvent } from "../privacy/seal.ts";
+
+/** What the later stations need to know of an event that may become a record. */
+export type EventFacts = {
+  readonly uid: Uid;
+  readonly fingerprint: Fingerprint;
+  readonly stream: StreamId;
+  readonly kind: StreamKind;
+  readonly action: ActionType | "none";
+  readonly ownership: OwnershipKey | undefined;
+  /** As received; the projection's is cut. */
+  readonly ownershipId: string | undefined;
+  /** Where the entity's id was found. */
+  readonly idPointer: string;
+  /** Identifiers of an actor are sealed apart, under an actor's key. */
+  readonly hasCuts: boolean;
+  readonly flags: readonly EnvelopeFlag[];
+  readonly processing: Processing | undefined;
+  /** Of a record that is not late. */
+  readonly projection: Projection;
+};
+
+export type Refusal = { readonly rejection: Rejection; readonly stage: DeadLetterStage };
+
+/** Seals the batch's event number `at`. */
+export type SealOrder = { readonly at: number; readonly owner: DataKey; readonly actor: DataKey | undefined };
+
+/** A batch whose events were read; it remembers what sealing them needs. */
+export type PreparedEvents = Disposable & {
+  /** One for each event of the batch. */
+  readonly results: readonly (EventFacts | Refusal)[];
+  /** One answer for each order. */
+  seal(orders: readonly SealOrder[], control: BatchControl): Promise<readonly (SealedBody | Rejection)[]>;
+};
+
+/**
+ * Contract. Where the stations run changes no result. An event on which one of them throws three times is rejected INTERNAL; whatever else throws is
+ * infrastructure trouble, and nothing is done by half: a batch is prepared again from the start.
+ */
+export type Stations = AsyncDisposable & {
+  prepare(batch: SourceBatch, nowMs: number, control: BatchControl): Promise<PreparedEvents>;
+};
+
+export type StationSettings = {
+  readonly lookup: LookupKey;
+  readonly catalogue: Catalogue;
+  readonly catalogueDigest: string;
+  readonly parse: Omit<ParseOptions, "nowMs">;
+  readonly random: Randomness;
+  /** Told what a station threw for the last time. */
+  readonly noteFault: (cause: unknown) => void;
+};
+
+export type ToSeal = Omit<SealInput, "owner" | "actor">;
+type Read = { readonly facts: EventFacts; readonly toSeal: ToSeal };
+
+/** A pure station that throws as often for one event has a bug; the event is rejected INTERNAL, with an alert. */
+const pureAttemptsMax = 3;
+
+export function readEvent(
+  settings: StationSettings,
+  src: Src,
+  event: SourceEvent,
+  nowMs: number,
+): Read | Refusal {
+  const result = withPureRetries(settings, () => prepareEvent(settings, src, event, nowMs));
+  if ("facts" in result) return result;
+  return { rejection: result, stage: result.reason === "INTERNAL" ? "internal" : "parse" };
+}
+
+export const sealOne = (
+  settings: StationSettings,
+  toSeal: ToSeal,
+  { owner, actor }: Pick<SealOrder, "owner" | "actor">,
+): SealedBody | Rejection =>
+  withPureRetries(settings, () => {
+    const keyClass = toSeal.envelope.ownershipId === undefined ? "p" : "s";
+    return sealEvent({ ...toSeal, owner: { class: keyClass, key: owner }, actor }, settings.random);
+  });
+
+function withPureRetries<T>({ noteFault }: StationSettings, station: () => T): T | Rejection {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return station();
+    } catch (cause) {
+      if (attempt < pureAttemptsMax) continue;
+      noteFault(cause);
+      return {
+        reason: "INTERNAL",
+        pointer: "",
+        sentence:
+          "Lastro failed on this event through a fault of its own; report it, then replay the dead letter.",
+      };
+    }
+  }
+}
+
+function prepareEvent(
+  { lookup, catalogue, catalogueDigest, parse }: StationSettings,
+  src: Src,
+  event: SourceEvent,
+  nowMs: number,
+): Read | Rejection {
+  const parsed = parseEvent(event, { ...parse, nowMs });
+  if (!parsed.ok) return parsed.rejection;
+  const { envelope } = parsed;
+  const result = classify(envelope, catalogue);
+  if (!result.ok) return result.rejection;
+  const { classification } = result;
+  const { entity, action } = classification;
+  const { tenant, ownershipId } = envelope;
+  const fingerprint = lookup.fingerprint(envelope.canonical);
+  return {
+    facts: {
+      uid: lookup.uid(tenant, envelope.producerService, envelope.identity, fingerprint),
+      fingerprint,
+      stream: lookup.stream(tenant, entity.namespace, entity.type, entity.id),
+      kind: action.kind,
+      action: action.kind === "change" ? action.action : "none",
+      ownership: ownershipId === undefined ? undefined : lookup.ownership(tenant, ownershipId),
+      ownershipId,
+      idPointer: entity.idPointer,
+      hasCuts: envelope.cuts.length > 0,
+      flags: envelope.flags,
+      processing: classification.processing,
+      projection: projectionOf(envelope, classification),
+    },
+    toSeal: {
+      event,
+      envelope: factsOf(envelope),
+      classification,
+      rid: ridOf(src, event.offset),
+      catalogueDigest,
+    },
+  };
+}
