@@ -1,8 +1,9 @@
 /** Layout of a sealed body, shared by sealing and opening. Frozen: another layout is another magic. */
+import { hash } from "node:crypto";
 import { z } from "zod";
 import type { B64, Rid } from "../core/ids.ts";
 import type { KeyClass } from "../ports/key-store.ts";
-import { hmacSha256 } from "./hmac.ts";
+import { nonceBytes } from "./xchacha.ts";
 
 export const magic = "LB1";
 export const partsMax = 16;
@@ -12,19 +13,24 @@ export const lengthBytes = 4;
 /** Class, key id and ciphertext length: what precedes the nonce in a part. */
 export const partHeadBytes = 1 + kidBytes + lengthBytes;
 
-/** A part encrypts under a key of its own, so a data key meets no nonce twice however many records it seals. */
-export const partKey = (dek: Uint8Array, partNumber: number, rid: Rid): Uint8Array =>
-  // Part numbers are below 16, so their one byte is their UTF-8.
-  hmacSha256(dek, `lastro/v1/part\0${String.fromCharCode(partNumber)}${rid}`);
+/** Where the ciphertext begins in a part. */
+export const sealedAt = partHeadBytes + nonceBytes;
 
-/** Additional data of a part; `head` is its class, key id and length. */
-export function partAad(partNumber: number, head: Uint8Array): Uint8Array {
-  const aad = Buffer.allocUnsafe(magic.length + 1 + partHeadBytes);
+const aadHeadBytes = magic.length + 1 + partHeadBytes;
+
+/** Additional data of a part: it ties the part to its number and its record. `head` is its class, key id and length. */
+export function partAad(partNumber: number, head: Uint8Array, rid: Rid): Buffer {
+  const aad = Buffer.allocUnsafe(aadHeadBytes + rid.length);
   aad.write(magic, "latin1");
   aad[magic.length] = partNumber;
   aad.set(head, magic.length + 1);
+  // A rid is ASCII.
+  aad.write(rid, aadHeadBytes, "latin1");
   return aad;
 }
+
+/** What the entry tells of a plaintext: its SHA-256. It hides it, since the plaintext begins with a random salt that lies nowhere else. */
+export const commitment = (plaintext: Uint8Array): B64 => hash("sha256", plaintext, "base64url");
 
 export const classByte: Readonly<Record<KeyClass, number>> = { s: 0x73, p: 0x70, a: 0x61 };
 export const classOf = (byte: number | undefined): KeyClass | undefined =>
