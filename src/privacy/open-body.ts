@@ -2,6 +2,7 @@
 import { hash } from "node:crypto";
 import { LastroError } from "../core/errors.ts";
 import type { B64, Kid, Rid } from "../core/ids.ts";
+import type { JsonValue } from "../core/json.ts";
 import type { EntryPart } from "../core/leaf.ts";
 import type { KeyClass } from "../ports/key-store.ts";
 import {
@@ -13,10 +14,10 @@ import {
   partAad,
   partHeadBytes,
   partsMax,
-  SealedMeta,
   saltBytes,
   sealedAt,
 } from "./sealed-format.ts";
+import { isSealedMeta, type SealedMeta } from "./sealed-meta.ts";
 import { decrypt, tagBytes } from "./xchacha.ts";
 
 /** `destroyed`: the key is gone for ever; undefined: it is withheld from this reader. */
@@ -128,11 +129,17 @@ function openPart(raw: Raw, number: number, rid: Rid, keyOf: KeyOf): Opened {
 }
 
 function metaOf(text: string): SealedMeta {
+  const meta = parsed(text);
+  if (meta === undefined || !isSealedMeta(meta)) throw unreadable("its description has another form");
+  return meta;
+}
+
+function parsed(text: string): JsonValue | undefined {
   try {
-    return SealedMeta.parse(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
     // The cause would quote what was sealed.
-    throw unreadable("its description has another form");
+    return undefined;
   }
 }
 

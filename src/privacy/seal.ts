@@ -15,10 +15,10 @@ import {
   magic,
   partAad,
   partHeadBytes,
-  type SealedMeta,
   saltBytes,
   sealedAt,
 } from "./sealed-format.ts";
+import type { SealedMeta } from "./sealed-meta.ts";
 import { encryptInPlace, nonceBytes, tagBytes } from "./xchacha.ts";
 
 export type SealInput = {

@@ -1,6 +1,5 @@
 /** Layout of a sealed body, shared by sealing and opening. Frozen: another layout is another magic. */
 import { hash } from "node:crypto";
-import { z } from "zod";
 import type { B64, Rid } from "../core/ids.ts";
 import type { KeyClass } from "../ports/key-store.ts";
 import { nonceBytes } from "./xchacha.ts";
@@ -38,30 +37,3 @@ export const classOf = (byte: number | undefined): KeyClass | undefined =>
 
 export const b64 = (bytes: Uint8Array): B64 =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
-
-const count = z.int().nonnegative();
-
-/** What part 0 says of its event. Members are in RFC 8785 order: sealing writes them so. */
-export const SealedMeta = z.strictObject({
-  action_at: z.string(),
-  catalogue: z.string(),
-  /** [position in the original, length, part], ascending. */
-  cuts: z.array(z.tuple([count, count, count])),
-  entity: z.strictObject({
-    /** Absent when it lies in a cut. */
-    id: z.string().optional(),
-    namespace: z.string(),
-    pointer: z.string(),
-    type: z.string(),
-  }),
-  headers: z.array(z.tuple([z.string(), z.base64url().nullable()])),
-  /** Kafka's own number, ms since the epoch or −1. */
-  kafka_ts: z.int(),
-  key: z.base64url().nullable(),
-  ownership_id: z.string().optional(),
-  producer_service_id: z.string(),
-  tenant: z.string(),
-  trace_id: z.string(),
-  uid: z.strictObject({ form: z.enum(["ce", "header", "metadata", "fp"]), parts: z.array(z.string()) }),
-});
-export type SealedMeta = z.infer<typeof SealedMeta>;
