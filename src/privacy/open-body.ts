@@ -2,22 +2,23 @@
 import { hash } from "node:crypto";
 import { LastroError } from "../core/errors.ts";
 import type { B64, Kid, Rid } from "../core/ids.ts";
+import type { JsonValue } from "../core/json.ts";
 import type { EntryPart } from "../core/leaf.ts";
 import type { KeyClass } from "../ports/key-store.ts";
-import { decrypt, nonceBytes, tagBytes } from "./aes-gcm.ts";
-import { hmacSha256Text } from "./hmac.ts";
 import {
   classOf,
+  commitment,
   kidBytes,
   lengthBytes,
   magic,
   partAad,
   partHeadBytes,
-  partKey,
   partsMax,
-  SealedMeta,
   saltBytes,
+  sealedAt,
 } from "./sealed-format.ts";
+import { isSealedMeta, type SealedMeta } from "./sealed-meta.ts";
+import { decrypt, tagBytes } from "./xchacha.ts";
 
 /** `destroyed`: the key is gone for ever; undefined: it is withheld from this reader. */
 export type KeyOf = (keyClass: KeyClass, kid: Kid) => Uint8Array | "destroyed" | undefined;
@@ -94,7 +95,7 @@ function partsOf(body: Uint8Array): readonly Raw[] {
       throw unreadable("a class is unknown");
     if (at + partHeadBytes > view.length) throw unreadable("it ends within a part");
     const length = view.readUInt32BE(at + partHeadBytes - lengthBytes);
-    const end = at + partHeadBytes + nonceBytes + length + tagBytes;
+    const end = at + sealedAt + length + tagBytes;
     if (length < saltBytes + lengthBytes || end > view.length) throw unreadable("it ends within a part");
     const kid = view.toString("base64url", at + 1, at + 1 + kidBytes) as Kid;
     parts.push({ class: partClass, kid, bytes: view.subarray(at, end) });
@@ -111,31 +112,34 @@ function openPart(raw: Raw, number: number, rid: Rid, keyOf: KeyOf): Opened {
     const state = key === undefined ? "withheld" : "erased";
     return { part: { ...part, m: undefined, state }, meta: "{}", data: undefined };
   }
-  const sealedAt = partHeadBytes + nonceBytes;
   const plaintext = decrypt(
-    partKey(key, number, rid),
+    key,
     raw.bytes.subarray(partHeadBytes, sealedAt),
-    partAad(number, raw.bytes.subarray(0, partHeadBytes)),
-    raw.bytes.subarray(sealedAt, -tagBytes),
-    raw.bytes.subarray(-tagBytes),
+    partAad(number, raw.bytes.subarray(0, partHeadBytes), rid),
+    raw.bytes.subarray(sealedAt),
   );
   if (plaintext === undefined) throw unreadable(`part ${number} does not open under its key`);
   const dataAt = saltBytes + lengthBytes + plaintext.readUInt32BE(saltBytes);
   if (dataAt > plaintext.length) throw unreadable(`the description of part ${number} is too long`);
-  const m = hmacSha256Text(plaintext.subarray(0, saltBytes), plaintext.subarray(saltBytes));
   return {
-    part: { ...part, m, state: "open" },
+    part: { ...part, m: commitment(plaintext), state: "open" },
     meta: plaintext.toString("utf8", saltBytes + lengthBytes, dataAt),
     data: plaintext.subarray(dataAt),
   };
 }
 
 function metaOf(text: string): SealedMeta {
+  const meta = parsed(text);
+  if (meta === undefined || !isSealedMeta(meta)) throw unreadable("its description has another form");
+  return meta;
+}
+
+function parsed(text: string): JsonValue | undefined {
   try {
-    return SealedMeta.parse(JSON.parse(text));
+    return JSON.parse(text);
   } catch {
     // The cause would quote what was sealed.
-    throw unreadable("its description has another form");
+    return undefined;
   }
 }
 

@@ -6,20 +6,20 @@ import type { Kid, Rid } from "../core/ids.ts";
 import { type EntryPart, isoTime } from "../core/leaf.ts";
 import type { Randomness } from "../ports/clock.ts";
 import type { KeyClass } from "../ports/key-store.ts";
-import { encrypt, nonceBytes, tagBytes } from "./aes-gcm.ts";
 import type { DataKey } from "./data-keys.ts";
-import { hmacSha256Text } from "./hmac.ts";
 import {
   b64,
   classByte,
+  commitment,
   lengthBytes,
   magic,
   partAad,
   partHeadBytes,
-  partKey,
-  type SealedMeta,
   saltBytes,
+  sealedAt,
 } from "./sealed-format.ts";
+import type { SealedMeta } from "./sealed-meta.ts";
+import { encryptInPlace, nonceBytes, tagBytes } from "./xchacha.ts";
 
 export type SealInput = {
   readonly event: SourceEvent;
@@ -38,6 +38,8 @@ export type SealedBody = {
   readonly kids: readonly Kid[];
 };
 
+const noiseBytes = saltBytes + nonceBytes;
+
 type Range = { readonly start: number; readonly end: number };
 type Part = {
   readonly class: KeyClass;
@@ -52,37 +54,49 @@ export function sealEvent(input: SealInput, random: Randomness): SealedBody {
   if (value === null) throw new LastroError("INTERNAL", "an event without a value reached sealing");
   const parts = partsOf(input, value);
   const lengths = parts.map((part) => plaintextBytes(part));
-  const overhead = partHeadBytes + nonceBytes + tagBytes;
+  const overhead = sealedAt + tagBytes;
   const body = Buffer.allocUnsafe(
     lengths.reduce((size, length) => size + overhead + length, magic.length + 1),
   );
   body.write(magic, "latin1");
   body[magic.length] = parts.length;
-  const noise = random(parts.length * (saltBytes + nonceBytes));
+  const noise = random(parts.length * noiseBytes);
   let at = magic.length + 1;
   const entryParts = parts.map((part, number): EntryPart => {
-    const start = at;
-    const salt = noise.subarray(number * (saltBytes + nonceBytes)).subarray(0, saltBytes);
-    const nonce = noise.subarray(number * (saltBytes + nonceBytes) + saltBytes).subarray(0, nonceBytes);
-    const length = lengths[number] ?? 0;
-    const plaintext = plaintextOf(part, salt, value, length);
-    body[at] = classByte[part.class];
-    body.write(part.key.kid, at + 1, "base64url");
-    body.writeUInt32BE(length, at + partHeadBytes - lengthBytes);
-    const aad = partAad(number, body.subarray(at, at + partHeadBytes));
-    const sealed = encrypt(partKey(part.key.key, number, input.rid), nonce, aad, plaintext);
-    body.set(nonce, at + partHeadBytes);
-    body.set(sealed.ciphertext, at + partHeadBytes + nonceBytes);
-    at += overhead + length;
-    body.set(sealed.tag, at - tagBytes);
+    const bytes = body.subarray(at, at + overhead + (lengths[number] ?? 0));
+    at += bytes.length;
+    const salt = noise.subarray(number * noiseBytes, number * noiseBytes + saltBytes);
+    const nonce = noise.subarray(number * noiseBytes + saltBytes, (number + 1) * noiseBytes);
     return {
       c: part.class,
       k: part.key.kid,
-      h: hash("sha256", body.subarray(start, at), "base64url"),
-      m: hmacSha256Text(salt, plaintext.subarray(saltBytes)),
+      ...sealPart(part, number, input.rid, { value, salt, nonce }, bytes),
     };
   });
   return { body, parts: entryParts, kids: entryParts.map((part) => part.k) };
+}
+
+type Content = { readonly value: Uint8Array; readonly salt: Uint8Array; readonly nonce: Uint8Array };
+
+/** Writes a part into its place in the body: its plaintext first, which is then encrypted where it lies. */
+function sealPart(
+  part: Part,
+  number: number,
+  rid: Rid,
+  { value, salt, nonce }: Content,
+  bytes: Buffer,
+): Pick<EntryPart, "h" | "m"> {
+  const length = bytes.length - sealedAt - tagBytes;
+  bytes[0] = classByte[part.class];
+  bytes.write(part.key.kid, 1, "base64url");
+  bytes.writeUInt32BE(length, partHeadBytes - lengthBytes);
+  bytes.set(nonce, partHeadBytes);
+  const plaintext = bytes.subarray(sealedAt, sealedAt + length);
+  writePlaintext(part, salt, value, plaintext);
+  const m = commitment(plaintext);
+  const aad = partAad(number, bytes.subarray(0, partHeadBytes), rid);
+  encryptInPlace(part.key.key, nonce, aad, bytes.subarray(sealedAt));
+  return { h: hash("sha256", bytes, "base64url"), m };
 }
 
 function partsOf(input: SealInput, value: Uint8Array): readonly Part[] {
@@ -115,8 +129,7 @@ const plaintextBytes = (part: Part): number =>
     saltBytes + lengthBytes + Buffer.byteLength(part.meta),
   );
 
-function plaintextOf(part: Part, salt: Uint8Array, value: Uint8Array, length: number): Buffer {
-  const plaintext = Buffer.allocUnsafe(length);
+function writePlaintext(part: Part, salt: Uint8Array, value: Uint8Array, plaintext: Buffer): void {
   plaintext.set(salt);
   const metaAt = saltBytes + lengthBytes;
   const metaBytes = plaintext.write(part.meta, metaAt);
@@ -126,7 +139,6 @@ function plaintextOf(part: Part, salt: Uint8Array, value: Uint8Array, length: nu
     plaintext.set(value.subarray(start, end), at);
     at += end - start;
   }
-  return plaintext;
 }
 
 /** The names whose tokens are cut out of the value. */

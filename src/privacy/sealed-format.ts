@@ -1,8 +1,8 @@
 /** Layout of a sealed body, shared by sealing and opening. Frozen: another layout is another magic. */
-import { z } from "zod";
+import { hash } from "node:crypto";
 import type { B64, Rid } from "../core/ids.ts";
 import type { KeyClass } from "../ports/key-store.ts";
-import { hmacSha256 } from "./hmac.ts";
+import { nonceBytes } from "./xchacha.ts";
 
 export const magic = "LB1";
 export const partsMax = 16;
@@ -12,19 +12,24 @@ export const lengthBytes = 4;
 /** Class, key id and ciphertext length: what precedes the nonce in a part. */
 export const partHeadBytes = 1 + kidBytes + lengthBytes;
 
-/** A part encrypts under a key of its own, so a data key meets no nonce twice however many records it seals. */
-export const partKey = (dek: Uint8Array, partNumber: number, rid: Rid): Uint8Array =>
-  // Part numbers are below 16, so their one byte is their UTF-8.
-  hmacSha256(dek, `lastro/v1/part\0${String.fromCharCode(partNumber)}${rid}`);
+/** Where the ciphertext begins in a part. */
+export const sealedAt = partHeadBytes + nonceBytes;
 
-/** Additional data of a part; `head` is its class, key id and length. */
-export function partAad(partNumber: number, head: Uint8Array): Uint8Array {
-  const aad = Buffer.allocUnsafe(magic.length + 1 + partHeadBytes);
+const aadHeadBytes = magic.length + 1 + partHeadBytes;
+
+/** Additional data of a part: it ties the part to its number and its record. `head` is its class, key id and length. */
+export function partAad(partNumber: number, head: Uint8Array, rid: Rid): Buffer {
+  const aad = Buffer.allocUnsafe(aadHeadBytes + rid.length);
   aad.write(magic, "latin1");
   aad[magic.length] = partNumber;
   aad.set(head, magic.length + 1);
+  // A rid is ASCII.
+  aad.write(rid, aadHeadBytes, "latin1");
   return aad;
 }
+
+/** What the entry tells of a plaintext: its SHA-256. It hides it, since the plaintext begins with a random salt that lies nowhere else. */
+export const commitment = (plaintext: Uint8Array): B64 => hash("sha256", plaintext, "base64url");
 
 export const classByte: Readonly<Record<KeyClass, number>> = { s: 0x73, p: 0x70, a: 0x61 };
 export const classOf = (byte: number | undefined): KeyClass | undefined =>
@@ -32,30 +37,3 @@ export const classOf = (byte: number | undefined): KeyClass | undefined =>
 
 export const b64 = (bytes: Uint8Array): B64 =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
-
-const count = z.int().nonnegative();
-
-/** What part 0 says of its event. Members are in RFC 8785 order: sealing writes them so. */
-export const SealedMeta = z.strictObject({
-  action_at: z.string(),
-  catalogue: z.string(),
-  /** [position in the original, length, part], ascending. */
-  cuts: z.array(z.tuple([count, count, count])),
-  entity: z.strictObject({
-    /** Absent when it lies in a cut. */
-    id: z.string().optional(),
-    namespace: z.string(),
-    pointer: z.string(),
-    type: z.string(),
-  }),
-  headers: z.array(z.tuple([z.string(), z.base64url().nullable()])),
-  /** Kafka's own number, ms since the epoch or −1. */
-  kafka_ts: z.int(),
-  key: z.base64url().nullable(),
-  ownership_id: z.string().optional(),
-  producer_service_id: z.string(),
-  tenant: z.string(),
-  trace_id: z.string(),
-  uid: z.strictObject({ form: z.enum(["ce", "header", "metadata", "fp"]), parts: z.array(z.string()) }),
-});
-export type SealedMeta = z.infer<typeof SealedMeta>;

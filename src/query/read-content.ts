@@ -7,7 +7,7 @@ import { resolvePointer } from "../core/json-pointer.ts";
 import { memberSlices } from "../core/json-slice.ts";
 import { replaceAliases } from "../core/owner.ts";
 import type { OpenedBody } from "../privacy/open-body.ts";
-import type { SealedMeta } from "../privacy/sealed-format.ts";
+import type { SealedMeta } from "../privacy/sealed-meta.ts";
 import type { RecordContent } from "./record-view.ts";
 
 const decoder = new TextDecoder();

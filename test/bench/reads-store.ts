@@ -51,11 +51,11 @@ const cacheFolder = (): string =>
   process.env["LASTRO_CACHE_DIR"] ||
   join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "lastro");
 
-/** What decides how the file comes out; the sealed body's form is frozen. */
+/** What decides how the file comes out. */
 function digestOfSources(): string {
   const digest = createHash("sha256").update(JSON.stringify([shape, partitions, batchEvents, batchMs]));
-  for (const source of ["../../src/adapters/sqlite/schema.ts", "events.ts"])
-    digest.update(readFileSync(new URL(source, import.meta.url)));
+  const sources = ["../../src/adapters/sqlite/schema.ts", "../../src/privacy/sealed-format.ts", "events.ts"];
+  for (const source of sources) digest.update(readFileSync(new URL(source, import.meta.url)));
   return digest.digest("hex").slice(0, 12);
 }
 

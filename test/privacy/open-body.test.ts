@@ -3,10 +3,10 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { LastroError } from "../../src/core/errors.ts";
 import type { Rid } from "../../src/core/ids.ts";
-import { encrypt } from "../../src/privacy/aes-gcm.ts";
 import { openBody, partsAgree } from "../../src/privacy/open-body.ts";
 import { type SealedBody, sealEvent } from "../../src/privacy/seal.ts";
-import { partAad, partKey } from "../../src/privacy/sealed-format.ts";
+import { partAad } from "../../src/privacy/sealed-format.ts";
+import { encryptInPlace, nonceBytes, tagBytes } from "../../src/privacy/xchacha.ts";
 import { bytesOf, sealInputOf, sealVectors } from "../support/seal-vectors.ts";
 
 const [vector] = sealVectors.filter(({ name }) => name === "subject-with-actor-cuts");
@@ -145,12 +145,11 @@ function bodyOf(
     const head = Buffer.alloc(21);
     head.write(number === 0 ? "s" : "a");
     head.writeUInt32BE(plaintext.length, 17);
-    const [key, nonce] = [
-      partKey(openAll(number === 0 ? "s" : "a"), number, base.rid),
-      Buffer.alloc(12, number),
-    ];
-    const { ciphertext, tag } = encrypt(key, nonce, partAad(number, head), plaintext);
-    return Buffer.concat([head, nonce, ciphertext, tag]);
+    const key = openAll(number === 0 ? "s" : "a");
+    const nonce = Buffer.alloc(nonceBytes, number);
+    const sealedPart = Buffer.concat([plaintext, Buffer.alloc(tagBytes)]);
+    encryptInPlace(key, nonce, partAad(number, head, base.rid), sealedPart);
+    return Buffer.concat([head, nonce, sealedPart]);
   });
   return Buffer.concat([Buffer.from("LB1"), Buffer.of(parts.length), ...sealedParts]);
 }

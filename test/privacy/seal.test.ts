@@ -1,3 +1,4 @@
+import { createDecipheriv } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import canonicalize from "canonicalize";
 import type { Fingerprint, Kid, OwnershipKey } from "../../src/core/ids.ts";
@@ -5,7 +6,6 @@ import { actorKeyNeed, producerKeyNeed } from "../../src/privacy/data-keys.ts";
 import { lookupKey } from "../../src/privacy/lookup-key.ts";
 import { openBody } from "../../src/privacy/open-body.ts";
 import { sealEvent } from "../../src/privacy/seal.ts";
-import { partKey } from "../../src/privacy/sealed-format.ts";
 import { unwrapDek, wrapDek } from "../../src/privacy/wrapped-key.ts";
 import {
   bytesOf,
@@ -51,25 +51,45 @@ describe.each(sealVectors)("vector $name", (vector) => {
     expect(hexOf(l.pageKey())).toBe(expected.page_key);
   });
 
-  test.each(expected.parts)(
-    "data key of class $c: its document, its wrapped form, its part key",
-    (part: VectorPart) => {
-      const documents: Record<string, string | OwnershipKey | null> = {
-        s: expected.ownership,
-        p: producerKeyNeed(envelope.tenant, envelope.producer_service).id,
-        a: actorKeyNeed(envelope.tenant, Date.parse(envelope.action_at)).id,
-      };
-      expect(documents[part.c]).toBe(part.key_document);
-      const [dek, wrapped] = [bytesOf(part.dek), bytesOf(part.wrapped)];
-      expect(hexOf(wrapDek(kek, part.key_document, part.k, dek, () => bytesOf(part.wrap_nonce)))).toBe(
-        part.wrapped,
-      );
-      expect(unwrapDek(kek, part.key_document, part.k, wrapped)).toEqual(dek);
-      expect(unwrapDek(kek, `${part.key_document}x`, part.k, wrapped)).toBeUndefined();
-      expect(unwrapDek(kek, part.key_document, "AAAAAAAAAAAAAAAAAAAAAA" as Kid, wrapped)).toBeUndefined();
-      expect(hexOf(partKey(dek, expected.parts.indexOf(part), vector.rid))).toBe(part.part_key);
-    },
-  );
+  test.each(expected.parts)("data key of class $c: its document and its wrapped form", (part: VectorPart) => {
+    const documents: Record<string, string | OwnershipKey | null> = {
+      s: expected.ownership,
+      p: producerKeyNeed(envelope.tenant, envelope.producer_service).id,
+      a: actorKeyNeed(envelope.tenant, Date.parse(envelope.action_at)).id,
+    };
+    expect(documents[part.c]).toBe(part.key_document);
+    const [dek, wrapped] = [bytesOf(part.dek), bytesOf(part.wrapped)];
+    expect(hexOf(wrapDek(kek, part.key_document, part.k, dek, () => bytesOf(part.wrap_nonce)))).toBe(
+      part.wrapped,
+    );
+    expect(unwrapDek(kek, part.key_document, part.k, wrapped)).toEqual(dek);
+    expect(unwrapDek(kek, `${part.key_document}x`, part.k, wrapped)).toBeUndefined();
+    expect(unwrapDek(kek, part.key_document, "AAAAAAAAAAAAAAAAAAAAAA" as Kid, wrapped)).toBeUndefined();
+  });
+
+  test("with the key of a message any ChaCha20-Poly1305 of RFC 8439 opens its part", () => {
+    const body = bytesOf(expected.body);
+    let at = 4;
+    for (const [number, part] of expected.parts.entries()) {
+      const head = body.subarray(at, at + 21);
+      const nonce = body.subarray(at + 21, at + 45);
+      const sealed = body.subarray(at + 45, at + 45 + head.readUInt32BE(17));
+      const tag = body.subarray(at + 45 + sealed.length, at + 61 + sealed.length);
+      const shortNonce = Buffer.concat([Buffer.alloc(4), nonce.subarray(16)]);
+      const options = { authTagLength: 16 };
+      const decipher = createDecipheriv("chacha20-poly1305", bytesOf(part.message_key), shortNonce, options);
+      const aad = Buffer.concat([Buffer.from("LB1"), Buffer.of(number), head, Buffer.from(vector.rid)]);
+      decipher.setAAD(aad, { plaintextLength: sealed.length });
+      decipher.setAuthTag(tag);
+      const plaintext = Buffer.concat([decipher.update(sealed), decipher.final()]);
+      const metaEnd = 36 + plaintext.readUInt32BE(32);
+      expect(hexOf(nonce)).toBe(part.nonce);
+      expect(hexOf(plaintext.subarray(0, 32))).toBe(part.salt);
+      expect(plaintext.toString("utf8", 36, metaEnd)).toBe(part.meta);
+      at += 61 + sealed.length;
+    }
+    expect(at).toBe(body.length);
+  });
 });
 
 test("an entity id that lies in a cut is left out of the description", () => {

@@ -56,7 +56,8 @@ export type VectorPart = {
   readonly wrapped: string;
   readonly salt: string;
   readonly nonce: string;
-  readonly part_key: string;
+  /** HChaCha20 of data key and the nonce's first 16 bytes: the key that XChaCha20 makes for one message. */
+  readonly message_key: string;
   readonly meta: string;
 };
 
