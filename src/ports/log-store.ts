@@ -1,5 +1,6 @@
 /** Where the transparency log lies: `log_index`, full tiles, the head, the published checkpoints. Its unique indexes make a fork impossible. */
 import type { Rid, Src } from "../core/ids.ts";
+import type { TileId } from "../core/tiles.ts";
 
 /**
  * What lies at an index of the log, and is there once: a record by its rid; a coverage entry by source and first offset (16 digits,
@@ -32,9 +33,6 @@ export type LoggableRecord = {
 
 /** Size in leaves and RFC 6962 root (32 bytes). */
 export type LogHead = { readonly size: number; readonly root: Uint8Array };
-
-/** A full tile of 256 hashes (8,192 bytes): level and number as in C2SP tlog-tiles. */
-export type TileId = { readonly level: number; readonly n: number };
 
 /** `latest`: what this log signed. `witnessed`: the same with the cosignatures that k witnesses gave. */
 export type CheckpointName = "latest" | "witnessed";
@@ -87,7 +85,7 @@ export type LogStore = {
   /** Compare-and-set; `from` undefined: there is none yet. */
   moveHead(from: LogHead | undefined, to: LogHead, signal: AbortSignal): Promise<boolean>;
 
-  /** Put if absent. `different`: other bytes lie there. */
+  /** A full tile, 8,192 bytes, put if absent. `different`: other bytes lie there. */
   putTile(tile: TileId, hashes: Uint8Array, signal: AbortSignal): Promise<"stored" | "same" | "different">;
   tile(tile: TileId, signal: AbortSignal): Promise<Uint8Array | undefined>;
 
