@@ -13,9 +13,11 @@ module.exports = {
     only("ports", ["core"]),
     only("ingest", ["core", "ports", "lib", "privacy"]),
     only("privacy", ["core", "ports", "lib"]),
-    only("query", ["core", "ports", "lib", "privacy"]),
+    only("log", ["core", "ports", "lib"]),
+    only("query", ["core", "ports", "lib", "privacy", "log"]),
     only("adapters", ["core", "ports", "lib"]),
     only("servers", ["core", "query", "ports", "gen", "lib"]),
+    only("witness", ["core", "ports", "lib"]),
     only("gen", []),
     only("demo", ["core", "gen", "lib"]),
     {

@@ -4,6 +4,9 @@
 export const errorCodes = [
   // infrastructure
   "STORE_UNAVAILABLE", "STORE_UNSAFE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
+  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE",
+  // the log stops being signed, an operator decides; intake goes on
+  "LOG_HALTED",
   // a partition stops, an operator decides
   "SOURCE_CHANGED", "OFFSET_OUT_OF_RANGE", "MARK_LOST", "VERSION_CONTENTION", "CORRUPT_BATCH",
   "BREAKER_OPEN",
@@ -16,6 +19,7 @@ export type ErrorCode = (typeof errorCodes)[number];
 
 const transientCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STORE_UNAVAILABLE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
+  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE",
   "VERSION_CONTENTION",
   "MARK_LOST",
 ]); // biome-ignore format: a table

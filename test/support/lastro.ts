@@ -4,7 +4,7 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { IntakePoint } from "../../src/ports/observer.ts";
+import type { IntakePoint, LogPoint } from "../../src/ports/observer.ts";
 
 const entry = fileURLToPath(new URL("./service-main.ts", import.meta.url));
 const readyTimeoutMs = 60_000;
@@ -24,7 +24,11 @@ export type LastroProcess = {
 export type LastroOptions = {
   readonly env: Readonly<Record<string, string>>;
   /** Sends itself the signal (SIGKILL) the n-th time the point is reached. */
-  readonly dieAt?: { readonly point: IntakePoint; readonly times: number; readonly signal?: "SIGSTOP" };
+  readonly dieAt?: {
+    readonly point: IntakePoint | LogPoint;
+    readonly times: number;
+    readonly signal?: "SIGSTOP";
+  };
 };
 
 /** Below the ports that the system gives to outgoing connections: one of those could take it before the service listens. */

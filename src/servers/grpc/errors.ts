@@ -19,6 +19,7 @@ function statusCode(code: ErrorCode): status {
     case "SOURCE_CHANGED":
     case "OFFSET_OUT_OF_RANGE":
     case "CORRUPT_BATCH":
+    case "LOG_HALTED":
       return status.FAILED_PRECONDITION;
     case "MARK_LOST":
     case "VERSION_CONTENTION":
@@ -31,6 +32,8 @@ function statusCode(code: ErrorCode): status {
     case "SOURCE_UNAVAILABLE":
     case "DEAD_LETTERS_UNAVAILABLE":
     case "KEY_UNAVAILABLE":
+    case "WITNESS_UNAVAILABLE":
+    case "ANCHOR_UNAVAILABLE":
       return status.UNAVAILABLE;
     default:
       return status.INTERNAL;

@@ -1,0 +1,171 @@
+/** Leaf entries that are no records: coverage accounts for offsets, control tells of the log itself. RFC 8785 text, stored verbatim, never rebuilt. */
+import { canonicalJson } from "./canonical.ts";
+import type { B64, Kid, Rid, Src } from "./ids.ts";
+import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";
+import { isoTime, parseRecordEntry, type RecordEntry } from "./leaf.ts";
+import type { OutcomeCounts, OutcomeRow } from "./outcome.ts";
+
+/** The `n` records of offsets [from, to) lie at indexes first … first + n − 1, directly before this entry. */
+export type CoverageEntry = {
+  readonly atMs: number;
+  readonly src: Src;
+  readonly from: number;
+  readonly to: number;
+  readonly first: number;
+  readonly n: number;
+  readonly counts: OutcomeCounts;
+  /** SHA-256 of `outcomeList`. */
+  readonly list: B64;
+};
+
+export type ControlData =
+  | { readonly kind: "genesis"; readonly data: { readonly origin: string; readonly vkey: string } }
+  | { readonly kind: "heartbeat"; readonly data: Readonly<Record<string, never>> }
+  | { readonly kind: "key"; readonly data: { readonly vkey: string } }
+  | { readonly kind: "fence"; readonly data: { readonly act: string; readonly kids: readonly Kid[] } }
+  | {
+      readonly kind: "erase";
+      readonly data: {
+        readonly act: string;
+        readonly kids: readonly Kid[];
+        readonly counts: Readonly<Record<string, number>>;
+      };
+    }
+  /** Key id of the verifier key that signs no more: 8 hex digits. */
+  | { readonly kind: "retire"; readonly data: { readonly key: string } };
+export type ControlEntry = ControlData & { readonly id: string; readonly atMs: number };
+
+export type LogEntry =
+  | ({ readonly t: "record" } & RecordEntry)
+  | ({ readonly t: "coverage" } & CoverageEntry)
+  | ({ readonly t: "control" } & ControlEntry);
+
+const entryBytesMax = 4096;
+const visible = /^[\x21-\x7e]{1,200}$/;
+const b64Of16 = /^[\w-]{21}[AQgw]$/;
+const b64Of32 = /^[\w-]{42}[AEIMQUYcgkosw048]$/;
+const srcForm = /^[\w-]{22}\.(?:0|[1-9]\d{0,9})$/;
+
+export const coverageEntry = ({ atMs, src, from, to, first, n, counts, list }: CoverageEntry): string =>
+  canonicalJson({ v: 1, t: "coverage", at: isoTime(atMs), src, from, to, first, n, counts, list });
+
+export const controlEntry = ({ kind, id, atMs, data }: ControlEntry): string =>
+  canonicalJson({ v: 1, t: "control", kind, id, at: isoTime(atMs), data });
+
+/** The fields of an entry; undefined for any text that Lastro would not have written. */
+export function parseLogEntry(text: string): LogEntry | undefined {
+  const record = parseRecordEntry(text);
+  if (record !== undefined) return { t: "record", ...record };
+  const json = text.length <= entryBytesMax ? parsed(text) : undefined;
+  if (!isJsonObject(json)) return undefined;
+  const entry = member(json, "t") === "coverage" ? coverageOf(json) : controlOf(json);
+  if (entry === undefined) return undefined;
+  // Writing it again and comparing refuses unknown, missing, repeated and unordered members at once.
+  return (entry.t === "coverage" ? coverageEntry(entry) : controlEntry(entry)) === text ? entry : undefined;
+}
+
+function parsed(text: string): JsonValue | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+const textAt = (json: JsonObject, key: string): string => {
+  const value = member(json, key);
+  return typeof value === "string" ? value : "";
+};
+const countAt = (json: JsonObject, key: string): number => {
+  const value = member(json, key);
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0 ? value : Number.NaN;
+};
+const objectAt = (json: JsonObject, key: string): JsonObject => {
+  const value = member(json, key);
+  return isJsonObject(value) ? value : {};
+};
+
+function coverageOf(json: JsonObject): ({ t: "coverage" } & CoverageEntry) | undefined {
+  const atMs = Date.parse(textAt(json, "at"));
+  const [from, to] = [countAt(json, "from"), countAt(json, "to")];
+  const [first, n] = [countAt(json, "first"), countAt(json, "n")];
+  const counted = objectAt(json, "counts");
+  const counts = {
+    stored: countAt(counted, "stored"),
+    duplicate: countAt(counted, "duplicate"),
+    conflict: countAt(counted, "conflict"),
+    rejected: countAt(counted, "rejected"),
+    gap: countAt(counted, "gap"),
+  };
+  const [src, list] = [textAt(json, "src"), textAt(json, "list")];
+  const numbers = [atMs, from, to, first, n, ...Object.values(counts)];
+  if (!srcForm.test(src) || !b64Of32.test(list) || numbers.some(Number.isNaN)) return undefined;
+  const sum = Object.values(counts).reduce((total, count) => total + count, 0);
+  if (to <= from || sum !== to - from || counts.stored !== n) return undefined;
+  return { t: "coverage", atMs, src: src as Src, from, to, first, n, counts, list };
+}
+
+function controlOf(json: JsonObject): ({ t: "control" } & ControlEntry) | undefined {
+  const atMs = Date.parse(textAt(json, "at"));
+  const id = textAt(json, "id");
+  const control = controlDataOf(textAt(json, "kind"), objectAt(json, "data"));
+  if (Number.isNaN(atMs) || !visible.test(id) || control === undefined) return undefined;
+  return { t: "control", ...control, id, atMs };
+}
+
+function controlDataOf(kind: string, data: JsonObject): ControlData | undefined {
+  const text = (key: string): string => textAt(data, key);
+  const fits = (...keys: readonly string[]): boolean => keys.every((key) => visible.test(text(key)));
+  switch (kind) {
+    case "genesis":
+      return fits("origin", "vkey")
+        ? { kind, data: { origin: text("origin"), vkey: text("vkey") } }
+        : undefined;
+    case "heartbeat":
+      return { kind, data: {} };
+    case "key":
+      return fits("vkey") ? { kind, data: { vkey: text("vkey") } } : undefined;
+    case "retire":
+      return fits("key") ? { kind, data: { key: text("key") } } : undefined;
+    case "fence":
+    case "erase": {
+      const kids = kidsOf(member(data, "kids"));
+      if (!fits("act") || kids === undefined) return undefined;
+      if (kind === "fence") return { kind, data: { act: text("act"), kids } };
+      const counts = Object.entries(objectAt(data, "counts"));
+      if (counts.some(([, count]) => !Number.isSafeInteger(count))) return undefined;
+      return {
+        kind,
+        data: { act: text("act"), kids, counts: Object.fromEntries(counts) as Record<string, number> },
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function kidsOf(json: JsonValue | undefined): readonly Kid[] | undefined {
+  if (!Array.isArray(json)) return undefined;
+  const kids = json.filter((kid): kid is Kid => typeof kid === "string" && b64Of16.test(kid));
+  return kids.length === json.length ? kids : undefined;
+}
+
+/** One line for each range of offsets that was not stored, ascending: what a coverage entry's `list` is the SHA-256 of. */
+export const outcomeList = (outcomes: readonly OutcomeRow[]): string =>
+  outcomes.map((outcome) => `${canonicalJson(lineOf(outcome))}\n`).join("");
+
+type Line = { o: number; e: number; r: OutcomeRow["kind"]; code?: string; of?: Rid; m?: B64 };
+
+function lineOf(outcome: OutcomeRow): Line {
+  const range = { o: outcome.from, e: outcome.to, r: outcome.kind };
+  switch (outcome.kind) {
+    case "duplicate":
+      return { ...range, of: outcome.original };
+    case "conflict":
+      return { ...range, of: outcome.original, m: outcome.commitment };
+    case "rejected":
+      return { ...range, code: outcome.rejection.reason, m: outcome.commitment };
+    case "gap":
+      return { ...range, code: outcome.cause };
+  }
+}
