@@ -1,7 +1,10 @@
 /** The leaf entry of a record: the small RFC 8785 text that the log commits to. It names no person, and is stored verbatim. */
+
+import { utf8 } from "./base64.ts";
 import { type ActionType, actionTypes, type StreamKind } from "./event.ts";
 import { type B64, type Kid, parseRid, type Rid, type StreamAlias } from "./ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";
+import type { Sha256 } from "./merkle.ts";
 
 /** A sealed part as the log knows it: class and id of its key, SHA-256 of its bytes, commitment to its plaintext. */
 export type EntryPart = {
@@ -69,8 +72,7 @@ export function parseRecordEntry(text: string): RecordEntry | undefined {
 }
 
 /** SHA-256(0x00 ‖ entry): the leaf of RFC 6962. */
-export const leafHash = (sha256: (text: string) => Uint8Array, entry: string): Uint8Array =>
-  sha256(`\0${entry}`);
+export const leafHash = (sha256: Sha256, entry: string): Uint8Array => sha256(utf8(`\0${entry}`));
 
 function parsed(text: string): JsonValue | undefined {
   try {

@@ -9,5 +9,4 @@ const aliasBytes = 16;
 /** Drawn when version 1 of a stream is sealed, and copied from the head afterwards. */
 export const newAlias = (random: Randomness): StreamAlias => b64(random(aliasBytes)) as StreamAlias;
 
-/** Of the text as UTF-8. */
-export const sha256 = (text: string): Uint8Array => hash("sha256", text, "buffer");
+export const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer");

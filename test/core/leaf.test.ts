@@ -10,7 +10,7 @@ type Vector = { readonly name: string; readonly entry: string; readonly leaf: st
 const vectors: { valid: Vector[]; invalid: Vector[] } = JSON.parse(
   readFileSync(new URL("../vectors/leaf/records.json", import.meta.url), "utf8"),
 );
-const sha256 = (text: string): Uint8Array => createHash("sha256").update(text).digest();
+const sha256 = (bytes: Uint8Array): Uint8Array => createHash("sha256").update(bytes).digest();
 
 const b64 = (bytes: number) =>
   fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((b) => Buffer.from(b).toString("base64url"));

@@ -74,7 +74,7 @@ export type HistoryWorld = AsyncDisposable & {
 };
 
 const never = new AbortController().signal;
-const sha256 = (text: string): Uint8Array => createHash("sha256").update(text).digest();
+const sha256 = (text: Uint8Array): Uint8Array => createHash("sha256").update(text).digest();
 
 export async function openHistoryWorld(catalogue: Catalogue = emptyCatalogue): Promise<HistoryWorld> {
   const store = await openSqliteStore({ path: ":memory:" });
