@@ -41,10 +41,24 @@ function afterValue(json: Uint8Array, from: number): number {
   return at;
 }
 
-/** The values of the outermost object's members by name. Empty when the text is no object. */
-export function memberSlices(json: Uint8Array): ReadonlyMap<string, Slice> {
+/** Whether the text between these places is this ASCII text. */
+function isAscii(json: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let at = 0; at < text.length; at++) if (json[start + at] !== text.charCodeAt(at)) return false;
+  return true;
+}
+
+/** Which of the ASCII names the string from `start` to `end`, quotation marks included, is. */
+function nameAt(json: Uint8Array, start: number, end: number, names: readonly string[]): string | undefined {
+  const plain = names.find((name) => isAscii(json, start + 1, end - 1, name));
+  if (plain !== undefined || !json.subarray(start, end).includes(backslash)) return plain;
+  const unescaped = JSON.parse(new TextDecoder().decode(json.subarray(start, end)));
+  return names.find((name) => name === unescaped);
+}
+
+/** The values of those members of the outermost object that bear one of the names, which are ASCII. None when the text is no object. */
+export function memberSlices(json: Uint8Array, names: readonly string[]): ReadonlyMap<string, Slice> {
   const slices = new Map<string, Slice>();
-  const decoder = new TextDecoder();
   let at = afterSpace(json, byteOrderMark.every((byte, i) => json[i] === byte) ? byteOrderMark.length : 0);
   if (json[at] !== openBrace) return slices;
   for (;;) {
@@ -55,7 +69,8 @@ export function memberSlices(json: Uint8Array): ReadonlyMap<string, Slice> {
     if (json[mark] !== colon) return slices;
     const start = afterSpace(json, mark + 1);
     const end = Math.min(afterValue(json, start), json.length);
-    slices.set(JSON.parse(decoder.decode(json.subarray(key, keyEnd))), { start, end });
+    const name = nameAt(json, key, keyEnd, names);
+    if (name !== undefined) slices.set(name, { start, end });
     at = afterSpace(json, end);
     if (json[at] !== comma) return slices;
   }

@@ -1,9 +1,7 @@
 /** The leaf entry of a record: the small RFC 8785 text that the log commits to. It names no person, and is stored verbatim. */
-
 import { utf8 } from "./base64.ts";
 import { type ActionType, actionTypes, type StreamKind } from "./event.ts";
 import { type B64, type Kid, parseRid, type Rid, type StreamAlias } from "./ids.ts";
-import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";
 import type { Sha256 } from "./merkle.ts";
 
 /** A sealed part as the log knows it: class and id of its key, SHA-256 of its bytes, commitment to its plaintext. */
@@ -29,10 +27,8 @@ export type RecordEntry = {
 
 const entryBytesMax = 4096;
 const entryPartsMax = 16;
-const visible = /^[\x21-\x7e]{1,200}$/;
-/** Canonical base64url of 16 and of 32 bytes: the bits that the last digit has too many are zero. */
-const b64Of16 = /^[\w-]{21}[AQgw]$/;
-const b64Of32 = /^[\w-]{42}[AEIMQUYcgkosw048]$/;
+const nameLengthMax = 200;
+const visible = new RegExp(`^[\\x21-\\x7e]{1,${nameLengthMax}}$`);
 
 /** RFC 3339 in UTC with three decimals. */
 export function isoTime(ms: number): string {
@@ -43,7 +39,6 @@ export function isoTime(ms: number): string {
   return `${lastSecond.text}${String(ms - second * 1_000).padStart(3, "0")}Z`;
 }
 let lastSecond = { second: 0, text: "1970-01-01T00:00:00." };
-const isoTimeLength = 24;
 
 /** The entry's text, or undefined where a field does not fit an entry: that event is rejected as ENTRY_TOO_LARGE. */
 export function recordEntry(entry: RecordEntry): string | undefined {
@@ -62,63 +57,65 @@ export function recordEntry(entry: RecordEntry): string | undefined {
   return text.length <= entryBytesMax ? text : undefined;
 }
 
+const name = '((?:[!#-[\\]-~]|\\\\["\\\\])+)';
+/** Canonical base64url of 16 and of 32 bytes: the bits that the last digit has too many are zero. */
+const id16 = "[\\w-]{21}[AQgw]";
+const id32 = "[\\w-]{42}[AEIMQUYcgkosw048]";
+const part = `\\{"c":"[spa]","h":"${id32}","k":"${id16}","m":"${id32}"\\}`;
+/** What `recordEntry` writes, member by member: nothing unknown, missing, repeated, unordered or written another way fits. */
+const form = new RegExp(
+  `^\\{"act":"(${[...actionTypes, "none"].join("|")})","at":"(\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d\\.\\d{3}Z)","kind":"(change|activity)",` +
+    `"parts":\\[(${part}(?:,${part}){0,${entryPartsMax - 1}})\\],"producer":"${name}","rid":"([^"]+)","stm":"(${id16})",` +
+    `"t":"record","tenant":"${name}","type":"${name}","v":1,"ver":([1-9]\\d{0,15})\\}$`,
+);
+
 /** The fields of a record's entry; undefined for any text that `recordEntry` would not have written. */
 export function parseRecordEntry(text: string): RecordEntry | undefined {
-  const json = text.length <= entryBytesMax ? parsed(text) : undefined;
-  if (!isJsonObject(json)) return undefined;
-  const entry = fieldsOf(json);
-  // Writing it again and comparing refuses unknown, missing, repeated and unordered members at once.
-  return entry !== undefined && recordEntry(entry) === text ? entry : undefined;
-}
-
-/** SHA-256(0x00 ‖ entry): the leaf of RFC 6962. */
-export const leafHash = (sha256: Sha256, entry: string): Uint8Array => sha256(utf8(`\0${entry}`));
-
-function parsed(text: string): JsonValue | undefined {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function fieldsOf(json: JsonObject): RecordEntry | undefined {
-  const text = (key: string): string => textOf(member(json, key));
-  const recordedAtMs = Date.parse(text("at"));
-  const action = ([...actionTypes, "none"] as const).find((known) => known === text("act"));
-  const kind = (["change", "activity"] as const).find((known) => known === text("kind"));
-  const version = member(json, "ver");
-  const parts = partsOf(member(json, "parts"));
-  if (action === undefined || kind === undefined || parts === undefined) return undefined;
-  if (text("at").length !== isoTimeLength || Number.isNaN(recordedAtMs)) return undefined;
-  if (parseRid(text("rid")) === undefined || !b64Of16.test(text("stm"))) return undefined;
-  if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 1) return undefined;
-  return {
-    rid: text("rid") as Rid,
-    recordedAtMs,
-    tenant: text("tenant"),
-    producerService: text("producer"),
-    eventType: text("type"),
-    action,
-    kind,
-    alias: text("stm") as StreamAlias,
-    version,
-    parts,
+  const [, action, at = "", kind, parts = "", producer = "", rid = "", alias, tenant = "", type = "", ver] =
+    (text.length <= entryBytesMax && form.exec(text)) || [];
+  if (action === undefined) return undefined;
+  const entry = {
+    rid: rid as Rid,
+    recordedAtMs: Date.parse(at),
+    tenant: unescaped(tenant),
+    producerService: unescaped(producer),
+    eventType: unescaped(type),
+    action: action as RecordEntry["action"],
+    kind: kind as StreamKind,
+    alias: alias as StreamAlias,
+    version: Number(ver),
+    parts: partsOf(parts),
   };
+  return isWritten(entry, at) ? entry : undefined;
 }
 
-function partsOf(json: JsonValue | undefined): readonly EntryPart[] | undefined {
-  if (!Array.isArray(json) || json.length < 1 || json.length > entryPartsMax) return undefined;
+/** What the form leaves open: whether such a day exists, the length of names, the bounds of numbers. */
+const isWritten = (entry: RecordEntry, at: string): boolean =>
+  !Number.isNaN(entry.recordedAtMs) &&
+  isoTime(entry.recordedAtMs) === at &&
+  parseRid(entry.rid) !== undefined &&
+  Number.isSafeInteger(entry.version) &&
+  Math.max(entry.tenant.length, entry.producerService.length, entry.eventType.length) <= nameLengthMax;
+
+/** Only the quotation mark and the backslash are escaped, each by a backslash. */
+const unescaped = (name: string): string => (name.includes("\\") ? JSON.parse(`"${name}"`) : name);
+
+const partLength = `{"c":"s","h":"","k":"","m":""}`.length + 43 + 22 + 43;
+const [hAt, kAt, mAt] = [14, 64, 93];
+
+/** Parts that have the form, joined by commas: each is as long as the others. */
+function partsOf(text: string): readonly EntryPart[] {
   const parts: EntryPart[] = [];
-  for (const item of json as readonly JsonValue[]) {
-    if (!isJsonObject(item)) return undefined;
-    const [c, k] = [textOf(member(item, "c")), textOf(member(item, "k"))];
-    const [h, m] = [textOf(member(item, "h")), textOf(member(item, "m"))];
-    if (c !== "s" && c !== "p" && c !== "a") return undefined;
-    if (!b64Of16.test(k) || !b64Of32.test(h) || !b64Of32.test(m)) return undefined;
-    parts.push({ c, k: k as Kid, h, m });
+  for (let at = 0; at < text.length; at += partLength + 1) {
+    parts.push({
+      c: text[at + 6] as EntryPart["c"],
+      k: text.slice(at + kAt, at + kAt + 22) as Kid,
+      h: text.slice(at + hAt, at + hAt + 43),
+      m: text.slice(at + mAt, at + mAt + 43),
+    });
   }
   return parts;
 }
 
-const textOf = (json: JsonValue | undefined): string => (typeof json === "string" ? json : "");
+/** SHA-256(0x00 ‖ entry): the leaf of RFC 6962. */
+export const leafHash = (sha256: Sha256, entry: string): Uint8Array => sha256(utf8(`\0${entry}`));

@@ -1,4 +1,5 @@
 /** Holds the columns beside an entry against what is sealed. Columns find records; where they disagree they are named, not believed. */
+import type { Kid } from "../core/ids.ts";
 import type { RecordEntry } from "../core/leaf.ts";
 import { searchable } from "../core/projection.ts";
 import type { RecordRow } from "../core/record.ts";
@@ -23,58 +24,8 @@ export const rememberedHashes = (lookup: LookupKey): Hashes => ({
   ownership: rememberLast(lookup.ownership),
 });
 
-type Pair = readonly [name: string, column: unknown, sealed: unknown];
-
-const entryPairs = (row: RecordRow, entry: RecordEntry): readonly Pair[] => [
-  ["kind", row.kind, entry.kind],
-  ["version", row.version, entry.version],
-  ["alias", row.alias, entry.alias],
-  ["action", row.action, entry.action],
-  ["recorded_at", row.recordedAtMs, entry.recordedAtMs],
-  ["kids", row.kids.join(), entry.parts.map((part) => part.k).join()],
-  ["tenant", row.projection.tenant, entry.tenant],
-  ["event_type", row.projection.eventType, entry.eventType],
-  ["producer_service", row.projection.producerService, entry.producerService],
-];
-
-const textPair = (name: string, column: string | undefined, sealed: string | undefined): Pair => [
-  name,
-  column,
-  sealed === undefined ? undefined : searchable(sealed),
-];
-
-function contentPairs(
-  row: RecordRow,
-  entry: RecordEntry,
-  content: RecordContent,
-  hashes: Hashes,
-): readonly Pair[] {
-  const { projection } = row;
-  const { entityId, ownershipId } = content;
-  const pairs: Pair[] = [
-    textPair("namespace", projection.namespace, content.namespace),
-    textPair("entity_type", projection.entityType, content.entityType),
-    textPair("trace_id", projection.traceId, content.traceId),
-    textPair("ownership_id", projection.ownershipId, ownershipId),
-    ["action_at", projection.actionAtMs, content.actionAtMs],
-    [
-      "ownership",
-      row.ownership,
-      ownershipId === undefined ? undefined : hashes.ownership(entry.tenant, ownershipId),
-    ],
-  ];
-  // What was erased can no longer be compared.
-  if (entityId !== undefined) {
-    pairs.push(textPair("entity_id", projection.entityId, entityId));
-    pairs.push([
-      "stream",
-      row.stream,
-      hashes.stream(entry.tenant, content.namespace, content.entityType, entityId),
-    ]);
-  }
-  if (content.actor.id !== undefined) pairs.push(textPair("owner_id", projection.actor.id, content.actor.id));
-  return pairs;
-}
+const kidsAgree = (kids: readonly Kid[], entry: RecordEntry): boolean =>
+  kids.length === entry.parts.length && kids.every((kid, i) => kid === entry.parts[i]?.k);
 
 /** Names of the columns that say something else than entry and body. */
 export function alteredFields(
@@ -83,9 +34,38 @@ export function alteredFields(
   content: RecordContent | undefined,
   hashes: Hashes,
 ): readonly string[] {
-  const pairs =
-    content === undefined
-      ? entryPairs(row, entry)
-      : [...entryPairs(row, entry), ...contentPairs(row, entry, content, hashes)];
-  return pairs.filter(([, column, sealed]) => column !== sealed).map(([name]) => name);
+  const { projection } = row;
+  const altered: string[] = [];
+  const compare = (name: string, column: unknown, sealed: unknown): void => {
+    if (column !== sealed) altered.push(name);
+  };
+  compare("kind", row.kind, entry.kind);
+  compare("version", row.version, entry.version);
+  compare("alias", row.alias, entry.alias);
+  compare("action", row.action, entry.action);
+  compare("recorded_at", row.recordedAtMs, entry.recordedAtMs);
+  compare("kids", kidsAgree(row.kids, entry), true);
+  compare("tenant", projection.tenant, entry.tenant);
+  compare("event_type", projection.eventType, entry.eventType);
+  compare("producer_service", projection.producerService, entry.producerService);
+  if (content === undefined) return altered;
+  const { namespace, entityType, entityId, ownershipId } = content;
+  compare("namespace", projection.namespace, searchable(namespace));
+  compare("entity_type", projection.entityType, searchable(entityType));
+  compare("trace_id", projection.traceId, searchable(content.traceId));
+  compare(
+    "ownership_id",
+    projection.ownershipId,
+    ownershipId === undefined ? undefined : searchable(ownershipId),
+  );
+  compare("action_at", projection.actionAtMs, content.actionAtMs);
+  const ownership = ownershipId === undefined ? undefined : hashes.ownership(entry.tenant, ownershipId);
+  compare("ownership", row.ownership, ownership);
+  // What was erased can no longer be compared.
+  if (entityId !== undefined) {
+    compare("entity_id", projection.entityId, searchable(entityId));
+    compare("stream", row.stream, hashes.stream(entry.tenant, namespace, entityType, entityId));
+  }
+  if (content.actor.id !== undefined) compare("owner_id", projection.actor.id, searchable(content.actor.id));
+  return altered;
 }

@@ -13,6 +13,7 @@ import type { RecordContent } from "./record-view.ts";
 const decoder = new TextDecoder();
 const parse = (bytes: Uint8Array): JsonValue => JSON.parse(decoder.decode(bytes));
 const nothing = new Uint8Array();
+const envelopeParts = ["payload", "metadata"];
 
 const textOf = (json: JsonValue | undefined): string | undefined =>
   typeof json === "string" || typeof json === "number" ? String(json) : undefined;
@@ -27,7 +28,7 @@ function isStructured(meta: SealedMeta): boolean {
 }
 
 function sliced(json: Uint8Array, name: string): Uint8Array {
-  const slice = memberSlices(json).get(name);
+  const slice = memberSlices(json, [name]).get(name);
   return slice === undefined ? nothing : json.subarray(slice.start, slice.end);
 }
 
@@ -58,7 +59,7 @@ function actorOf(metadata: JsonValue): Partial<Actor> {
 export function readContent(opened: NonNullable<OpenedBody["content"]>): RecordContent {
   const { value, meta, hidden } = opened;
   const envelope = envelopeOf(value, meta);
-  const slices = memberSlices(envelope);
+  const slices = memberSlices(envelope, envelopeParts);
   const part = (name: string): Uint8Array => {
     const slice = slices.get(name);
     return slice === undefined ? nothing : envelope.subarray(slice.start, slice.end);

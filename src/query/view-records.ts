@@ -23,8 +23,12 @@ export async function viewRecords(
   });
   const kids = entries.flatMap((entry) => entry?.parts.map(({ c, k }) => ({ class: c, kid: k })) ?? []);
   const changes = new Map<string, HeadKey>();
-  for (const { stream, kind } of rows)
-    if (kind === "change") changes.set(headKeyText({ stream, kind }), { stream, kind });
+  for (const [i, { stream, kind }] of rows.entries()) {
+    const entry = entries[i];
+    // Of the others it is known that they are not active.
+    if (kind !== "change" || entry === undefined || !activates(entry.action)) continue;
+    changes.set(headKeyText({ stream, kind }), { stream, kind });
+  }
   const [keys, heads] = await Promise.all([
     kids.length === 0 ? new Map<Kid, Uint8Array | "destroyed">() : deps.keys.forOpening(kids, signal),
     changes.size === 0 ? new Map<string, number>() : deps.history.headVersions([...changes.values()], signal),

@@ -50,6 +50,55 @@ test("an entry is RFC 8785 text and is read back as what was written", () => {
   );
 });
 
+const strange = [
+  '"',
+  "\\",
+  '\\"',
+  "\\u0041",
+  "{}",
+  ",",
+  "0",
+  "-",
+  "9",
+  "Z",
+  " ",
+  "é",
+  "new",
+  "null",
+  "1e3",
+  "24:00",
+  "02-30",
+];
+
+test("a text that was changed anywhere is read only if it is again one that is written for what it says", () => {
+  let refused = 0;
+  const change = fc.record({ at: fc.nat(), cut: fc.nat(3), put: fc.constantFrom("", ...strange) });
+  fc.assert(
+    fc.property(entries, change, (entry, { at, cut, put }) => {
+      const text = recordEntry(entry) ?? "";
+      const start = at % (text.length + 1);
+      const changed = text.slice(0, start) + put + text.slice(start + cut);
+      const read = parseRecordEntry(changed);
+      if (read === undefined) refused++;
+      else expect(recordEntry(read)).toBe(changed);
+    }),
+    { numRuns: 2_000 },
+  );
+  expect(refused).toBeGreaterThan(200);
+});
+
+test.each([
+  "2026-02-30T00:00:00.000Z",
+  "2026-01-01T24:00:00.000Z",
+  "2026-01-01T00:00:60.000Z",
+  "2026-13-01T00:00:00.000Z",
+])("an entry of %s, which no clock shows, is not read", (at) => {
+  const [entry] = fc.sample(entries, 1);
+  const text = entry && recordEntry({ ...entry, recordedAtMs: 0 });
+  expect(parseRecordEntry(text ?? "")).toBeDefined();
+  expect(parseRecordEntry(text?.replace("1970-01-01T00:00:00.000Z", at) ?? "")).toBeUndefined();
+});
+
 test("an entry of 16 parts and the longest names stays within 4,096 bytes", () => {
   const [entry] = fc.sample(entries, 1);
   const [tenant, part] = ["t".repeat(200), entry?.parts[0]];

@@ -4,34 +4,37 @@ import { LastroError } from "../../core/errors.ts";
 import type { B64, Rid } from "../../core/ids.ts";
 import { parseRid, ridOf, srcOf, type TopicId } from "../../core/ids.ts";
 
-export type Row = Record<string, SQLOutputValue>;
+/** By name, or by number where a statement returns arrays. */
+export type Row = Record<string | number, SQLOutputValue>;
 
-const wrong = (column: string): LastroError =>
+export const damaged = (column: string): LastroError =>
   new LastroError("INTERNAL", `column ${column} holds another type than was written; the store is damaged`);
 
-export function integer(row: Row, column: string): number {
-  const value = row[column];
-  if (typeof value !== "number") throw wrong(column);
+/** A value of a row, and the name of its column for when it is damaged. */
+export function asInteger(value: SQLOutputValue | undefined, column: string): number {
+  if (typeof value !== "number") throw damaged(column);
   return value;
 }
+export function asText(value: SQLOutputValue | undefined, column: string): string {
+  if (typeof value !== "string") throw damaged(column);
+  return value;
+}
+export function asBytes(value: SQLOutputValue | undefined, column: string): Buffer {
+  if (!(value instanceof Uint8Array)) throw damaged(column);
+  return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+}
+export const asOptionalText = (value: SQLOutputValue | undefined, column: string): string | undefined =>
+  value === null ? undefined : asText(value, column);
+
+export const integer = (row: Row, column: string): number => asInteger(row[column], column);
 export const optionalInteger = (row: Row, column: string): number | undefined =>
   row[column] === null ? undefined : integer(row, column);
 
-export function text(row: Row, column: string): string {
-  const value = row[column];
-  if (typeof value !== "string") throw wrong(column);
-  return value;
-}
+export const text = (row: Row, column: string): string => asText(row[column], column);
 export const optionalText = (row: Row, column: string): string | undefined =>
-  row[column] === null ? undefined : text(row, column);
-/** For columns that erasure clears. */
-export const textOrEmpty = (row: Row, column: string): string => optionalText(row, column) ?? "";
+  asOptionalText(row[column], column);
 
-export function blob(row: Row, column: string): Uint8Array {
-  const value = row[column];
-  if (!(value instanceof Uint8Array)) throw wrong(column);
-  return value;
-}
+export const blob = (row: Row, column: string): Uint8Array => asBytes(row[column], column);
 export const toBytes = (id: B64): Uint8Array => Buffer.from(id, "base64url");
 export const toB64 = (bytes: Uint8Array): B64 =>
   Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");

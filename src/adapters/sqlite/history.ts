@@ -9,19 +9,19 @@ import { type HeadKey, headKeyText } from "../../ports/record-store.ts";
 import { b64, integer, positionOf, type Row, text, toBytes } from "./columns.ts";
 import { assertInTime, readCall } from "./faults.ts";
 import { openOwnerships } from "./ownerships.ts";
-import { kindCode, recordColumns, recordOf, uidValue } from "./record-row.ts";
+import { kindCode, prepareRecords, recordOf, uidValue } from "./record-row.ts";
 import { openSearch } from "./search.ts";
 
 /** Versions looked at between two looks at the signal. */
 const stepVersionsMax = 1_000;
 
-const ofStream = `SELECT ${recordColumns} FROM records WHERE stream = ? AND kind = ?`;
+const ofStream = "WHERE stream = ? AND kind = ?";
 const recordOrNone = (row: Row | undefined): RecordRow | undefined => row && recordOf(row);
 
 function openVersions(db: DatabaseSync) {
   const between = `${ofStream} AND version BETWEEN ? AND ? ORDER BY version`;
-  const ascending = db.prepare(`${between} ASC LIMIT ?`);
-  const descending = db.prepare(`${between} DESC LIMIT ?`);
+  const ascending = prepareRecords(db, `${between} ASC LIMIT ?`);
+  const descending = prepareRecords(db, `${between} DESC LIMIT ?`);
   return ({ stream, kind, from, to = Number.MAX_SAFE_INTEGER, order, limit }: VersionRange) => {
     const statement = order === "asc" ? ascending : descending;
     return statement.all(toBytes(stream), kindCode(kind), from, to, limit).map(recordOf);
@@ -42,7 +42,7 @@ function openHeadVersions(db: DatabaseSync) {
 }
 
 function openAsOf(db: DatabaseSync) {
-  const upTo = db.prepare(`${ofStream} AND version <= ? ORDER BY version DESC LIMIT 1`);
+  const upTo = prepareRecords(db, `${ofStream} AND version <= ? ORDER BY version DESC LIMIT 1`);
   const walk = (column: string) =>
     db.prepare(
       `SELECT version, ${column} AS at FROM records WHERE stream = ? AND kind = ? AND version < ? ORDER BY version DESC LIMIT ${stepVersionsMax}`,
@@ -87,8 +87,8 @@ function openRelated(db: DatabaseSync) {
 }
 
 export function openHistory(db: DatabaseSync): HistoryReader {
-  const byPosition = db.prepare(`SELECT ${recordColumns} FROM records WHERE position = ?`);
-  const byUid = db.prepare(`SELECT ${recordColumns} FROM records WHERE uid = ?`);
+  const byPosition = prepareRecords(db, "WHERE position = ?");
+  const byUid = prepareRecords(db, "WHERE uid = ?");
   const versions = openVersions(db);
   const headVersions = openHeadVersions(db);
   const asOf = openAsOf(db);

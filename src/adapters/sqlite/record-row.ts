@@ -1,19 +1,21 @@
 /** A record as a row of the table `records`, there and back. */
-import type { SQLInputValue } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { LastroError } from "../../core/errors.ts";
 import type { StreamKind } from "../../core/event.ts";
-import type { B64, Fingerprint, Kid, OwnershipKey, StreamAlias, StreamId, Uid } from "../../core/ids.ts";
+import type { Fingerprint, Kid, OwnershipKey, StreamAlias, StreamId, Uid } from "../../core/ids.ts";
 import type { Projection, RecordRow } from "../../core/record.ts";
 import {
+  asBytes,
+  asInteger,
+  asOptionalText,
+  asText,
   b64,
-  blob,
+  damaged,
   integer,
-  optionalText,
   positionOf,
   type Row,
   ridAt,
-  text,
-  textOrEmpty,
+  toB64,
   toBytes,
 } from "./columns.ts";
 
@@ -67,8 +69,40 @@ export function recordValues(record: RecordRow): SQLInputValue[] {
   ]; // biome-ignore format: a table
 }
 
+/** One column of bytes instead of eight: each value that SQLite hands over as bytes costs as much as five texts. Behind each id's length the id; key ids last. */
+const uidAs = (type: "blob" | "text"): string => `iif(typeof(uid) = '${type}', uid, NULL)`;
+const ids = ["position", "stream", "alias", "leaf_hash", "fingerprint", "ownership", uidAs("blob")]
+  .map((id) => `char(ifnull(length(${id}), 0)) || ifnull(${id}, x'')`)
+  .join(" || ");
+const fields = [
+  "ids", "uid", "kind", "version", "action", "recorded_at", "is_active", "action_at", "tenant", "namespace", "entity_type",
+  "entity_id", "event_type", "producer_service", "trace_id", "owner_id", "ownership_id", "aside", "entry", "body",
+] as const; // biome-ignore format: a table
+const expressions: Partial<Record<string, string>> = {
+  ids: `CAST(${ids} || kids AS BLOB)`,
+  uid: uidAs("text"),
+};
+const recordColumns = fields.map((field) => expressions[field] ?? field).join();
+
+type Field = (typeof fields)[number];
+const place = Object.fromEntries(fields.map((field, at) => [field, at])) as Readonly<Record<Field, number>>;
+
+/** Records where `rest` says, for `recordOf`: rows come as arrays, without a name for each value. */
+export function prepareRecords(db: DatabaseSync, rest: string): StatementSync {
+  const statement = db.prepare(`SELECT ${recordColumns} FROM records ${rest}`);
+  statement.setReturnArrays(true);
+  return statement;
+}
+
+const integerOf = (row: Row, field: Field): number => asInteger(row[place[field]], field);
+const textOf = (row: Row, field: Field): string => asText(row[place[field]], field);
+const optionalTextOf = (row: Row, field: Field): string | undefined =>
+  asOptionalText(row[place[field]], field);
+/** For columns that erasure clears. */
+const textOrEmpty = (row: Row, field: Field): string => optionalTextOf(row, field) ?? "";
+
 function projectionOf(row: Row): Projection {
-  const aside: Aside = JSON.parse(text(row, "aside"));
+  const aside: Aside = JSON.parse(textOf(row, "aside"));
   return {
     tenant: textOrEmpty(row, "tenant"),
     namespace: textOrEmpty(row, "namespace"),
@@ -79,8 +113,8 @@ function projectionOf(row: Row): Projection {
     producerService: textOrEmpty(row, "producer_service"),
     traceId: textOrEmpty(row, "trace_id"),
     actor: { id: textOrEmpty(row, "owner_id"), role: aside.role, type: aside.type },
-    ownershipId: optionalText(row, "ownership_id"),
-    actionAtMs: integer(row, "action_at"),
+    ownershipId: optionalTextOf(row, "ownership_id"),
+    actionAtMs: integerOf(row, "action_at"),
     severity: aside.severity,
     resourceType: aside.resourceType,
     flags: aside.flags,
@@ -88,36 +122,45 @@ function projectionOf(row: Row): Projection {
   };
 }
 
-const idColumns = ["position", "stream", "alias", "leaf_hash", "kids", "fingerprint", "ownership"] as const;
-/** What `recordOf` reads. The ids come as one text: each value that SQLite hands over as bytes costs as much as reading five texts. */
-export const recordColumns = `${idColumns.map((name) => `hex(${name})`).join(" || ',' || ")} || ',' || iif(typeof(uid) = 'text', uid, hex(uid)) AS ids,
-  kind, version, action, recorded_at, is_active, action_at, tenant, namespace, entity_type, entity_id, event_type,
-  producer_service, trace_id, owner_id, ownership_id, aside, entry, body`;
+const idBytesMax = 0x7f;
 
-const bytesOf = (hex: string | undefined): Buffer => Buffer.from(hex ?? "", "hex");
-const idOf = (hex: string | undefined): B64 => bytesOf(hex).toString("base64url");
-
-/** From a row of `recordColumns`. */
-export function recordOf(row: Row): RecordRow {
-  const [position, stream, alias, leafHash, kids, fingerprint, ownership, uid = ""] = text(row, "ids").split(
-    ",",
-  );
+/** Takes one after the other. */
+function idReader(bytes: Buffer) {
+  let at = 0;
   return {
-    rid: ridAt(bytesOf(position)),
-    uid: (uid.startsWith("x/") ? uid : idOf(uid)) as Uid,
-    fingerprint: idOf(fingerprint) as Fingerprint,
-    stream: idOf(stream) as StreamId,
-    kind: kindOf(row),
-    version: integer(row, "version"),
-    alias: idOf(alias) as StreamAlias,
-    action: text(row, "action") as RecordRow["action"],
-    recordedAtMs: integer(row, "recorded_at"),
-    isActive: integer(row, "is_active") === 1,
-    ownership: ownership === "" ? undefined : (idOf(ownership) as OwnershipKey),
-    kids: kidsIn(bytesOf(kids)),
-    entry: text(row, "entry"),
-    leafHash: bytesOf(leafHash),
-    body: blob(row, "body"),
+    next(): Buffer {
+      const length = bytes[at] ?? 0;
+      if (length > idBytesMax) throw damaged("ids");
+      const start = at + 1;
+      at = start + length;
+      return bytes.subarray(start, at);
+    },
+    rest: (): Buffer => bytes.subarray(at),
+  };
+}
+
+/** From a row of `prepareRecords`. */
+export function recordOf(row: Row): RecordRow {
+  const read = idReader(asBytes(row[place.ids], "ids"));
+  const [position, stream, alias] = [read.next(), toB64(read.next()), toB64(read.next())];
+  const [leafHash, fingerprint, ownership] = [read.next(), toB64(read.next()), toB64(read.next())];
+  const uid = toB64(read.next());
+  return {
+    rid: ridAt(position),
+    uid: (optionalTextOf(row, "uid") ?? uid) as Uid,
+    fingerprint: fingerprint as Fingerprint,
+    stream: stream as StreamId,
+    kind: integerOf(row, "kind") === 0 ? "change" : "activity",
+    version: integerOf(row, "version"),
+    alias: alias as StreamAlias,
+    action: textOf(row, "action") as RecordRow["action"],
+    recordedAtMs: integerOf(row, "recorded_at"),
+    isActive: integerOf(row, "is_active") === 1,
+    ownership: ownership === "" ? undefined : (ownership as OwnershipKey),
+    kids: kidsIn(read.rest()),
+    entry: textOf(row, "entry"),
+    leafHash,
+    body: asBytes(row[place.body], "body"),
     projection: projectionOf(row),
   };
 }

@@ -5,7 +5,7 @@ import type { RecordRow } from "../../core/record.ts";
 import type { RecordSearch } from "../../ports/history-reader.ts";
 import { blob, integer, type Row } from "./columns.ts";
 import { assertInTime } from "./faults.ts";
-import { recordColumns, recordOf } from "./record-row.ts";
+import { prepareRecords, recordOf } from "./record-row.ts";
 import { type Cursor, planSearch, type SearchPlan } from "./search-plan.ts";
 
 type Hit = { readonly id: number; readonly at: number; readonly position: Uint8Array };
@@ -56,7 +56,7 @@ async function findHits(
 }
 
 export function openSearch(db: DatabaseSync) {
-  const byId = db.prepare(`SELECT ${recordColumns} FROM records WHERE id = ?`);
+  const byId = prepareRecords(db, "WHERE id = ?");
   return async (search: RecordSearch, signal: AbortSignal): Promise<readonly RecordRow[]> =>
     (await findHits(db, search, signal))
       .map(({ id }) => byId.get(id))
