@@ -41,7 +41,6 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
   const { storeId, ttlMs, log, now, budgetMs = budgetDefaultMs } = options;
   const client = new Redis(options.url, {
     lazyConnect: true,
-    commandTimeout: budgetMs,
     connectTimeout: connectBudgetMs,
     disconnectTimeout: disconnectBudgetMs,
     enableOfflineQueue: false,
@@ -83,7 +82,7 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
   async function asking<T>(ask: () => Promise<T>): Promise<T | "unavailable"> {
     if (!usable()) return "unavailable";
     try {
-      const answer = await ask();
+      const answer = await inTime(ask(), budgetMs);
       timeoutsInRow = 0;
       noteUp(true, "");
       return answer;
@@ -94,7 +93,7 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
   }
 
   async function lookForCluster(): Promise<void> {
-    const cluster = await client.info("cluster").catch(() => "");
+    const cluster = await inTime(client.info("cluster"), budgetMs).catch(() => "");
     isCluster = cluster.includes("cluster_enabled:1");
     if (isCluster) log.error("hints_cluster", clusterRefused);
   }
@@ -151,12 +150,20 @@ function inParts(uids: readonly Uid[]): (readonly Uid[])[] {
   return parts;
 }
 
-const isTimeout = (error: unknown): boolean =>
-  error instanceof Error && error.message === "Command timed out";
+const timedOut = new Error("no answer in time");
+const isTimeout = (error: unknown): boolean => error === timedOut;
+
+/** When the time is up, sockets still have their turn: an answer that came while this process was busy came in time. */
+function inTime<T>(answer: Promise<T>, budgetMs: number): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => setImmediate(reject, timedOut), budgetMs);
+  answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  return promise;
+}
 
 /** Error texts may quote keys or addresses with passwords; Redis's own errors begin with a code in capitals. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown error";
   if ("code" in error && typeof error.code === "string") return error.code;
-  return isTimeout(error) ? "no answer in time" : (/^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name);
+  return isTimeout(error) ? timedOut.message : (/^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name);
 }

@@ -112,6 +112,18 @@ describe("hints over a Redis in trouble", () => {
     await until(async () => (await hints.known(someUids(1), signal)) !== "unavailable");
   });
 
+  test("an answer that came while the process was busy for longer than the budget is an answer", async () => {
+    const hints = await open();
+    const uids = someUids(3);
+    await hints.remember(uids, signal);
+    const asked = hints.known(uids, signal);
+    await new Promise(setImmediate);
+    // Longer than the budget, by far, and than Redis takes.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2_000);
+    expect(await asked).toEqual(new Set(uids));
+    expect(lines).toEqual([]);
+  });
+
   test("a Redis without memory, or one that only reads, takes nothing and throws nothing", async () => {
     const hints = await open();
     const uids = someUids(2);
