@@ -25,10 +25,18 @@ export type RecordEntry = {
   readonly parts: readonly EntryPart[];
 };
 
-const entryBytesMax = 4096;
+/** Of any entry of the log, in UTF-8. */
+export const entryBytesMax = 4096;
 const entryPartsMax = 16;
 const nameLengthMax = 200;
 const visible = new RegExp(`^[\\x21-\\x7e]{1,${nameLengthMax}}$`);
+
+/** Canonical base64url of 16 and of 32 bytes: the bits that the last digit has too many are zero. */
+const id16 = "[\\w-]{21}[AQgw]";
+const id32 = "[\\w-]{42}[AEIMQUYcgkosw048]";
+const [b64Of16, b64Of32] = [new RegExp(`^${id16}$`), new RegExp(`^${id32}$`)];
+export const isB64Of16 = (text: string): boolean => b64Of16.test(text);
+export const isB64Of32 = (text: string): boolean => b64Of32.test(text);
 
 /** RFC 3339 in UTC with three decimals. */
 export function isoTime(ms: number): string {
@@ -57,10 +65,14 @@ export function recordEntry(entry: RecordEntry): string | undefined {
   return text.length <= entryBytesMax ? text : undefined;
 }
 
+/** Milliseconds since the epoch; undefined for any text that `isoTime` would not write for the years 0 to 9999. */
+export function entryTimeOf(text: string): number | undefined {
+  const ms = text.length === isoTimeLength ? Date.parse(text) : Number.NaN;
+  return !Number.isNaN(ms) && isoTime(ms) === text ? ms : undefined;
+}
+const isoTimeLength = 24;
+
 const name = '((?:[!#-[\\]-~]|\\\\["\\\\])+)';
-/** Canonical base64url of 16 and of 32 bytes: the bits that the last digit has too many are zero. */
-const id16 = "[\\w-]{21}[AQgw]";
-const id32 = "[\\w-]{42}[AEIMQUYcgkosw048]";
 const part = `\\{"c":"[spa]","h":"${id32}","k":"${id16}","m":"${id32}"\\}`;
 /** What `recordEntry` writes, member by member: nothing unknown, missing, repeated, unordered or written another way fits. */
 const form = new RegExp(
