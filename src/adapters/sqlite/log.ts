@@ -1,6 +1,5 @@
 /** The transparency log's store in SQLite: what is unique here cannot fork, and what is published only moves forward. */
 import type { DatabaseSync } from "node:sqlite";
-import { LastroError } from "../../core/errors.ts";
 import { equalHashes } from "../../core/merkle.ts";
 import type {
   CheckpointName,
@@ -9,7 +8,7 @@ import type {
   PendingControl,
   PublishedCheckpoint,
 } from "../../ports/log-store.ts";
-import { controlKey } from "../../ports/log-store.ts";
+import { controlKey, isForward } from "../../ports/log-store.ts";
 import { blob, integer, type Row, text } from "./columns.ts";
 import { storeCall } from "./faults.ts";
 import { openLogRows } from "./log-rows.ts";
@@ -65,23 +64,18 @@ function openCheckpoints(db: DatabaseSync) {
     find,
     publish: (name: CheckpointName, next: PublishedCheckpoint): boolean =>
       transaction(db, () => {
-        const before = find(name);
-        if (before !== undefined && before.size === next.size && !equalHashes(before.root, next.root))
-          throw new LastroError(
-            "LOG_HALTED",
-            `the published checkpoint at size ${next.size} has another root`,
-          );
-        const isForward =
-          before === undefined ||
-          next.size > before.size ||
-          (next.size === before.size && next.signatures > before.signatures);
-        if (isForward) write.run(name, next.size, next.root, next.note, next.signatures);
-        return isForward;
+        if (!isForward(find(name), next)) return false;
+        write.run(name, next.size, next.root, next.note, next.signatures);
+        return true;
       }),
   };
 }
 
 function openControls(db: DatabaseSync) {
+  // What the head covers stays logged, whatever happens to rows behind it; so it need not wait any longer.
+  const forget = db.prepare(`
+    DELETE FROM log_controls WHERE EXISTS (
+      SELECT 1 FROM log_index JOIN log_head ON idx < size WHERE log_index.key = log_controls.key)`);
   const queue = db.prepare(
     "INSERT INTO log_controls (id, key, entry) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
   );
@@ -89,9 +83,11 @@ function openControls(db: DatabaseSync) {
     SELECT id, entry FROM log_controls WHERE NOT EXISTS (SELECT 1 FROM log_index WHERE log_index.key = log_controls.key)
     ORDER BY place LIMIT ?`);
   return {
-    queue: ({ id, entry }: PendingControl): void => {
-      queue.run(id, controlKey(id), entry);
-    },
+    queue: ({ id, entry }: PendingControl): void =>
+      transaction(db, () => {
+        forget.run();
+        queue.run(id, controlKey(id), entry);
+      }),
     pending: (limit: number): readonly PendingControl[] =>
       pending.all(limit).map((row) => ({ id: text(row, "id"), entry: text(row, "entry") })),
   };
@@ -108,13 +104,13 @@ export function openLog(db: DatabaseSync): LogStore {
     ON CONFLICT (one) DO UPDATE SET holder = ?1, until = ?2 WHERE holder = ?1 OR until <= ?3`);
   return {
     size: (signal) => storeCall(signal, rows.size),
-    append: (added, signal) => storeCall(signal, () => rows.append(added)),
+    append: (added, signal) => storeCall(signal, () => rows.append(added, signal)),
     rows: (from, to, signal) => storeCall(signal, () => rows.rows(from, to, signal)),
     leaves: (from, to, signal) => storeCall(signal, () => rows.leaves(from, to, signal)),
-    indexes: (keys, signal) => storeCall(signal, () => rows.indexes(keys)),
+    indexes: (keys, signal) => storeCall(signal, () => rows.indexes(keys, signal)),
     coverage: (src, from, signal) => storeCall(signal, () => rows.coverage(src, from)),
     coverages: (src, from, to, limit, signal) =>
-      storeCall(signal, () => rows.coverages(src, from, to, limit)),
+      storeCall(signal, () => rows.coverages(src, from, to, limit, signal)),
     loggable: (src, from, to, limit, signal) =>
       storeCall(signal, () => rows.loggable(src, from, to, limit, signal)),
     head: (signal) => storeCall(signal, head.read),
