@@ -5,7 +5,7 @@ import { LastroError } from "../core/errors.ts";
 import type { Rid } from "../core/ids.ts";
 import { equalHashes, type HashReader, type Sha256 } from "../core/merkle.ts";
 import { parseNote } from "../core/signed-note.ts";
-import { treeReader } from "../log/tree-reader.ts";
+import { rememberTileRoots, treeReader } from "../log/tree-reader.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CheckpointName, LogStore, PublishedCheckpoint } from "../ports/log-store.ts";
 import { type LogStateAwaited, logWaiters } from "./log-waiters.ts";
@@ -46,7 +46,8 @@ export function publishedLog({ log, now }: { readonly log: LogReads; readonly no
     CheckpointName,
     { readonly tree: SignedTree | undefined; readonly readAtMs: number }
   >();
-  const remembered = subtreeMemory(sha256);
+  const subtrees = subtreeMemory(sha256);
+  let roots = rememberTileRoots();
   const checkpoint: PublishedLog["checkpoint"] = async (name, signal, atLeast = 0) => {
     const known = latest.get(name);
     const readAtMs = now();
@@ -62,8 +63,11 @@ export function publishedLog({ log, now }: { readonly log: LogReads; readonly no
   return {
     store: log,
     checkpoint,
-    hashes: (signal) => remembered.around(treeReader(log, sha256, signal)),
-    forgetHashes: remembered.forget,
+    hashes: (signal) => subtrees.around(treeReader(log, sha256, signal, roots)),
+    forgetHashes() {
+      subtrees.forget();
+      roots = rememberTileRoots();
+    },
     untilState: logWaiters({ indexes: (keys, signal) => log.indexes(keys, signal), checkpoint }),
   };
 }

@@ -3,8 +3,10 @@ import { type HashReader, nodeHash, type Sha256, type TreeNode } from "../core/m
 
 /** About 16 MiB. */
 const nodesMax = 65_536;
-/** Of the subtrees remembered: a lower one is soon hashed again, from the tile that a leaf's path needs anyway. */
+/** A lower subtree is soon hashed again, from the tile that a leaf's path needs anyway. */
 const levelMin = 5;
+/** Only at the right edge of the tree, where there is no full tile and every path leads by, lower ones are met again. */
+const lowNodesMax = 4_096;
 /** Up to here one is put together from those of `levelMin`, so that its parts are remembered too; a higher one is near the top, and soon met again. */
 const builtLevelMax = 8;
 const levelsMax = 64;
@@ -21,22 +23,32 @@ const halvesOf = ({ level, n }: TreeNode): readonly [TreeNode, TreeNode] => [
   { level: level - 1, n: 2 * n + 1 },
 ];
 
-export function subtreeMemory(sha256: Sha256): SubtreeMemory {
-  const known = new Map<number, Uint8Array>();
-  const remember = (node: TreeNode, hash: Uint8Array): void => {
-    if (node.level < levelMin) return;
-    // A view would keep the whole tile it lies in.
-    known.set(keyOf(node), Uint8Array.from(hash));
-    for (const oldest of known.keys()) {
-      if (known.size <= nodesMax) break;
-      known.delete(oldest);
-    }
+/** Forgets the oldest. */
+function boundedHashes(max: number) {
+  const hashes = new Map<number, Uint8Array>();
+  return {
+    get: (key: number): Uint8Array | undefined => hashes.get(key),
+    set(key: number, hash: Uint8Array): void {
+      // A view would keep the whole tile it lies in.
+      hashes.set(key, Uint8Array.from(hash));
+      for (const oldest of hashes.keys()) {
+        if (hashes.size <= max) break;
+        hashes.delete(oldest);
+      }
+    },
+    clear: (): void => hashes.clear(),
   };
+}
+
+export function subtreeMemory(sha256: Sha256): SubtreeMemory {
+  const [high, low] = [boundedHashes(nodesMax), boundedHashes(lowNodesMax)];
+  const memoryOf = ({ level }: TreeNode) => (level < levelMin ? low : high);
+  const remember = (node: TreeNode, hash: Uint8Array): void => memoryOf(node).set(keyOf(node), hash);
 
   /** Takes what is known of the node into `found`, and gives what must be read for the rest. */
   function missingOf(node: TreeNode, found: Map<number, Uint8Array>): readonly TreeNode[] {
     const key = keyOf(node);
-    const hash = known.get(key);
+    const hash = memoryOf(node).get(key);
     if (hash !== undefined) found.set(key, hash);
     if (found.has(key)) return [];
     if (node.level <= levelMin || node.level > builtLevelMax) return [node];
@@ -64,6 +76,9 @@ export function subtreeMemory(sha256: Sha256): SubtreeMemory {
       }
       return nodes.map((node) => hashOf(node, found));
     },
-    forget: () => known.clear(),
+    forget() {
+      high.clear();
+      low.clear();
+    },
   };
 }

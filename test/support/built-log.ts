@@ -1,12 +1,12 @@
 /** A log laid by hand into a store: rows, full tiles, head and checkpoints under a key of its own. Roots come from all leaves in memory, never from the reader that is tested. */
-import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
+import { hash } from "node:crypto";
 import { formatCheckpoint } from "../../src/core/checkpoint.ts";
 import type { Src } from "../../src/core/ids.ts";
 import { leafHash } from "../../src/core/leaf.ts";
 import { controlEntry, coverageEntry } from "../../src/core/log-entries.ts";
-import { rootOf, type Sha256 } from "../../src/core/merkle.ts";
+import { rootOf } from "../../src/core/merkle.ts";
 import type { RecordRow } from "../../src/core/record.ts";
-import { type Ed25519Verify, formatNote, type VerifierKey, verifierKey } from "../../src/core/signed-note.ts";
+import { formatNote, type VerifierKey } from "../../src/core/signed-note.ts";
 import { fullTiles, joinHashes, tileWidth } from "../../src/core/tiles.ts";
 import {
   type CheckpointName,
@@ -18,24 +18,13 @@ import {
   logRowsMax,
   type PublishedCheckpoint,
 } from "../../src/ports/log-store.ts";
+import { sha256, testSigner } from "./log.ts";
 
 const signal = new AbortController().signal;
 const origin = "lastro.test/0123456789abcdef";
 const atMs = Date.parse("2026-11-01T00:00:00Z");
 /** Of an empty outcome list. */
-const nothingLeftOut = createHash("sha256").digest("base64url");
-
-export const sha256: Sha256 = (bytes) => createHash("sha256").update(bytes).digest();
-export const ed25519Verify: Ed25519Verify = (publicKey, message, signature) =>
-  verify(
-    null,
-    message,
-    {
-      key: { kty: "OKP", crv: "Ed25519", x: Buffer.from(publicKey).toString("base64url") },
-      format: "jwk",
-    },
-    signature,
-  );
+const nothingLeftOut = hash("sha256", "", "base64url");
 
 export type BuiltLog = {
   readonly key: VerifierKey;
@@ -52,9 +41,8 @@ export type BuiltLog = {
 };
 
 export function buildLog(log: LogStore): BuiltLog {
-  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
-  const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
-  const key = verifierKey(sha256, { name: origin, type: "ed25519", publicKey: raw });
+  const signer = testSigner(origin);
+  const witness = testSigner("witness.test", "cosignature/v1");
   const rows: LogRow[] = [];
   let head: LogHead | undefined;
   const rootAt = (size: number): Uint8Array =>
@@ -86,7 +74,7 @@ export function buildLog(log: LogStore): BuiltLog {
   };
 
   return {
-    key,
+    key: signer.key,
     size: () => rows.length,
     rows: () => rows,
     rootAt,
@@ -123,9 +111,9 @@ export function buildLog(log: LogStore): BuiltLog {
         throw new Error("the head is lost");
       head = next;
       const text = formatCheckpoint({ origin, ...next });
-      const bytes = sign(null, Buffer.from(text), privateKey);
-      const note = formatNote({ text, signatures: [{ name: origin, id: key.id, bytes }] });
-      const published = { ...next, note, signatures: 1 };
+      const own = signer.signature(text);
+      const signatures = name === "latest" ? [own] : [own, witness.signature(text, atMs / 1_000)];
+      const published = { ...next, note: formatNote({ text, signatures }), signatures: signatures.length };
       if (!(await log.publish(name, published, signal))) throw new Error("not published");
       return published;
     },

@@ -11,9 +11,10 @@ import {
   TransparencyService,
 } from "../../../src/gen/lastro/v1/transparency_pb.ts";
 import { type LogReads, publishedLog } from "../../../src/query/published-log.ts";
-import { type BuiltLog, buildLog, ed25519Verify, sha256 } from "../../support/built-log.ts";
+import { type BuiltLog, buildLog } from "../../support/built-log.ts";
 import { call, connect, failureOf, noOperations, serve, type TestServer } from "../../support/grpc-client.ts";
 import { type HistoryWorld, openHistoryWorld, worldSrc } from "../../support/history-world.ts";
+import { ed25519, sha256 } from "../../support/log.ts";
 
 /** Records at indexes 300 to 304 with their coverage at 305; 307 published with witnesses, 700 without. */
 const firstRecord = 300;
@@ -86,7 +87,7 @@ describe("checkpoints", () => {
         rootHash: Uint8Array.from(built.rootAt(leaves)),
       });
       const parsed = parseNote(checkpoint?.note ?? "");
-      expect(parsed && verifiedSignature(parsed, built.key, ed25519Verify)).toBeDefined();
+      expect(parsed && verifiedSignature(parsed, built.key, ed25519)).toBeDefined();
     },
   );
 });

@@ -9,7 +9,8 @@ import { decodeEntries, entriesPath, tileHashes, tilePath } from "../../../src/c
 import type { Store } from "../../../src/ports/store.ts";
 import { type LogReads, publishedLog } from "../../../src/query/published-log.ts";
 import { startHttpServer } from "../../../src/servers/http/server.ts";
-import { type BuiltLog, buildLog, ed25519Verify, sha256 } from "../../support/built-log.ts";
+import { type BuiltLog, buildLog } from "../../support/built-log.ts";
+import { ed25519, hex, sha256 } from "../../support/log.ts";
 
 /** The example of C2SP tlog-tiles. */
 const exampleSize = 70_000;
@@ -72,7 +73,7 @@ describe("checkpoints", () => {
     expect(answer.headers.get("cache-control")).toBe("no-cache");
     const note = parseNote(await answer.text());
     if (note === undefined) throw new Error("no note");
-    expect(verifiedSignature(note, built.key, ed25519Verify)).toBeDefined();
+    expect(verifiedSignature(note, built.key, ed25519)).toBeDefined();
     expect(parseCheckpoint(note.text)).toEqual({
       origin: built.key.name,
       size: exampleSize,
@@ -92,8 +93,8 @@ describe("checkpoints", () => {
     expect(await (await get("checkpoint")).text()).toBe(note);
     const missing = await get("checkpoint.witnessed");
     expect([missing.status, missing.headers.get("cache-control")]).toEqual([404, "no-store"]);
-    await log.publish("witnessed");
-    expect(await (await get("checkpoint.witnessed")).text()).toBe(note);
+    const witnessed = await log.publish("witnessed");
+    expect(await (await get("checkpoint.witnessed")).text()).toBe(witnessed.note);
   });
 
   test("HEAD tells the same without the body", async () => {
@@ -305,5 +306,3 @@ describe("limits", () => {
     expect((await get("tile/0/000")).status).toBe(200);
   });
 });
-
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
