@@ -5,7 +5,7 @@ import { LastroError } from "../core/errors.ts";
 import type { Rid } from "../core/ids.ts";
 import { equalHashes, type HashReader, type Sha256 } from "../core/merkle.ts";
 import { parseNote } from "../core/signed-note.ts";
-import { rememberTileRoots, treeReader } from "../log/tree-reader.ts";
+import { treeReader } from "../log/tree-reader.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CheckpointName, LogStore, PublishedCheckpoint } from "../ports/log-store.ts";
 import { type LogStateAwaited, logWaiters } from "./log-waiters.ts";
@@ -47,7 +47,6 @@ export function publishedLog({ log, now }: { readonly log: LogReads; readonly no
     { readonly tree: SignedTree | undefined; readonly readAtMs: number }
   >();
   const subtrees = subtreeMemory(sha256);
-  let roots = rememberTileRoots();
   const checkpoint: PublishedLog["checkpoint"] = async (name, signal, atLeast = 0) => {
     const known = latest.get(name);
     const readAtMs = now();
@@ -63,11 +62,8 @@ export function publishedLog({ log, now }: { readonly log: LogReads; readonly no
   return {
     store: log,
     checkpoint,
-    hashes: (signal) => subtrees.around(treeReader(log, sha256, signal, roots)),
-    forgetHashes() {
-      subtrees.forget();
-      roots = rememberTileRoots();
-    },
+    hashes: (signal) => subtrees.around(treeReader(log, sha256, signal)),
+    forgetHashes: subtrees.forget,
     untilState: logWaiters({ indexes: (keys, signal) => log.indexes(keys, signal), checkpoint }),
   };
 }
