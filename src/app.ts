@@ -42,6 +42,7 @@ import { sha256 } from "./privacy/draw.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { QueryDeps } from "./query/deps.ts";
+import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { readinessOf } from "./readiness.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
@@ -121,10 +122,11 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     signal,
   );
   const replayAttemptsMax = config.deadLetters.attemptsMax;
+  const published = publishedLog({ log: store.log, now });
   const operations = operate({ ...intake, source, state: store.state, replayAttemptsMax }, consumer);
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry), {
-      query: queryDeps(intake, keys, catalogue, store),
+      query: queryDeps(intake, keys, catalogue, store, published),
       operations,
     }),
   );
@@ -144,6 +146,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       address: config.http.address,
       metrics: telemetry.metrics,
       readiness: async () => parts(),
+      tiles: { published, log },
     }),
   );
   keepKeysWrapped(config, store, keys, log, signal);
@@ -285,8 +288,10 @@ const queryDeps = (
   { lookupKey }: StoreKeys,
   catalogue: Catalogue,
   store: Store,
+  log: PublishedLog,
 ): QueryDeps => ({
   history: store.history,
+  log,
   keys: intake.dataKeys,
   lookup: lookupKey,
   catalogue,
