@@ -1,4 +1,4 @@
-/** Opens the four faces of a MongoDB store on one connection. */
+/** Opens the five faces of a MongoDB store on one connection. */
 import { LastroError } from "../../core/errors.ts";
 import type { Store } from "../../ports/store.ts";
 import { type Collections, collectionsOf } from "./collections.ts";
@@ -8,6 +8,7 @@ import { insertAbsent } from "./follow-ups.ts";
 import { mongoHistoryReader } from "./history-reader.ts";
 import { ensureIndexes } from "./indexes.ts";
 import { mongoKeyStore } from "./key-store.ts";
+import { mongoLog } from "./log.ts";
 import { eachHead, walkedHeads } from "./look-ups.ts";
 import { type Manners, mongoRecordStore } from "./record-store.ts";
 import { mongoStoreState } from "./store-state.ts";
@@ -45,6 +46,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     history: mongoHistoryReader(collections, options.queryMaxMs ?? queryMaxMs, manners.readHeads),
     keys: mongoKeyStore(collections, manners.inTurn),
     state: mongoStoreState(collections, manners.inTurn),
+    log: mongoLog(collections, manners),
     description: server.description,
     [Symbol.asyncDispose]: () => client.close(),
   };

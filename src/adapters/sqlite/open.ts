@@ -8,6 +8,7 @@ import { storeCall } from "./faults.ts";
 import { openHistory } from "./history.ts";
 import { openKeys } from "./keys.ts";
 import { lockStore } from "./lock.ts";
+import { openLog } from "./log.ts";
 import { openRecords } from "./records.ts";
 import { migrate } from "./schema.ts";
 import { openState } from "./state.ts";
@@ -82,6 +83,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
       history: openHistory(db),
       keys: openKeys(db),
       state: openState(db),
+      log: openLog(db),
       description: `SQLite ${version === undefined ? "" : text(version, "version")}, ${path}`,
     };
     const resources = undo.move();
