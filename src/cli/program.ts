@@ -2,13 +2,15 @@
 import { Command, CommanderError } from "commander";
 import type { Cli } from "./command.ts";
 import { type ExitCode, exitCodes, exitCodesText, exitOf } from "./failure.ts";
+import { witnessCommand } from "./witness.ts";
 
 const examples = `Examples:
-  $ lastro --help
+  $ lastro witness --name witness.example.org/w1 --log 'log.example.org/0123456789abcdef+…'
+  $ lastro witness --help
 `;
 
 /** Each subcommand has a file of its own and is one line here. */
-const subcommands: readonly ((cli: Cli) => Command)[] = [];
+const subcommands: readonly ((cli: Cli) => Command)[] = [witnessCommand];
 
 function newProgram(cli: Cli): Command {
   const program = new Command("lastro")
