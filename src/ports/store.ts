@@ -1,4 +1,5 @@
-/** A store is one outside thing with four faces; an adapter opens them together. */
+/** A store is one outside thing with five faces; an adapter opens them together. */
+import type { AuditReader } from "./audit-reader.ts";
 import type { HistoryReader } from "./history-reader.ts";
 import type { KeyStore } from "./key-store.ts";
 import type { RecordStore } from "./record-store.ts";
@@ -9,6 +10,7 @@ export type Store = AsyncDisposable & {
   readonly history: HistoryReader;
   readonly keys: KeyStore;
   readonly state: StoreState;
+  readonly audit: AuditReader;
   /** What it is, for the start-up table: e.g. `SQLite 3.50, data/lastro.db`. No secrets. */
   readonly description: string;
 };
