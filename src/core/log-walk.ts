@@ -29,6 +29,7 @@ export type WalkState = {
   /** Kids that fence and erase entries name. */
   readonly fenced: readonly Kid[];
   readonly streams: StreamState;
+  readonly everDamaged: boolean;
   readonly counts: Readonly<Record<"records" | "coverages" | "controls", number>>;
 };
 
@@ -44,6 +45,7 @@ export type LogWalk = {
   sources(): ReadonlyMap<Src, SourceCover>;
   run(): OpenRun | undefined;
   fenced(): ReadonlySet<Kid>;
+  /** Versions behind a hole in their stream; none are told once an entry was missing. */
   earlyVersions(): readonly EarlyVersion[];
   counts(): Readonly<Record<string, number>>;
   state(): WalkState;
@@ -51,7 +53,7 @@ export type LogWalk = {
 
 const emptyState: WalkState = {
   next: 0, origin: undefined, vkeys: [],
-  everyVkey: [], sources: [], run: undefined, fenced: [], streams: { next: [], early: [] },
+  everyVkey: [], sources: [], run: undefined, fenced: [], streams: { next: [], early: [] }, everDamaged: false,
   counts: { records: 0, coverages: 0, controls: 0 },
 }; // biome-ignore format: a table
 
@@ -63,6 +65,7 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
   const counts = { ...before.counts };
   /** Behind an entry that is missing, the next coverage of any source is taken as it is. */
   let damaged = false;
+  let everDamaged = before.everDamaged;
 
   const atIndex = (index: number) => ({ kind: "leaves", from: index, to: index + 1 }) as const;
   const coverageFault = (entry: CoverageEntry, detail: string): void => {
@@ -158,7 +161,7 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
 
   return {
     take(entry) {
-      if (entry === undefined) damaged = true;
+      if (entry === undefined) [damaged, everDamaged] = [true, true];
       else {
         if (next === 0 && entry.t !== "control")
           report({
@@ -180,7 +183,7 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
     sources: () => sources,
     run: () => run,
     fenced: () => fenced,
-    earlyVersions: streams.open,
+    earlyVersions: () => (everDamaged ? [] : streams.open()),
     counts: () => ({ ...counts, streams: streams.streams() }),
     state: () => ({
       next,
@@ -191,6 +194,7 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
       sources: [...sources],
       fenced: [...fenced],
       streams: streams.state(),
+      everDamaged,
       counts: { ...counts },
     }),
   };

@@ -1,6 +1,6 @@
 /** One tree for each copy of the leaves: they are one tree until two copies differ. Which copy is true, a trusted root decides in the end. */
 import { type GrowingTree, growingTree, type TreeEdge } from "./growing-tree.ts";
-import { equalHashes, type Sha256 } from "./merkle.ts";
+import { equalHashes, hashBytes, type Sha256 } from "./merkle.ts";
 import { type TileId, tileWidth } from "./tiles.ts";
 
 type Hash = Uint8Array;
@@ -19,6 +19,7 @@ export type RivalState = {
   readonly edges: readonly (TreeEdge | undefined)[];
   readonly roots: readonly (readonly [number, readonly Hash[]])[];
   readonly differences: readonly Difference[];
+  readonly firstUnknown: number | undefined;
 };
 
 export type RivalTrees = {
@@ -28,7 +29,7 @@ export type RivalTrees = {
   filled(): readonly GrownTile[];
   /** Tiles that are not full, of every such tree. */
   partial(): readonly GrownTile[];
-  /** Roots by copy, at a size that was asked for and reached. */
+  /** Roots by copy, at a size that was asked for and reached while every leaf was known. */
   rootsAt(size: number): readonly Hash[] | undefined;
   /** At most `differencesMax`. */
   differences(): readonly Difference[];
@@ -43,7 +44,7 @@ export function rivalTrees(
   sha256: Sha256,
   copies: number,
   sizes: readonly number[],
-  before: RivalState = { edges: [], roots: [], differences: [] },
+  before: RivalState = { edges: [], roots: [], differences: [], firstUnknown: undefined },
 ): RivalTrees {
   const filled: GrownTile[] = [];
   /** The first copy's tree is also that of those that never differed from it. */
@@ -59,6 +60,12 @@ export function rivalTrees(
   const differences = [...before.differences];
   const wanted = new Set(sizes);
   const roots = new Map(before.roots);
+  let firstUnknown = before.firstUnknown ?? Number.POSITIVE_INFINITY;
+  /** Stands for a leaf that no copy has, so that those behind it keep their places. */
+  const unknown = (): Hash => {
+    firstUnknown = Math.min(firstUnknown, main.size());
+    return new Uint8Array(hashBytes);
+  };
   const note = (): void => {
     const size = main.size();
     if (!wanted.has(size)) return;
@@ -80,9 +87,8 @@ export function rivalTrees(
 
   return {
     push(given) {
-      const base =
-        given.find((hash) => hash !== undefined) ?? new Uint8Array(sha256(new Uint8Array(0)).length);
-      const agree = given.every((hash) => hash !== undefined && (hash === base || equalHashes(hash, base)));
+      const base = given.find((hash) => hash !== undefined) ?? unknown();
+      const agree = given.every((hash) => hash === undefined || hash === base || equalHashes(hash, base));
       if (!agree) pushDifferent(given, base);
       main.push(base);
       for (const [copy, fork] of forks.entries()) fork?.push(given[copy] ?? base);
@@ -105,11 +111,14 @@ export function rivalTrees(
               ],
         );
       }),
-    rootsAt: (size) => roots.get(size),
+    rootsAt: (size) => (size > firstUnknown ? undefined : roots.get(size)),
     differences: () => differences,
     trueCopy(trusted) {
       for (const { size, root } of trusted) {
-        const copy = roots.get(size)?.findIndex((found) => equalHashes(found, root)) ?? -1;
+        const copy =
+          (size > firstUnknown ? undefined : roots.get(size))?.findIndex((found) =>
+            equalHashes(found, root),
+          ) ?? -1;
         if (copy >= 0) return copy;
       }
       return undefined;
@@ -118,6 +127,7 @@ export function rivalTrees(
       edges: [main.edge(), ...forks.slice(1).map((fork) => fork?.edge())],
       roots: [...roots],
       differences: [...differences],
+      firstUnknown: Number.isFinite(firstUnknown) ? firstUnknown : undefined,
     }),
   };
 }
