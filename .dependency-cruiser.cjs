@@ -17,6 +17,7 @@ module.exports = {
     only("query", ["core", "ports", "lib", "privacy", "log"]),
     only("adapters", ["core", "ports", "lib"]),
     only("servers", ["core", "query", "ports", "gen", "lib"]),
+    only("witness", ["core", "ports", "lib"]),
     only("gen", []),
     only("demo", ["core", "gen", "lib"]),
     {

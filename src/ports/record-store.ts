@@ -79,6 +79,8 @@ export const headKeyText = (key: HeadKey): string => `${key.kind}:${key.stream}`
 
 export type IntakeCounts = { readonly from: number; readonly to: number; readonly counts: OutcomeCounts };
 
+export type AccountedSource = { readonly src: Src; readonly begin: number; readonly mark: number };
+
 export type OutcomeQuery = {
   readonly src: Src;
   readonly from: number;
@@ -106,8 +108,8 @@ export type RecordStore = {
   heads(keys: readonly HeadKey[], signal: AbortSignal): Promise<ReadonlyMap<string, Head>>;
   /** Next offset without an outcome; undefined before the first. */
   mark(src: Src, signal: AbortSignal): Promise<number | undefined>;
-  /** Source partitions that have a mark. */
-  sources(signal: AbortSignal): Promise<readonly { readonly src: Src; readonly mark: number }[]>;
+  /** Source partitions that have a mark, by `src`; `begin` is the first offset accounted for. */
+  sources(signal: AbortSignal): Promise<readonly AccountedSource[]>;
   /** Outcomes of the accounted offsets within [from, to), counted. `stored` is what no outcome row names. */
   counts(src: Src, from: number, to: number, signal: AbortSignal): Promise<IntakeCounts>;
   /** Outcome rows by ascending offset. */

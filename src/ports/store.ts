@@ -1,7 +1,8 @@
-/** A store is one outside thing with five faces; an adapter opens them together. */
+/** A store is one outside thing with six faces; an adapter opens them together. */
 import type { AuditReader } from "./audit-reader.ts";
 import type { HistoryReader } from "./history-reader.ts";
 import type { KeyStore } from "./key-store.ts";
+import type { LogStore } from "./log-store.ts";
 import type { RecordStore } from "./record-store.ts";
 import type { StoreState } from "./store-state.ts";
 
@@ -11,6 +12,7 @@ export type Store = AsyncDisposable & {
   readonly keys: KeyStore;
   readonly state: StoreState;
   readonly audit: AuditReader;
+  readonly log: LogStore;
   /** What it is, for the start-up table: e.g. `SQLite 3.50, data/lastro.db`. No secrets. */
   readonly description: string;
 };

@@ -1,13 +1,5 @@
 /** Others who cosign checkpoints (C2SP tlog-witness), and anchors that keep them: what an insider with the signing key cannot rewrite. */
-
-export type AddCheckpoint = {
-  /** Size that the witness is thought to have seen last. */
-  readonly oldSize: number;
-  /** RFC 6962 consistency proof from there, 32 bytes each. */
-  readonly proof: readonly Uint8Array[];
-  /** The signed note. */
-  readonly checkpoint: string;
-};
+import type { AddCheckpoint } from "../core/add-checkpoint.ts";
 
 export type WitnessVerdict =
   /** Signature lines as the witness sent them; the caller accepts them only if they verify. */
@@ -28,4 +20,13 @@ export type Anchor = {
   readonly name: string;
   /** Durable once it resolves; the same note again does no harm. Throws ANCHOR_UNAVAILABLE. */
   anchor(checkpoint: { readonly note: string; readonly size: number }, signal: AbortSignal): Promise<void>;
+};
+
+/** The largest tree of a log that a witness has cosigned. */
+export type SeenTree = { readonly size: number /** 32 bytes. */; readonly root: Uint8Array };
+
+/** Contract. What a witness remembers of each log. `advance` is a compare-and-set among all processes on the same memory, and durable once it is true. */
+export type WitnessMemory = {
+  seen(origin: string): SeenTree | undefined;
+  advance(origin: string, from: SeenTree | undefined, to: SeenTree): boolean;
 };

@@ -332,7 +332,7 @@ function accountContract(name: string, store: () => Store): void {
       const batch = scene.batch({ records: [scene.record({ offset: 50 })], account: scene.step(50, 60) });
       expect(await store().records.append(batch, signal)).toEqual({ kind: "done" });
       expect(await mark()).toBe(60);
-      expect(await store().records.sources(signal)).toContainEqual({ src: scene.src, mark: 60 });
+      expect(await store().records.sources(signal)).toContainEqual({ src: scene.src, begin: 40, mark: 60 });
     });
 
     test("the mark goes on over closed entries: by age and by length", async () => {

@@ -1,7 +1,7 @@
 /** Reads accounting: marks, counts and rows. Rows from `pendingFrom` on are those of the last account document, earlier ones lie in `outcomes`. */
 import type { Src } from "../../core/ids.ts";
 import type { OutcomeCounts, OutcomeKind, OutcomeRow } from "../../core/outcome.ts";
-import type { IntakeCounts, OutcomeQuery } from "../../ports/record-store.ts";
+import type { AccountedSource, IntakeCounts, OutcomeQuery } from "../../ports/record-store.ts";
 import type { AccountDocument, Collections, OutcomeDocument, ReadOptions } from "./collections.ts";
 
 const noOutcomes: OutcomeCounts = { stored: 0, duplicate: 0, conflict: 0, rejected: 0, gap: 0 };
@@ -21,18 +21,17 @@ export async function readMark(
   return last?.to;
 }
 
-type Source = { readonly src: Src; readonly mark: number };
-
 /** Steps from one source to the next by the index: the collection holds a document a minute and partition. */
 export async function readSources(
   { accounts }: Collections,
   options: ReadOptions,
-): Promise<readonly Source[]> {
-  const sources: Source[] = [];
+): Promise<readonly AccountedSource[]> {
+  const sources: AccountedSource[] = [];
   const last = { ...options, sort: { src: -1, n: -1 }, projection: { pending: 0 } } as const;
   let found = await accounts.findOne({}, last);
   for (; found !== null; found = await accounts.findOne({ src: { $lt: found.src } }, last)) {
-    sources.push({ src: found.src, mark: found.to });
+    const first = await accounts.findOne({ src: found.src, n: 0 }, { ...options, projection: { from: 1 } });
+    sources.push({ src: found.src, begin: first?.from ?? found.from, mark: found.to });
   }
   return sources.reverse();
 }

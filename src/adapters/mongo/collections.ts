@@ -3,6 +3,7 @@ import type { Binary, Collection, Db } from "mongodb";
 import type { Src, TopicId } from "../../core/ids.ts";
 import type { OutcomeRow } from "../../core/outcome.ts";
 import type { KeyClass, KeyState } from "../../ports/key-store.ts";
+import type { CheckpointName } from "../../ports/log-store.ts";
 import type { BreakerState, StoreIdentity } from "../../ports/store-state.ts";
 import type { Key } from "./bson-values.ts";
 import type { RecordDocument } from "./documents.ts";
@@ -83,6 +84,25 @@ export type IdentityDocument = Omit<StoreIdentity, "createdAtMs" | "lookupKey" |
 };
 export type BreakerDocument = BreakerState & { readonly _id: "breaker" };
 export type CounterDocument = { readonly _id: "probe" | "format"; readonly n: number };
+/** Of `log_index`: `_id` is the index; key and entry as in ports/log-store. */
+export type LogDocument = {
+  readonly _id: number;
+  readonly key: Binary | string;
+  readonly lh: Binary;
+  readonly entry?: string;
+};
+/** `_id` is level ‖ `/` ‖ number. */
+export type TileDocument = { readonly _id: string; readonly hashes: Binary };
+export type LogHeadDocument = { readonly _id: "log_head"; readonly size: number; readonly root: Binary };
+export type CheckpointDocument = {
+  readonly _id: `log_checkpoint:${CheckpointName}`;
+  readonly size: number;
+  readonly root: Binary;
+  readonly note: string;
+  readonly signatures: number;
+};
+export type LeaseDocument = { readonly _id: "log_lease"; readonly holder: string; readonly until: number };
+export type ControlDocument = { readonly _id: string; readonly queuedAt: Date; readonly entry: string };
 export type TurnDocument = { readonly _id: "updates"; readonly ticket: string };
 
 export type Collections = {
@@ -96,6 +116,12 @@ export type Collections = {
   readonly breaker: Collection<BreakerDocument>;
   readonly counters: Collection<CounterDocument>;
   readonly turns: Collection<TurnDocument>;
+  readonly logIndex: Collection<LogDocument>;
+  readonly logTiles: Collection<TileDocument>;
+  readonly logControls: Collection<ControlDocument>;
+  readonly logHead: Collection<LogHeadDocument>;
+  readonly logCheckpoints: Collection<CheckpointDocument>;
+  readonly logLease: Collection<LeaseDocument>;
 };
 
 export const collectionsOf = (db: Db): Collections => ({
@@ -109,6 +135,12 @@ export const collectionsOf = (db: Db): Collections => ({
   breaker: db.collection("meta"),
   counters: db.collection("meta"),
   turns: db.collection("turns"),
+  logIndex: db.collection("log_index"),
+  logTiles: db.collection("log_tiles"),
+  logControls: db.collection("log_controls"),
+  logHead: db.collection("meta"),
+  logCheckpoints: db.collection("meta"),
+  logLease: db.collection("meta"),
 });
 
 /** Passed to every read, so that the server ends it too: the signal alone ends only the wait. */
@@ -144,4 +176,5 @@ export const indexPlans: readonly IndexPlan[] = [
   { collection: "ownerships", name: "kek", key: { "keys.kek": 1 } },
   { collection: "ownerships", name: "kid", key: { "keys.kid": 1 } },
   { collection: "keys", name: "kid", key: { "keys.kid": 1 } },
+  { collection: "logIndex", name: "key", key: { key: 1 }, unique: true },
 ]; // biome-ignore format: a table

@@ -1,4 +1,4 @@
-/** Opens the five faces of a MongoDB store on one connection. */
+/** Opens the six faces of a MongoDB store on one connection. */
 import { LastroError } from "../../core/errors.ts";
 import type { Store } from "../../ports/store.ts";
 import { mongoAuditReader } from "./audit-reader.ts";
@@ -9,6 +9,7 @@ import { insertAbsent } from "./follow-ups.ts";
 import { mongoHistoryReader } from "./history-reader.ts";
 import { ensureIndexes } from "./indexes.ts";
 import { mongoKeyStore } from "./key-store.ts";
+import { mongoLog } from "./log.ts";
 import { eachHead, walkedHeads } from "./look-ups.ts";
 import { type Manners, mongoRecordStore } from "./record-store.ts";
 import { mongoStoreState } from "./store-state.ts";
@@ -47,6 +48,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     keys: mongoKeyStore(collections, manners.inTurn),
     state: mongoStoreState(collections, manners.inTurn),
     audit: mongoAuditReader(collections, options.queryMaxMs ?? queryMaxMs),
+    log: mongoLog(collections, manners),
     description: server.description,
     [Symbol.asyncDispose]: () => client.close(),
   };

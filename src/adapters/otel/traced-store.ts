@@ -67,6 +67,7 @@ export function tracedStore(store: Store, tracer: Tracer | undefined, metrics: M
     keys: traced("keys", store.keys),
     state: traced("state", store.state),
     audit: traced("audit", store.audit),
+    log: traced("log", store.log),
     description: store.description,
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

@@ -3,7 +3,7 @@ import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
 import type { Src } from "../../core/ids.ts";
 import { type OutcomeKind, type OutcomeRow, outcomeKinds } from "../../core/outcome.ts";
-import type { AccountStep, IntakeCounts, OutcomeQuery } from "../../ports/record-store.ts";
+import type { AccountedSource, AccountStep, IntakeCounts, OutcomeQuery } from "../../ports/record-store.ts";
 import { integer, optionalInteger, type Row, text } from "./columns.ts";
 import { assertInTime } from "./faults.ts";
 
@@ -20,7 +20,7 @@ export type Accounts = {
   /** Within a transaction, after `isAtMark`. */
   save(step: AccountStep): void;
   mark(src: Src): number | undefined;
-  sources(): readonly { readonly src: Src; readonly mark: number }[];
+  sources(): readonly AccountedSource[];
   counts(src: Src, from: number, to: number, signal: AbortSignal): Promise<IntakeCounts>;
   outcomes(query: OutcomeQuery): readonly OutcomeRow[];
 };
@@ -73,7 +73,7 @@ export function openAccounts(db: DatabaseSync): Accounts {
     WITH RECURSIVE sources (src) AS (
       SELECT min(src) FROM accounts
       UNION ALL SELECT (SELECT min(src) FROM accounts WHERE src > sources.src) FROM sources WHERE src IS NOT NULL)
-    SELECT src, (SELECT end_offset FROM accounts WHERE src = sources.src ORDER BY begin_offset DESC LIMIT 1) AS mark
+    SELECT src, (SELECT min(begin_offset) FROM accounts WHERE src = sources.src) AS begin, (SELECT end_offset FROM accounts WHERE src = sources.src ORDER BY begin_offset DESC LIMIT 1) AS mark
     FROM sources WHERE src IS NOT NULL`);
   const clip = (src: Src, from: number, to: number): Chain | undefined => {
     const whole = chain.whole(src);
@@ -88,7 +88,12 @@ export function openAccounts(db: DatabaseSync): Accounts {
       chain.move(step);
     },
     mark: chain.mark,
-    sources: () => sources.all().map((row) => ({ src: text(row, "src") as Src, mark: integer(row, "mark") })),
+    sources: () =>
+      sources.all().map((row) => ({
+        src: text(row, "src") as Src,
+        begin: integer(row, "begin"),
+        mark: integer(row, "mark"),
+      })),
     async counts(src, from, to, signal) {
       const counts = { stored: 0, duplicate: 0, conflict: 0, rejected: 0, gap: 0 };
       const range = clip(src, from, to);

@@ -9,6 +9,7 @@ import { storeCall } from "./faults.ts";
 import { openHistory } from "./history.ts";
 import { openKeys } from "./keys.ts";
 import { lockStore } from "./lock.ts";
+import { openLog } from "./log.ts";
 import { openRecords } from "./records.ts";
 import { migrate } from "./schema.ts";
 import { openState } from "./state.ts";
@@ -84,6 +85,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
       keys: openKeys(db),
       state: openState(db),
       audit: openAudit(db),
+      log: openLog(db),
       description: `SQLite ${version === undefined ? "" : text(version, "version")}, ${path}`,
     };
     const resources = undo.move();

@@ -123,7 +123,46 @@ CREATE TABLE state (
 ) STRICT, WITHOUT ROWID;
 `;
 
-const migrations: readonly string[] = [first];
+/** The transparency log. A record's key is its position; `cov:` and `ctl:` keys are text. */
+const log = `
+CREATE TABLE log_index (
+  idx INTEGER PRIMARY KEY,
+  key ANY NOT NULL UNIQUE,
+  leaf_hash BLOB NOT NULL,
+  entry TEXT
+) STRICT;
+CREATE TABLE log_tiles (
+  level INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  hashes BLOB NOT NULL,
+  PRIMARY KEY (level, n)
+) STRICT;
+CREATE TABLE log_head (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  size INTEGER NOT NULL,
+  root BLOB NOT NULL
+) STRICT;
+CREATE TABLE log_checkpoints (
+  name TEXT PRIMARY KEY,
+  size INTEGER NOT NULL,
+  root BLOB NOT NULL,
+  note TEXT NOT NULL,
+  signatures INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE log_controls (
+  place INTEGER PRIMARY KEY,
+  id TEXT NOT NULL UNIQUE,
+  key ANY NOT NULL,
+  entry TEXT NOT NULL
+) STRICT;
+CREATE TABLE log_lease (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  holder TEXT NOT NULL,
+  until INTEGER NOT NULL
+) STRICT;
+`;
+
+const migrations: readonly string[] = [first, log];
 
 const pragma = (db: DatabaseSync, name: string): number => {
   const row = db.prepare(`PRAGMA ${name}`).get();

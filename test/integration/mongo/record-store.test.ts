@@ -46,8 +46,8 @@ describe("reads of the record store", () => {
       await store.heads(keys, signal);
       await store.mark(scene.src, signal);
       expect(await store.sources(signal)).toEqual([
-        { src: scene.src, mark: 20 },
-        { src: other.src, mark: 7 },
+        { src: scene.src, begin: 0, mark: 20 },
+        { src: other.src, begin: 0, mark: 7 },
       ]);
       expect((await store.counts(scene.src, 0, 99, signal)).counts.gap).toBe(4);
       expect(await store.outcomes(query, signal)).toHaveLength(2);

@@ -1,0 +1,50 @@
+/** A witness over HTTP: C2SP tlog-witness. What it answers is checked by who asked. */
+import { formatAddCheckpoint } from "../../core/add-checkpoint.ts";
+import { LastroError } from "../../core/errors.ts";
+import type { Witness, WitnessVerdict } from "../../ports/witness.ts";
+
+const answerBytesMax = 64 * 1024;
+const timeoutMsMax = 10_000;
+
+export type WitnessAddress = { readonly vkey: string /** Submission prefix. */; readonly url: string };
+
+export function httpWitness({ vkey, url }: WitnessAddress): Witness {
+  const target = new URL("add-checkpoint", url.endsWith("/") ? url : `${url}/`);
+  return {
+    vkey,
+    async addCheckpoint(request, signal) {
+      try {
+        const response = await fetch(target, {
+          method: "POST",
+          body: formatAddCheckpoint(request),
+          headers: { "content-type": "text/plain; charset=utf-8" },
+          redirect: "error",
+          signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMsMax)]),
+        });
+        return verdictOf(response.status, await boundedText(response));
+      } catch (cause) {
+        throw new LastroError("WITNESS_UNAVAILABLE", `the witness at ${target.host} does not answer`, {
+          cause,
+        });
+      }
+    },
+  };
+}
+
+async function boundedText(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of response.body ?? []) {
+    length += chunk.length;
+    if (length > answerBytesMax) throw new RangeError("the answer is too long");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function verdictOf(status: number, body: string): WitnessVerdict {
+  if (status === 200) return { kind: "cosigned", lines: body.split("\n").filter((line) => line !== "") };
+  const [, size] = /^(0|[1-9]\d{0,15})\n$/.exec(body) ?? [];
+  if (status === 409 && size !== undefined) return { kind: "at", size: Number(size) };
+  return { kind: "refused", status };
+}
