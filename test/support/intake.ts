@@ -7,6 +7,7 @@ import { srcOf, type TopicId, type Uid } from "../../src/core/ids.ts";
 import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
+import type { Randomness } from "../../src/ports/clock.ts";
 import type { DeadLetter } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
 import type { BatchControl, SourceBatch } from "../../src/ports/event-source.ts";
@@ -30,9 +31,9 @@ export type Intake = AsyncDisposable & {
   hintsMode: "honest" | "unavailable" | "forgetful";
 };
 
-export async function openIntake(): Promise<Intake> {
-  const store = await openSqliteStore({ path: ":memory:" });
-  const [ring, random] = [memoryKeyRing([1]), countedRandomness()];
+export async function openIntake(given?: Store, random: Randomness = countedRandomness()): Promise<Intake> {
+  const store = given ?? (await openSqliteStore({ path: ":memory:" }));
+  const ring = memoryKeyRing([1]);
   const signal = new AbortController().signal;
   const { lookupKey: lookup, ring: admitted } = await openStoreKeys(
     { state: store.state, ring, random, now: () => nowMs },
