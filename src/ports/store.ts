@@ -1,4 +1,5 @@
-/** A store is one outside thing with five faces; an adapter opens them together. */
+/** A store is one outside thing with six faces; an adapter opens them together. */
+import type { AuditReader } from "./audit-reader.ts";
 import type { HistoryReader } from "./history-reader.ts";
 import type { KeyStore } from "./key-store.ts";
 import type { LogStore } from "./log-store.ts";
@@ -10,6 +11,7 @@ export type Store = AsyncDisposable & {
   readonly history: HistoryReader;
   readonly keys: KeyStore;
   readonly state: StoreState;
+  readonly audit: AuditReader;
   readonly log: LogStore;
   /** What it is, for the start-up table: e.g. `SQLite 3.50, data/lastro.db`. No secrets. */
   readonly description: string;

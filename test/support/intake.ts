@@ -8,6 +8,7 @@ import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
 import { stationsHere } from "../../src/ingest/stations-here.ts";
+import type { Randomness } from "../../src/ports/clock.ts";
 import type { DeadLetter } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
 import type { BatchControl, SourceBatch } from "../../src/ports/event-source.ts";
@@ -15,17 +16,23 @@ import type { Log } from "../../src/ports/log.ts";
 import type { IntakePoint, LogPoint, Observer } from "../../src/ports/observer.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
+import type { LookupKey } from "../../src/privacy/lookup-key.ts";
 import { openStoreKeys } from "../../src/privacy/store-keys.ts";
 import { countedRandomness, memoryKeyRing } from "./memory-keys.ts";
 
 export const topicId = "AAAAAAAAAAAAAAAAAAAAAQ" as TopicId;
 export const nowMs = Date.UTC(2026, 10, 21, 12);
 
-const stationSettings = { catalogue: emptyCatalogue, catalogueDigest: "none", parse: defaultParseOptions };
+export const stationSettings = {
+  catalogue: emptyCatalogue,
+  catalogueDigest: "none",
+  parse: defaultParseOptions,
+};
 
 export type Intake = AsyncDisposable & {
   readonly store: Store;
   readonly deps: IntakeDeps;
+  readonly lookup: LookupKey;
   readonly letters: DeadLetter[];
   readonly remembered: Set<Uid>;
   readonly reached: (IntakePoint | LogPoint)[];
@@ -33,9 +40,9 @@ export type Intake = AsyncDisposable & {
   hintsMode: "honest" | "unavailable" | "forgetful";
 };
 
-export async function openIntake(): Promise<Intake> {
-  const store = await openSqliteStore({ path: ":memory:" });
-  const [ring, random] = [memoryKeyRing([1]), countedRandomness()];
+export async function openIntake(given?: Store, random: Randomness = countedRandomness()): Promise<Intake> {
+  const store = given ?? (await openSqliteStore({ path: ":memory:" }));
+  const ring = memoryKeyRing([1]);
   const signal = new AbortController().signal;
   const { lookupKey: lookup, ring: admitted } = await openStoreKeys(
     { state: store.state, ring, random, now: () => nowMs },
@@ -83,6 +90,7 @@ export async function openIntake(): Promise<Intake> {
   return Object.assign(intake, {
     store,
     deps,
+    lookup,
     letters,
     remembered,
     reached,

@@ -1,6 +1,7 @@
-/** Opens the five faces of a MongoDB store on one connection. */
+/** Opens the six faces of a MongoDB store on one connection. */
 import { LastroError } from "../../core/errors.ts";
 import type { Store } from "../../ports/store.ts";
+import { mongoAuditReader } from "./audit-reader.ts";
 import { type Collections, collectionsOf } from "./collections.ts";
 import { connect, type MongoStoreOptions } from "./connection.ts";
 import { storeError } from "./errors.ts";
@@ -46,6 +47,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     history: mongoHistoryReader(collections, options.queryMaxMs ?? queryMaxMs, manners.readHeads),
     keys: mongoKeyStore(collections, manners.inTurn),
     state: mongoStoreState(collections, manners.inTurn),
+    audit: mongoAuditReader(collections, options.queryMaxMs ?? queryMaxMs),
     log: mongoLog(collections, manners),
     description: server.description,
     [Symbol.asyncDispose]: () => client.close(),

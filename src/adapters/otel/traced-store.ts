@@ -66,6 +66,7 @@ export function tracedStore(store: Store, tracer: Tracer | undefined, metrics: M
     history: traced("history", store.history),
     keys: traced("keys", store.keys),
     state: traced("state", store.state),
+    audit: traced("audit", store.audit),
     log: traced("log", store.log),
     description: store.description,
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),

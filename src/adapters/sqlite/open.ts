@@ -3,6 +3,7 @@ import { closeSync, mkdirSync, openSync, realpathSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Store } from "../../ports/store.ts";
+import { openAudit } from "./audit.ts";
 import { text } from "./columns.ts";
 import { storeCall } from "./faults.ts";
 import { openHistory } from "./history.ts";
@@ -83,6 +84,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
       history: openHistory(db),
       keys: openKeys(db),
       state: openState(db),
+      audit: openAudit(db),
       log: openLog(db),
       description: `SQLite ${version === undefined ? "" : text(version, "version")}, ${path}`,
     };

@@ -94,6 +94,18 @@ export function prepareRecords(db: DatabaseSync, rest: string): StatementSync {
   return statement;
 }
 
+/** The same with the position as it is stored behind them, for who must not trust that rows can be read. */
+export function prepareAudited(db: DatabaseSync, rest: string): StatementSync {
+  const statement = db.prepare(`SELECT ${recordColumns}, position FROM records ${rest}`);
+  statement.setReturnArrays(true);
+  return statement;
+}
+export const auditedPosition = (row: Row): Buffer => asBytes(row[fields.length], "position");
+export const auditedEntry = (row: Row): string | undefined => {
+  const entry = row[place.entry];
+  return typeof entry === "string" ? entry : undefined;
+};
+
 const integerOf = (row: Row, field: Field): number => asInteger(row[place[field]], field);
 const textOf = (row: Row, field: Field): string => asText(row[place[field]], field);
 const optionalTextOf = (row: Row, field: Field): string | undefined =>

@@ -1,0 +1,159 @@
+/** On what a checkpoint is believed: the log's keys, a checkpoint that was kept, witnesses, anchors. Decides nothing that was not given to it. */
+import { type Checkpoint, parseCheckpoint } from "./checkpoint.ts";
+import type { Basis, Finding, Report } from "./findings.ts";
+import { equalHashes, type Sha256 } from "./merkle.ts";
+import {
+  type Ed25519Verify,
+  parseNote,
+  parseVerifierKey,
+  type SignedNote,
+  verifiedSignature,
+} from "./signed-note.ts";
+
+export type VerifyCrypto = { readonly sha256: Sha256; readonly verify: Ed25519Verify };
+
+export type Trust = {
+  /** Verifier keys of the log that the verifier holds by itself; none: those that the log's own entries name. */
+  readonly vkeys: readonly string[];
+  /** The note of a checkpoint that the verifier kept. */
+  readonly pin: string | undefined;
+  readonly witnesses: { readonly vkeys: readonly string[]; readonly k: number };
+  /** Notes that an anchor gave back. */
+  readonly anchored: readonly string[];
+};
+export const noTrust: Trust = { vkeys: [], pin: undefined, witnesses: { vkeys: [], k: 0 }, anchored: [] };
+
+/** A checkpoint whose root the tree must have at its size. */
+export type TrustedCheckpoint = Checkpoint & { readonly why: "pinned" | "anchored" };
+
+export type OpenedCheckpoint = { readonly note: SignedNote; readonly checkpoint: Checkpoint };
+
+export function openCheckpoint(note: string): OpenedCheckpoint | undefined {
+  const signed = parseNote(note);
+  const checkpoint = signed && parseCheckpoint(signed.text);
+  return signed && checkpoint && { note: signed, checkpoint };
+}
+
+/** What the verifier kept itself; what cannot be read of it is a finding. */
+export function trustedCheckpoints(trust: Trust, report: Report): readonly TrustedCheckpoint[] {
+  const given = [
+    ...(trust.pin === undefined ? [] : [{ note: trust.pin, why: "pinned" as const }]),
+    ...trust.anchored.map((note) => ({ note, why: "anchored" as const })),
+  ];
+  return given.flatMap(({ note, why }): readonly TrustedCheckpoint[] => {
+    const opened = openCheckpoint(note);
+    if (opened !== undefined) return [{ ...opened.checkpoint, why }];
+    report({
+      code: "INPUT_INVALID",
+      object: { kind: "checkpoint", name: why, size: undefined },
+      detail: `the ${why} checkpoint is no signed checkpoint`,
+    });
+    return [];
+  });
+}
+
+/** Whether a key of the log signed it. `own`: the keys that the log's entries name, if they were read. */
+export function checkSignature(
+  crypto: VerifyCrypto,
+  { note, checkpoint }: OpenedCheckpoint,
+  name: string,
+  keys: { readonly given: readonly string[]; readonly own: readonly string[] },
+  report: Report,
+): void {
+  const object: Finding["object"] = { kind: "checkpoint", name, size: checkpoint.size };
+  const texts = keys.given.length > 0 ? keys.given : keys.own;
+  const parsed = texts.map((text) => parseVerifierKey(crypto.sha256, text));
+  if (parsed.includes(undefined))
+    report({
+      code: "INPUT_INVALID",
+      object: { kind: "input" },
+      detail: "a verifier key of the log has another form",
+    });
+  const known = parsed.filter((key) => key !== undefined && key.name === checkpoint.origin);
+  if (texts.length === 0) {
+    report({ code: "KEY_UNKNOWN", object, detail: "no verifier key of the log was given" });
+    return;
+  }
+  const signed = known.some(
+    (key) => key !== undefined && verifiedSignature(note, key, crypto.verify) !== undefined,
+  );
+  if (!signed) report({ code: "SIGNATURE_INVALID", object, detail: "no key of the log signed it" });
+}
+
+/** How many of the witnesses' cosignatures verify, each key once. One of theirs that does not verify is a fault. */
+export function countCosignatures(
+  crypto: VerifyCrypto,
+  { note, checkpoint }: OpenedCheckpoint,
+  name: string,
+  vkeys: readonly string[],
+  report: Report,
+): number {
+  let valid = 0;
+  for (const text of new Set(vkeys)) {
+    const key = parseVerifierKey(crypto.sha256, text);
+    if (key === undefined) {
+      const detail = "a verifier key of a witness has another form";
+      report({ code: "INPUT_INVALID", object: { kind: "input" }, detail });
+    } else if (verifiedSignature(note, key, crypto.verify) !== undefined) valid += 1;
+    else if (note.signatures.some((signature) => signature.name === key.name && signature.id === key.id)) {
+      const object: Finding["object"] = { kind: "checkpoint", name, size: checkpoint.size };
+      report({
+        code: "COSIGNATURE_INVALID",
+        object,
+        detail: `the cosignature of ${key.name} does not verify`,
+      });
+    }
+  }
+  return valid;
+}
+
+/** What the cosignatures of a checkpoint that the tree has confirmed are good for. `valid`: the most that one of them carries. */
+export function witnessedBasis(
+  valid: number,
+  k: number,
+  object: Finding["object"],
+  report: Report,
+): readonly Basis[] {
+  if (k === 0) return [];
+  if (valid >= k) return [{ kind: "witnessed", k: valid }];
+  report({
+    code: "WITNESSES_MISSING",
+    object,
+    detail: `${valid} of ${k} witnesses cosigned what this tree confirms`,
+  });
+  return [];
+}
+
+/** Compares the tree with what the verifier kept, where its root at that size is known; tells what was thereby confirmed. */
+export function checkTrusted(
+  trusted: readonly TrustedCheckpoint[],
+  origin: string | undefined,
+  rootAt: (size: number) => Uint8Array | undefined,
+  report: Report,
+): readonly Basis[] {
+  const basis: Basis[] = [];
+  for (const { why, size, root, origin: named } of trusted) {
+    const object: Finding["object"] = { kind: "checkpoint", name: why, size };
+    const found = rootAt(size);
+    if (origin !== undefined && named !== origin)
+      report({
+        code: "TREE_REWRITTEN",
+        object,
+        detail: `the ${why} checkpoint is of ${named}, and this log is ${origin}`,
+      });
+    else if (found === undefined)
+      report({
+        code: "PIN_UNREACHED",
+        object,
+        detail: `nothing given leads from the ${why} checkpoint to this tree`,
+      });
+    else if (!equalHashes(found, root))
+      report({
+        code: "TREE_REWRITTEN",
+        object,
+        detail: `the tree has another root at the size of the ${why} checkpoint`,
+      });
+    else basis.push({ kind: why, size });
+  }
+  return basis;
+}

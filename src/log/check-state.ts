@@ -1,0 +1,59 @@
+/** Where a check stands, as JSON: written between runs, so that an interrupted check goes on where it was. */
+import type { Finding } from "../core/findings.ts";
+import type { WalkState } from "../core/log-walk.ts";
+import type { RivalState } from "../core/rival-trees.ts";
+import type { TileId } from "../core/tiles.ts";
+import type { CheckPass, PassLeaf } from "./check-pass.ts";
+import type { Gone } from "./check-record.ts";
+
+export type CheckState = {
+  readonly v: 1;
+  readonly trees: RivalState;
+  readonly walk: WalkState;
+  readonly block: readonly PassLeaf[];
+  readonly findings: readonly Finding[];
+  readonly gone: readonly Gone[];
+  readonly objects: readonly (readonly [number, Finding["object"]])[];
+  readonly wrong: readonly { readonly copies: readonly number[]; readonly tile: TileId }[];
+  readonly opened: number;
+};
+
+export const stateOf = (pass: CheckPass): CheckState => ({
+  v: 1,
+  trees: pass.trees.state(),
+  walk: pass.walk.state(),
+  block: [...pass.block],
+  findings: pass.findings.listed(),
+  gone: [...pass.gone],
+  objects: [...pass.objects],
+  wrong: [...pass.wrong],
+  opened: pass.bodies.opened,
+});
+
+/** Leaves that the state has behind it. */
+export const leavesDone = ({ walk }: CheckState): number => walk.next;
+
+const bytesMark = "$b64";
+
+export const formatState = (state: CheckState): string =>
+  JSON.stringify(state, (_key, value: unknown) =>
+    value instanceof Uint8Array
+      ? { [bytesMark]: Buffer.from(value.buffer, value.byteOffset, value.length).toString("base64") }
+      : value === undefined
+        ? null
+        : value,
+  );
+
+/** Undefined for a text that `formatState` did not write. A state is the operator's own: it is not checked against forgery. */
+export function parseState(text: string): CheckState | undefined {
+  try {
+    const state: CheckState = JSON.parse(text, (_key, value: unknown) => {
+      if (value === null) return undefined;
+      const bytes = typeof value === "object" && bytesMark in value ? value[bytesMark] : undefined;
+      return typeof bytes === "string" ? new Uint8Array(Buffer.from(bytes, "base64")) : value;
+    });
+    return state.v === 1 ? state : undefined;
+  } catch {
+    return undefined;
+  }
+}

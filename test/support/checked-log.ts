@@ -1,0 +1,158 @@
+/** A store with a log made by intake and sequencer themselves: several partitions, every outcome, control entries, checkpoints that a witness cosigned. Its database is open to be tampered with. */
+import { generateKeyPairSync, hash, sign } from "node:crypto";
+import type { DatabaseSync } from "node:sqlite";
+import { openAudit } from "../../src/adapters/sqlite/audit.ts";
+import { openHistory } from "../../src/adapters/sqlite/history.ts";
+import { openKeys } from "../../src/adapters/sqlite/keys.ts";
+import { openLog } from "../../src/adapters/sqlite/log.ts";
+import { openDatabase } from "../../src/adapters/sqlite/open.ts";
+import { openRecords } from "../../src/adapters/sqlite/records.ts";
+import { openState } from "../../src/adapters/sqlite/state.ts";
+import type { Verification } from "../../src/core/findings.ts";
+import type { Kid } from "../../src/core/ids.ts";
+import { controlEntry } from "../../src/core/log-entries.ts";
+import {
+  cosignatureBytes,
+  cosignedMessage,
+  formatNote,
+  formatVerifierKey,
+  parseNote,
+  verifierKey,
+} from "../../src/core/signed-note.ts";
+import { noTrust, type Trust } from "../../src/core/trust.ts";
+import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
+import { checkStore } from "../../src/log/check.ts";
+import type { CheckDeps } from "../../src/log/check-pass.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { checkBodies } from "../../src/query/check-bodies.ts";
+import { verifyNote } from "./ed25519.ts";
+import { auditEvent, batchOf, type Intake, openIntake, stationSettings } from "./intake.ts";
+import { type LogWorld, never, openLogWorld } from "./log-world.ts";
+
+export const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer");
+
+/** Numbers of [0, below), the same for the same seed (mulberry32). */
+export type Draw = (below: number) => number;
+export function drawFrom(seed: number): Draw {
+  let state = seed >>> 0;
+  return (below) => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let t = Math.imul(state ^ (state >>> 15), state | 1);
+    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
+    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
+  };
+}
+
+export type CheckedLog = AsyncDisposable & {
+  readonly db: DatabaseSync;
+  readonly store: Store;
+  readonly intake: Intake;
+  readonly world: LogWorld;
+  /** The latest checkpoint, cosigned. */
+  readonly pin: string;
+  readonly witness: string;
+  /** With the pin and the witness. */
+  readonly trust: Trust;
+  check(options?: { readonly trust?: Trust; readonly openBodies?: boolean }): Promise<Verification>;
+};
+
+const partitions = 3;
+const rounds = 4;
+
+function values(draw: Draw, round: number, partition: number, events: number): (string | undefined)[] {
+  return Array.from({ length: events }, (_, at) => {
+    const fate = draw(20);
+    const name = `${partition}-${round}-${at}`;
+    const id = `a-${partition}-${draw(40)}`;
+    if (fate === 0) return "{ not json";
+    if (fate === 1) return undefined;
+    // The one before it again: to the letter, or with other content.
+    if (fate === 2 && at > 0) return auditEvent({ id: "twin", eventId: `twin-${partition}-${draw(4)}` });
+    if (fate === 3 && at > 0)
+      return auditEvent({ id: "twin", eventId: `twin-${partition}-${draw(4)}`, name });
+    if (fate === 4) return auditEvent({ id, eventId: name, type: "account.viewed" });
+    return auditEvent({ id, eventId: name, name });
+  });
+}
+
+/** About `events` offsets. */
+export async function makeCheckedLog(seed: number, events: number): Promise<CheckedLog> {
+  const db = openDatabase(":memory:");
+  const store: Store = {
+    records: openRecords(db, 1024 * 1024),
+    history: openHistory(db),
+    keys: openKeys(db),
+    state: openState(db),
+    log: openLog(db),
+    audit: openAudit(db),
+    description: "SQLite in memory",
+    [Symbol.asyncDispose]: async () => db.close(),
+  };
+  const draw = drawFrom(seed);
+  const intake = await openIntake(store, (bytes) => Uint8Array.from({ length: bytes }, () => draw(256)));
+  const world = await openLogWorld({ store });
+  const perBatch = Math.ceil(events / (partitions * rounds));
+  const marks = Array.from({ length: partitions }, () => 0);
+  for (let round = 0; round < rounds; round++) {
+    for (let partition = 0; partition < partitions; partition++) {
+      const from = marks[partition] ?? 0;
+      const batch = batchOf(from, values(draw, round, partition, perBatch), partition);
+      const end = await ingestBatch(intake.deps, batch, intake.control);
+      if (end.kind !== "done") throw new Error(`intake: ${end.kind}`);
+      marks[partition] = batch.to;
+    }
+    const kids = [Buffer.from(sha256(Buffer.of(round)).subarray(0, 16)).toString("base64url") as Kid];
+    const id = `fence-${round}`;
+    const data = { act: `act-${round}`, kids };
+    const entry = controlEntry({ kind: "fence", id, atMs: world.nowMs, data });
+    await store.log.queueControl({ id, entry }, never);
+    world.nowMs += 31_000;
+    await world.drain();
+  }
+  const cosigned = await cosign(store);
+  const trust: Trust = { ...noTrust, pin: cosigned.note, witnesses: { vkeys: [cosigned.vkey], k: 1 } };
+  const deps: CheckDeps = {
+    log: store.log,
+    audit: store.audit,
+    crypto: { sha256, verify: verifyNote },
+    openBodies: undefined,
+  };
+  const open = checkBodies({
+    ...stationSettings,
+    lookup: intake.lookup,
+    keys: intake.deps.dataKeys,
+    history: store.history,
+  });
+  return {
+    db,
+    store,
+    intake,
+    world,
+    pin: cosigned.note,
+    witness: cosigned.vkey,
+    trust,
+    check: ({ trust: given = trust, openBodies = false } = {}) =>
+      checkStore(
+        { ...deps, openBodies: openBodies ? open : undefined },
+        { trust: given, resume: undefined, onProgress: () => undefined, onRun: async () => undefined },
+        never,
+      ),
+    [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),
+  };
+}
+
+/** A witness cosigns the latest checkpoint, which is published as the witnessed one. */
+async function cosign(store: Store): Promise<{ readonly note: string; readonly vkey: string }> {
+  const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+  const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
+  const key = { name: "witness.test", type: "cosignature/v1", publicKey: raw } as const;
+  const latest = await store.log.checkpoint("latest", never);
+  const note = latest && parseNote(latest.note);
+  if (latest === undefined || note === undefined) throw new Error("nothing was published");
+  const timestampS = 1_795_000_000;
+  const bytes = cosignatureBytes(timestampS, sign(null, cosignedMessage(timestampS, note.text), privateKey));
+  const signatures = [...note.signatures, { name: key.name, id: verifierKey(sha256, key).id, bytes }];
+  const cosigned = formatNote({ text: note.text, signatures });
+  await store.log.publish("witnessed", { ...latest, note: cosigned, signatures: signatures.length }, never);
+  return { note: cosigned, vkey: formatVerifierKey(sha256, key) };
+}
