@@ -285,7 +285,7 @@ function recordContract(name: string, store: () => Store): void {
 
     test("many leaves and many records come whole and in order", async () => {
       const scene = makeScene();
-      const count = 2_300;
+      const count = 1_100;
       const records = Array.from({ length: count }, (_, offset) =>
         scene.record({ offset, entity: `e${offset}`, version: 1 }),
       );
