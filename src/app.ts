@@ -1,6 +1,7 @@
 /** The composition root: the only place that builds adapters and joins them. Opened downwards, closed upwards. */
 import { hash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { openCheckpointSigner } from "./adapters/files/checkpoint-signer.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
@@ -25,6 +26,7 @@ import { operate } from "./ingest/operate.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
+import { type LogRun, type RunLogDeps, runLog } from "./log/run-log.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { DeadLetters } from "./ports/dead-letters.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
@@ -33,6 +35,7 @@ import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
+import { sha256 } from "./privacy/draw.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { QueryDeps } from "./query/deps.ts";
@@ -51,6 +54,8 @@ const clientId = "lastro";
 const headCacheEntriesMax = 50_000;
 /** SQLite does one thing at a time: a second partition uses the waits for Redis, more only hold memory. */
 const partitionsConcurrently = { sqlite: 2, mongodb: 6 } as const;
+/** Random bytes that name this process in the log's lease. */
+const holderBytes = 8;
 const storeProbeMs = 2_000;
 const storeProbeTimeoutMs = 5_000;
 const dependencies = ["store", "kafka", "redis"] as const;
@@ -85,6 +90,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const store = telemetry.tracedStore(opened.use(await openStore(config)));
   const keys = await openKeys(config, store, signal);
   const hints = opened.use(await openHints(config, keys, log));
+  const sequencer = await openSequencer(config, store, observer, log, signal);
   const { source, deadLetters } = await openKafka(config, store, keys, log, opened, signal);
 
   const intake: IntakeDeps = {
@@ -124,10 +130,13 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       operations,
     }),
   );
+  const transparency: LogRun | undefined = sequencer && runLog(sequencer, signal);
+  opened.defer(() => transparency?.ended);
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   opened.defer(() => crash.abort(new Error("the service ends")));
   const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
-  const parts = (): Readiness => readinessOf({ store: health(), source, hints, consumer });
+  const parts = (): Readiness =>
+    readinessOf({ store: health(), source, hints, consumer, log: transparency?.state() });
   const showDependencies = async (): Promise<void> => {
     for (const name of dependencies) telemetry.dependency(name, parts()[name]?.ok ?? false);
   };
@@ -191,6 +200,27 @@ async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): P
   return url === undefined
     ? memoryHints({ uidsMax: entriesMax })
     : openRedisHints({ url, storeId, budgetMs, ttlMs, log, now });
+}
+
+/** Undefined where the log is left to other instances. */
+async function openSequencer(
+  { transparency }: Config,
+  { log, records }: Store,
+  observer: Observer,
+  lines: Log,
+  signal: AbortSignal,
+): Promise<RunLogDeps | undefined> {
+  const { enabled, name: logName, keyFile: path, intervalMs, limits } = transparency;
+  if (!enabled) return undefined;
+  const create = (await log.size(signal)) === 0;
+  const openSigner = await openCheckpointSigner({ path, create, random });
+  const holder = Buffer.from(random(holderBytes)).toString("hex");
+  const { reached } = observer;
+  const witnessSizes = async () => [];
+  return {
+    log, records, openSigner, witnessSizes, logName, sha256, limits, now, random, reached, intervalMs, holder,
+    observer, lines,
+  }; // biome-ignore format: a list
 }
 
 async function openKafka(

@@ -53,6 +53,13 @@ const brokers = list.refine(
   (items) => items.length > 0 && items.every((item) => parseHostPort(item) !== undefined),
   "must be host:port, several separated by commas",
 );
+/** Name of a signed note's key and first line of each checkpoint; what is put behind it must still fit an entry. */
+const logName = z
+  .string()
+  .regex(
+    /^[!-*,-~]{1,120}$/,
+    "must be 1 to 120 visible characters without space and +, such as log.example.org",
+  );
 const httpUrl = z.url({ protocol: /^https?$/, error: "must be an http:// or https:// address" });
 
 /** What the launcher found or started for the service: rows of the start-up table. */
@@ -102,6 +109,13 @@ const Variables = z.object({
   LASTRO_GRPC_DEADLINE_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest a call may take, whatever its caller allows"),
   LASTRO_HTTP_ADDRESS: variable(hostPort, "127.0.0.1:8080", { description: "Listener of /metrics, /livez, /readyz, and of the transparency log" }),
   LASTRO_AUTH: variable(z.literal("none", "must be none: there is no access control yet"), "none", { description: "Who may ask; `none` only while every listener is on loopback" }),
+  LASTRO_LOG: variable(onOff, "on", { description: "Lay the transparency log over what is stored; `off` where another instance holds the signing key" }),
+  LASTRO_LOG_NAME: variable(logName, "lastro.local", { description: "First part of the origin of a log that has still to begin; the rest is drawn" }),
+  LASTRO_LOG_KEY_FILE: optional(text, { description: "Signing key of the log; what was signed last lies beside it. Back it up apart from the data", defaultText: "<LASTRO_DATA_DIR>/keys/log-key.json" }),
+  LASTRO_LOG_KEY_OVERLAP_MS: number(0, 366 * day, 7 * day, "ms", "How long the old and the new key both sign during a rotation"),
+  LASTRO_LOG_INTERVAL_MS: number(10, minute, 500, "ms", "Pause between two passes of the sequencer; while it lags there is none"),
+  LASTRO_LOG_BATCH: number(300, 9_000, 2_000, "rows", "Rows of one pass of the sequencer: records, coverage, control entries"),
+  LASTRO_LOG_HEARTBEAT_MS: number(second, 10 * minute, 30 * second, "ms", "A log to which nothing was appended for this long gets a heartbeat"),
   LASTRO_CATALOGUE_FILE: optional(text, { description: "Event catalogue (JSON)", defaultText: "none: the built-in rules" }),
   LASTRO_EVENT_BYTES_MAX: number(kib, valueBytesHardMax, defaultLimits.valueBytesMax, "bytes", "Largest event"),
   LASTRO_EVENT_DEPTH_MAX: number(4, 128, defaultLimits.depthMax, "levels", "Deepest nesting of an event"),
@@ -326,6 +340,17 @@ function shape(v: Values) {
     keys: {
       ringFile: v.LASTRO_KEY_RING_FILE ?? join(v.LASTRO_DATA_DIR, "keys", "keyring.json"),
       refreshMs: v.LASTRO_KEY_REFRESH_MS,
+    },
+    transparency: {
+      enabled: v.LASTRO_LOG,
+      name: v.LASTRO_LOG_NAME,
+      keyFile: v.LASTRO_LOG_KEY_FILE ?? join(v.LASTRO_DATA_DIR, "keys", "log-key.json"),
+      intervalMs: v.LASTRO_LOG_INTERVAL_MS,
+      limits: {
+        batchMax: v.LASTRO_LOG_BATCH,
+        heartbeatMs: v.LASTRO_LOG_HEARTBEAT_MS,
+        keyOverlapMs: v.LASTRO_LOG_KEY_OVERLAP_MS,
+      },
     },
     auth: v.LASTRO_AUTH,
     grpc: {

@@ -1,8 +1,10 @@
-/** Readiness, part by part. Hints degrade the service; store, Kafka, breaker and stopped partitions take it out of rotation. */
+/** Readiness, part by part. Hints and the log degrade the service; store, Kafka, breaker and stopped partitions take it out of rotation. */
 import type { Consumer } from "./ingest/consume.ts";
+import { haltSentence } from "./log/halt.ts";
+import type { LogState } from "./log/run-log.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
 import type { EventSource } from "./ports/event-source.ts";
-import type { Readiness } from "./servers/http/server.ts";
+import type { PartHealth, Readiness } from "./servers/http/server.ts";
 
 export type ReadinessParts = {
   /** Whether the store answered the last probe. */
@@ -10,9 +12,29 @@ export type ReadinessParts = {
   readonly source: Pick<EventSource, "isConnected">;
   readonly hints: Pick<DedupHints, "isConnected">;
   readonly consumer: Pick<Consumer, "held">;
+  /** Undefined where the log is off. */
+  readonly log: LogState | undefined;
 };
 
-export function readinessOf({ store, source, hints, consumer }: ReadinessParts): Readiness {
+/** Intake never waits for the log, so it takes nothing out of rotation. */
+function logHealth(state: LogState): PartHealth {
+  switch (state.kind) {
+    case "halted":
+      return {
+        ok: false,
+        required: false,
+        detail: `halted, ${state.halt.reason}: ${haltSentence(state.halt)}`,
+      };
+    case "waiting":
+      return { ok: false, required: false, detail: `waits, ${state.code}: ${state.sentence}` };
+    case "standby":
+      return { ok: true, required: false, detail: "another instance extends it" };
+    default:
+      return { ok: true, required: false };
+  }
+}
+
+export function readinessOf({ store, source, hints, consumer, log }: ReadinessParts): Readiness {
   const conditions = [...consumer.held.values()].map((held) => ({
     partition: held.source.partition,
     ...held.condition,
@@ -48,5 +70,6 @@ export function readinessOf({ store, source, hints, consumer }: ReadinessParts):
           .join(", "),
       }),
     },
+    ...(log !== undefined && { log: logHealth(log) }),
   };
 }

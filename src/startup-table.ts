@@ -53,6 +53,14 @@ function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] 
       what: "key ring, mode 0600: back it up apart from the data",
       change: "LASTRO_KEY_RING_FILE names another",
     },
+    config.transparency.enabled
+      ? {
+          part: "log",
+          where: config.transparency.keyFile,
+          what: "signing key, mode 0600: back it up apart from the data",
+          change: "LASTRO_LOG_KEY_FILE names another, LASTRO_LOG=off leaves the log to others",
+        }
+      : { part: "log", where: "off", what: "not extended here", change: "LASTRO_LOG=on" },
     {
       part: "gRPC",
       where: running.grpc,

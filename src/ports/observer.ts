@@ -1,4 +1,4 @@
-/** What intake tells whoever watches: numbers for metrics, a frame for the batch's span. Nothing personal passes here. */
+/** What intake and the log tell whoever watches: numbers for metrics, a frame for the batch's span. Nothing personal passes here. */
 import type { EnvelopeFlag } from "../core/event.ts";
 import type { Src } from "../core/ids.ts";
 import type { OutcomeCounts, RejectReason } from "../core/outcome.ts";
@@ -35,16 +35,45 @@ export const intakePoints = [
 ] as const;
 export type IntakePoint = (typeof intakePoints)[number];
 
+/** Steps of the sequencer at which a fault test may end the process or hold it: each is reached after what it names. */
+export const logPoints = [
+  "log_read",
+  "log_gathered",
+  "log_appended",
+  "log_read_back",
+  "log_tiled",
+  "log_moved",
+  "log_signed",
+  "log_published",
+] as const;
+export type LogPoint = (typeof logPoints)[number];
+
+export type LogPassReport = {
+  /** Leaves of the head. */
+  readonly size: number;
+  /** Accounted offsets that no coverage entry names yet; undefined when the pass only finished what another had begun. */
+  readonly lag: number | undefined;
+  readonly durationMs: number;
+  /** From `recorded_at` to publication of a checkpoint: oldest and newest record of each source. */
+  readonly delaysMs: readonly number[];
+};
+
 export type PartitionState = "running" | "waiting" | "stopped" | "released";
 
 export type Observer = {
   /** Runs `work` inside the batch's span, linked to the producers' trace contexts in the headers. */
   aroundBatch<T>(batch: SourceBatch, work: () => Promise<T>): Promise<T>;
   batchDone(report: BatchReport): void;
-  reached(point: IntakePoint): void;
+  reached(point: IntakePoint | LogPoint): void;
   partition(src: Src, partition: number, state: PartitionState): void;
   breaker(open: boolean): void;
   /** A pure station threw: a bug of ours. */
   internalError(): void;
   entityIdSourceChanged(entityType: string): void;
+  /** A pass of the sequencer in this process. */
+  logPass(report: LogPassReport): void;
+  /** Another process extends the log, which has this many leaves. */
+  logStandby(size: number): void;
+  /** The log is neither extended nor signed until a restart. */
+  logHalted(): void;
 };

@@ -11,7 +11,7 @@ import type { DeadLetter } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
 import type { BatchControl, SourceBatch } from "../../src/ports/event-source.ts";
 import type { Log } from "../../src/ports/log.ts";
-import type { IntakePoint, Observer } from "../../src/ports/observer.ts";
+import type { IntakePoint, LogPoint, Observer } from "../../src/ports/observer.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
 import { openStoreKeys } from "../../src/privacy/store-keys.ts";
@@ -25,7 +25,7 @@ export type Intake = AsyncDisposable & {
   readonly deps: IntakeDeps;
   readonly letters: DeadLetter[];
   readonly remembered: Set<Uid>;
-  readonly reached: IntakePoint[];
+  readonly reached: (IntakePoint | LogPoint)[];
   readonly control: BatchControl & { stale: boolean };
   hintsMode: "honest" | "unavailable" | "forgetful";
 };
@@ -40,7 +40,7 @@ export async function openIntake(): Promise<Intake> {
   );
   const letters: DeadLetter[] = [];
   const remembered = new Set<Uid>();
-  const reached: IntakePoint[] = [];
+  const reached: (IntakePoint | LogPoint)[] = [];
   const intake: Pick<Intake, "hintsMode"> = { hintsMode: "honest" };
   const hints: DedupHints = {
     known: async (uids) =>
@@ -100,6 +100,9 @@ export const silentObserver: Observer = {
   breaker: () => undefined,
   internalError: () => undefined,
   entityIdSourceChanged: () => undefined,
+  logPass: () => undefined,
+  logStandby: () => undefined,
+  logHalted: () => undefined,
 };
 
 /** The reference event, with changes to it. */

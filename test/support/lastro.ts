@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { IntakePoint } from "../../src/ports/observer.ts";
+import type { IntakePoint, LogPoint } from "../../src/ports/observer.ts";
 
 const entry = fileURLToPath(new URL("./service-main.ts", import.meta.url));
 const readyTimeoutMs = 60_000;
@@ -23,7 +23,11 @@ export type LastroProcess = {
 export type LastroOptions = {
   readonly env: Readonly<Record<string, string>>;
   /** Sends itself the signal (SIGKILL) the n-th time the point is reached. */
-  readonly dieAt?: { readonly point: IntakePoint; readonly times: number; readonly signal?: "SIGSTOP" };
+  readonly dieAt?: {
+    readonly point: IntakePoint | LogPoint;
+    readonly times: number;
+    readonly signal?: "SIGSTOP";
+  };
 };
 
 export async function freePort(): Promise<number> {

@@ -20,6 +20,9 @@ export const histograms = {
   lastro_batch_duration_seconds: "Time from a batch's start to its accounting",
   lastro_batch_events: "Events of a batch",
   lastro_end_to_end_delay_seconds: "From Kafka's timestamp to storage: oldest and newest event of each batch",
+  lastro_log_pass_seconds: "Duration of a pass of the sequencer",
+  lastro_log_delay_seconds:
+    "From recorded_at to a published checkpoint: oldest and newest record of each source and pass",
   db_client_operation_duration_seconds: "Duration of calls to the store",
   rpc_server_call_duration_seconds: "Duration of gRPC calls",
 } as const;
@@ -28,6 +31,9 @@ export const gauges = {
   lastro_consumer_lag: "Offsets of a held partition that have no outcome yet",
   lastro_partition_state: "1 for the state a held partition is in",
   lastro_breaker_open: "1 while the breaker keeps intake paused",
+  lastro_log_size: "Leaves of the log's head",
+  lastro_log_lag: "Accounted offsets that no coverage entry of the log names yet",
+  lastro_log_halted: "1 while the log is neither extended nor signed",
   lastro_dependency_up: "1 while the dependency answers",
 } as const;
 

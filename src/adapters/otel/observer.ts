@@ -14,6 +14,7 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
   const lags = new Map<number, number>();
   const states = new Map<number, PartitionState>();
   let isBreakerOpen = false;
+  const log = logObserver(metrics);
   metrics.show("lastro_consumer_lag", () =>
     lags.entries().map(([partition, value]) => ({ value, labels: { partition } })),
   );
@@ -49,6 +50,35 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
     },
     internalError: () => metrics.add("lastro_internal_errors_total", 1),
     entityIdSourceChanged: () => metrics.add("lastro_entity_id_source_changed_total", 1),
+    ...log,
+  };
+}
+
+/** Size and lag show once they are known: a process without the signing key says nothing of the log. */
+function logObserver(metrics: Metrics): Pick<Observer, "logPass" | "logStandby" | "logHalted"> {
+  let size: number | undefined;
+  let lag: number | undefined;
+  let isHalted = false;
+  const known = (value: number | undefined): readonly GaugeValue[] =>
+    value === undefined ? [] : [{ value, labels: {} }];
+  metrics.show("lastro_log_size", () => known(size));
+  metrics.show("lastro_log_lag", () => known(lag));
+  metrics.show("lastro_log_halted", () => known(isHalted ? 1 : 0));
+  return {
+    logPass(report) {
+      size = report.size;
+      lag = report.lag ?? lag;
+      metrics.record("lastro_log_pass_seconds", report.durationMs / 1_000);
+      for (const delayMs of report.delaysMs) metrics.record("lastro_log_delay_seconds", delayMs / 1_000);
+    },
+    logStandby(head) {
+      size = head;
+      // The process at work shows it; a gauge once shown stays.
+      if (lag !== undefined) lag = 0;
+    },
+    logHalted() {
+      isHalted = true;
+    },
   };
 }
 

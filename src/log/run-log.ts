@@ -1,0 +1,145 @@
+/** Runs the sequencer in the background: a pass each interval, the next at once while there is a backlog. What goes wrong here never stops intake. */
+import { setImmediate } from "node:timers/promises";
+import { LastroError } from "../core/errors.ts";
+import { backoffMs, sleep } from "../lib/backoff.ts";
+import type { Log } from "../ports/log.ts";
+import type { Observer } from "../ports/observer.ts";
+import type { SequencerDeps } from "./deps.ts";
+import { type Halt, haltSentence, LogHalted } from "./halt.ts";
+import { newPassMemory, type PassResult, sequencePass } from "./sequence.ts";
+
+export type LogState =
+  | { readonly kind: "starting" }
+  /** This instance extends and signs the log. */
+  | { readonly kind: "sequencing"; readonly size: number }
+  /** Another instance does. */
+  | { readonly kind: "standby"; readonly size: number }
+  /** Tries again by itself. */
+  | { readonly kind: "waiting"; readonly code: string; readonly sentence: string }
+  /** Until a restart after the operator mended it. */
+  | { readonly kind: "halted"; readonly halt: Halt };
+
+export type LogRun = {
+  state(): LogState;
+  /** Resolves once nothing of it runs any more: after the signal, or after a halt. */
+  readonly ended: Promise<void>;
+};
+
+export type RunLogDeps = SequencerDeps & {
+  readonly intervalMs: number;
+  /** Names this instance in the lease. */
+  readonly holder: string;
+  readonly observer: Pick<Observer, "logPass" | "logStandby" | "logHalted">;
+  readonly lines: Log;
+};
+
+/** An instance that died is replaced after this long. */
+const leaseMs = 10_000;
+const retryMaxMs = 15_000;
+const releaseTimeoutMs = 1_000;
+
+export function runLog(deps: RunLogDeps, signal: AbortSignal): LogRun {
+  let state: LogState = { kind: "starting" };
+  const turn = sequencerTurn(deps, signal);
+  const loop = async (): Promise<void> => {
+    for (let failures = 0; !signal.aborted && state.kind !== "halted"; ) {
+      const { next, hasMore } = await turn();
+      if (signal.aborted) break;
+      tell(deps, state, next);
+      state = next;
+      failures = next.kind === "waiting" ? failures + 1 : 0;
+      if (hasMore) await setImmediate();
+      else await sleep(pauseMs(deps, failures), signal).catch(() => undefined);
+    }
+    await release(deps, state);
+  };
+  return { state: () => state, ended: loop() };
+}
+
+const pauseMs = ({ intervalMs, random }: RunLogDeps, failures: number): number =>
+  failures === 0 ? intervalMs : intervalMs + backoffMs(failures, 0, retryMaxMs, random);
+
+type Turn = { readonly next: LogState; readonly hasMore: boolean };
+
+/** One pass if this instance has the lease, as a state. Never throws. */
+function sequencerTurn(deps: RunLogDeps, signal: AbortSignal): () => Promise<Turn> {
+  const memory = newPassMemory();
+  const hasLease = leaseHolder(deps, signal);
+  let size = 0;
+  return async () => {
+    try {
+      if (!(await hasLease())) {
+        size = (await deps.log.head(signal))?.size ?? 0;
+        deps.observer.logStandby(size);
+        return { next: { kind: "standby", size }, hasMore: false };
+      }
+      const startedMs = deps.now();
+      const result = await sequencePass(deps, memory, signal);
+      if (result.kind === "done") size = result.size;
+      report(deps, result, startedMs);
+      const hasMore = result.kind === "done" && result.lag !== 0;
+      return { next: { kind: "sequencing", size }, hasMore };
+    } catch (error) {
+      return { next: failed(error), hasMore: false };
+    }
+  };
+}
+
+function failed(error: unknown): LogState {
+  if (error instanceof LogHalted) return { kind: "halted", halt: error.halt };
+  if (error instanceof LastroError) return { kind: "waiting", code: error.code, sentence: error.message };
+  return { kind: "waiting", code: "INTERNAL", sentence: error instanceof Error ? error.message : "unknown" };
+}
+
+function report({ observer, now }: RunLogDeps, result: PassResult, startedMs: number): void {
+  if (result.kind !== "done") return;
+  const nowMs = now();
+  const { size, lag, isPublished, recordedAtMs } = result;
+  const delaysMs = isPublished ? recordedAtMs.map((atMs) => nowMs - atMs) : [];
+  observer.logPass({ size, lag, durationMs: nowMs - startedMs, delaysMs });
+}
+
+/** The lease is extended when half of it has run out: it saves a write each pass. */
+function leaseHolder({ log, holder, now }: RunLogDeps, signal: AbortSignal): () => Promise<boolean> {
+  let heldUntilMs = 0;
+  return async () => {
+    const nowMs = now();
+    const leftMs = heldUntilMs - nowMs;
+    if (leftMs > leaseMs / 2 && leftMs <= leaseMs) return true;
+    heldUntilMs = 0;
+    const isHeld = await log.lease(holder, nowMs, nowMs + leaseMs, signal);
+    if (isHeld) heldUntilMs = nowMs + leaseMs;
+    return isHeld;
+  };
+}
+
+/** Lets another instance go on at once. */
+async function release({ log, holder, now }: RunLogDeps, state: LogState): Promise<void> {
+  if (state.kind === "standby" || state.kind === "starting") return;
+  const nowMs = now();
+  await log.lease(holder, nowMs, nowMs, AbortSignal.timeout(releaseTimeoutMs)).catch(() => undefined);
+}
+
+/** A line when something changes, not at each pass. */
+function tell({ lines, observer }: RunLogDeps, before: LogState, after: LogState): void {
+  switch (after.kind) {
+    case "halted":
+      observer.logHalted();
+      lines.error("log_halted", `the log is neither extended nor signed: ${haltSentence(after.halt)}`, {
+        reason: after.halt.reason,
+      });
+      return;
+    case "waiting":
+      if (before.kind !== "waiting" || before.code !== after.code)
+        lines.warn("log_waits", `${after.sentence}; the log is extended once this passes`, {
+          code: after.code,
+        });
+      return;
+    case "sequencing":
+      if (before.kind !== after.kind)
+        lines.info("log_runs", "this instance extends and signs the log", { size: after.size });
+      return;
+    default:
+      return;
+  }
+}
