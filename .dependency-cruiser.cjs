@@ -17,9 +17,25 @@ module.exports = {
     only("query", ["core", "ports", "lib", "privacy", "log"]),
     only("adapters", ["core", "ports", "lib"]),
     only("servers", ["core", "query", "ports", "gen", "lib"]),
-    only("witness", ["core", "ports", "lib"]),
+    only("witness", ["core", "ports", "lib", "adapters/(files|witness-memory)"]),
     only("gen", []),
+    only("sdk", ["core", "gen", "lib"]),
     only("demo", ["core", "gen", "lib"]),
+    {
+      name: "cli-stays-in-its-place",
+      comment: "a command uses what anybody may use: the SDK, core, lib, and the witness program it starts",
+      severity: "error",
+      from: { path: "^src/cli/", pathNot: "^src/cli/operator/" },
+      to: { path: "^src/", pathNot: "^src/(cli|sdk|core|lib|witness)/" },
+    },
+    {
+      name: "operator-commands-open-by-app",
+      comment:
+        "commands of the operator, in src/cli/operator, reach stores through app.ts and never an adapter",
+      severity: "error",
+      from: { path: "^src/cli/operator/" },
+      to: { path: "^src/", pathNot: "^src/((cli|sdk|core|lib|log|ports)/|(app|config).ts$)" },
+    },
     {
       name: "core-has-no-io",
       comment: "core is pure: no node:, no clock, no randomness, no crypto; it runs in a browser",
@@ -39,9 +55,9 @@ module.exports = {
     },
     {
       name: "one-composition-root",
-      comment: "nothing imports app.ts but main.ts",
+      comment: "nothing imports app.ts but main.ts and commands of the operator",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/main.ts$" },
+      from: { path: "^src/", pathNot: "^src/(main.ts$|cli/operator/)" },
       to: { path: "^src/app.ts$" },
     },
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },

@@ -24,16 +24,25 @@ export type RecordEntry = {
   readonly parts: readonly EntryPart[];
 };
 
-const entryBytesMax = 4096;
+/** Of any entry of the log, in UTF-8. */
+export const entryBytesMax = 4096;
 const entryPartsMax = 16;
 const visible = /^[\x21-\x7e]{1,200}$/;
 /** Canonical base64url of 16 and of 32 bytes: the bits that the last digit has too many are zero. */
 const b64Of16 = /^[\w-]{21}[AQgw]$/;
 const b64Of32 = /^[\w-]{42}[AEIMQUYcgkosw048]$/;
+export const isB64Of16 = (text: string): boolean => b64Of16.test(text);
+export const isB64Of32 = (text: string): boolean => b64Of32.test(text);
 
 /** RFC 3339 in UTC with three decimals. */
 export const isoTime = (ms: number): string => new Date(ms).toISOString();
 const isoTimeLength = 24;
+
+/** Milliseconds since the epoch; undefined for any text that `isoTime` would not write for the years 0 to 9999. */
+export function entryTimeOf(text: string): number | undefined {
+  const ms = text.length === isoTimeLength ? Date.parse(text) : Number.NaN;
+  return !Number.isNaN(ms) && isoTime(ms) === text ? ms : undefined;
+}
 
 /** The entry's text, or undefined where a field does not fit an entry: that event is rejected as ENTRY_TOO_LARGE. */
 export function recordEntry(entry: RecordEntry): string | undefined {
@@ -82,14 +91,14 @@ function parsed(text: string): JsonValue | undefined {
 
 function fieldsOf(json: JsonObject): RecordEntry | undefined {
   const text = (key: string): string => textOf(member(json, key));
-  const recordedAtMs = Date.parse(text("at"));
+  const recordedAtMs = entryTimeOf(text("at"));
   const action = ([...actionTypes, "none"] as const).find((known) => known === text("act"));
   const kind = (["change", "activity"] as const).find((known) => known === text("kind"));
   const version = member(json, "ver");
   const parts = partsOf(member(json, "parts"));
   if (action === undefined || kind === undefined || parts === undefined) return undefined;
-  if (text("at").length !== isoTimeLength || Number.isNaN(recordedAtMs)) return undefined;
-  if (parseRid(text("rid")) === undefined || !b64Of16.test(text("stm"))) return undefined;
+  if (recordedAtMs === undefined || parseRid(text("rid")) === undefined) return undefined;
+  if (!isB64Of16(text("stm"))) return undefined;
   if (typeof version !== "number" || !Number.isSafeInteger(version) || version < 1) return undefined;
   return {
     rid: text("rid") as Rid,
@@ -113,7 +122,7 @@ function partsOf(json: JsonValue | undefined): readonly EntryPart[] | undefined 
     const [c, k] = [textOf(member(item, "c")), textOf(member(item, "k"))];
     const [h, m] = [textOf(member(item, "h")), textOf(member(item, "m"))];
     if (c !== "s" && c !== "p" && c !== "a") return undefined;
-    if (!b64Of16.test(k) || !b64Of32.test(h) || !b64Of32.test(m)) return undefined;
+    if (!isB64Of16(k) || !isB64Of32(h) || !isB64Of32(m)) return undefined;
     parts.push({ c, k: k as Kid, h, m });
   }
   return parts;

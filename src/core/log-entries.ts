@@ -1,8 +1,16 @@
 /** Leaf entries that are no records: coverage accounts for offsets, control tells of the log itself. RFC 8785 text, stored verbatim, never rebuilt. */
 import { canonicalJson } from "./canonical.ts";
-import type { B64, Kid, Rid, Src } from "./ids.ts";
+import { type B64, type Kid, parseRid, type Rid, ridOf, type Src } from "./ids.ts";
 import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";
-import { isoTime, parseRecordEntry, type RecordEntry } from "./leaf.ts";
+import {
+  entryBytesMax,
+  entryTimeOf,
+  isB64Of16,
+  isB64Of32,
+  isoTime,
+  parseRecordEntry,
+  type RecordEntry,
+} from "./leaf.ts";
 import type { OutcomeCounts, OutcomeRow } from "./outcome.ts";
 
 /** The `n` records of offsets [from, to) lie at indexes first … first + n − 1, directly before this entry. */
@@ -40,16 +48,24 @@ export type LogEntry =
   | ({ readonly t: "coverage" } & CoverageEntry)
   | ({ readonly t: "control" } & ControlEntry);
 
-const entryBytesMax = 4096;
 const visible = /^[\x21-\x7e]{1,200}$/;
-const b64Of16 = /^[\w-]{21}[AQgw]$/;
-const b64Of32 = /^[\w-]{42}[AEIMQUYcgkosw048]$/;
-const srcForm = /^[\w-]{22}\.(?:0|[1-9]\d{0,9})$/;
+const keyIdForm = /^[0-9a-f]{8}$/;
 
-export const coverageEntry = ({ atMs, src, from, to, first, n, counts, list }: CoverageEntry): string =>
+/** The entry's text. Throws RangeError for fields that contradict each other or do not fit an entry: it could not be read back. */
+export const coverageEntry = (entry: CoverageEntry): string => readable(coverageText(entry));
+/** The entry's text. Throws RangeError for data that do not fit an entry, such as more key ids than 4,096 bytes hold. */
+export const controlEntry = (entry: ControlEntry): string => readable(controlText(entry));
+
+/** What is logged stays for ever: nothing is that a verifier would refuse. */
+function readable(text: string): string {
+  if (parseLogEntry(text) === undefined) throw new RangeError("the fields do not fit a log entry");
+  return text;
+}
+
+const coverageText = ({ atMs, src, from, to, first, n, counts, list }: CoverageEntry): string =>
   canonicalJson({ v: 1, t: "coverage", at: isoTime(atMs), src, from, to, first, n, counts, list });
 
-export const controlEntry = ({ kind, id, atMs, data }: ControlEntry): string =>
+const controlText = ({ kind, id, atMs, data }: ControlEntry): string =>
   canonicalJson({ v: 1, t: "control", kind, id, at: isoTime(atMs), data });
 
 /** The fields of an entry; undefined for any text that Lastro would not have written. */
@@ -61,7 +77,7 @@ export function parseLogEntry(text: string): LogEntry | undefined {
   const entry = member(json, "t") === "coverage" ? coverageOf(json) : controlOf(json);
   if (entry === undefined) return undefined;
   // Writing it again and comparing refuses unknown, missing, repeated and unordered members at once.
-  return (entry.t === "coverage" ? coverageEntry(entry) : controlEntry(entry)) === text ? entry : undefined;
+  return (entry.t === "coverage" ? coverageText(entry) : controlText(entry)) === text ? entry : undefined;
 }
 
 function parsed(text: string): JsonValue | undefined {
@@ -85,8 +101,10 @@ const objectAt = (json: JsonObject, key: string): JsonObject => {
   return isJsonObject(value) ? value : {};
 };
 
+const isSrc = (text: string): boolean => parseRid(ridOf(text as Src, 0)) !== undefined;
+
 function coverageOf(json: JsonObject): ({ t: "coverage" } & CoverageEntry) | undefined {
-  const atMs = Date.parse(textAt(json, "at"));
+  const atMs = entryTimeOf(textAt(json, "at"));
   const [from, to] = [countAt(json, "from"), countAt(json, "to")];
   const [first, n] = [countAt(json, "first"), countAt(json, "n")];
   const counted = objectAt(json, "counts");
@@ -98,18 +116,19 @@ function coverageOf(json: JsonObject): ({ t: "coverage" } & CoverageEntry) | und
     gap: countAt(counted, "gap"),
   };
   const [src, list] = [textAt(json, "src"), textAt(json, "list")];
-  const numbers = [atMs, from, to, first, n, ...Object.values(counts)];
-  if (!srcForm.test(src) || !b64Of32.test(list) || numbers.some(Number.isNaN)) return undefined;
+  const numbers = [from, to, first, n, ...Object.values(counts)];
+  if (atMs === undefined || numbers.some(Number.isNaN)) return undefined;
+  if (!isSrc(src) || !isB64Of32(list)) return undefined;
   const sum = Object.values(counts).reduce((total, count) => total + count, 0);
   if (to <= from || sum !== to - from || counts.stored !== n) return undefined;
   return { t: "coverage", atMs, src: src as Src, from, to, first, n, counts, list };
 }
 
 function controlOf(json: JsonObject): ({ t: "control" } & ControlEntry) | undefined {
-  const atMs = Date.parse(textAt(json, "at"));
+  const atMs = entryTimeOf(textAt(json, "at"));
   const id = textAt(json, "id");
   const control = controlDataOf(textAt(json, "kind"), objectAt(json, "data"));
-  if (Number.isNaN(atMs) || !visible.test(id) || control === undefined) return undefined;
+  if (atMs === undefined || !visible.test(id) || control === undefined) return undefined;
   return { t: "control", ...control, id, atMs };
 }
 
@@ -126,27 +145,29 @@ function controlDataOf(kind: string, data: JsonObject): ControlData | undefined 
     case "key":
       return fits("vkey") ? { kind, data: { vkey: text("vkey") } } : undefined;
     case "retire":
-      return fits("key") ? { kind, data: { key: text("key") } } : undefined;
+      return keyIdForm.test(text("key")) ? { kind, data: { key: text("key") } } : undefined;
     case "fence":
     case "erase": {
       const kids = kidsOf(member(data, "kids"));
       if (!fits("act") || kids === undefined) return undefined;
       if (kind === "fence") return { kind, data: { act: text("act"), kids } };
-      const counts = Object.entries(objectAt(data, "counts"));
-      if (counts.some(([, count]) => !Number.isSafeInteger(count))) return undefined;
-      return {
-        kind,
-        data: { act: text("act"), kids, counts: Object.fromEntries(counts) as Record<string, number> },
-      };
+      const counts = countsOf(objectAt(data, "counts"));
+      return counts && { kind, data: { act: text("act"), kids, counts } };
     }
     default:
       return undefined;
   }
 }
 
+function countsOf(json: JsonObject): Readonly<Record<string, number>> | undefined {
+  const counts = Object.keys(json).map((what) => [what, countAt(json, what)] as const);
+  if (counts.some(([what, count]) => !visible.test(what) || Number.isNaN(count))) return undefined;
+  return Object.fromEntries(counts);
+}
+
 function kidsOf(json: JsonValue | undefined): readonly Kid[] | undefined {
   if (!Array.isArray(json)) return undefined;
-  const kids = json.filter((kid): kid is Kid => typeof kid === "string" && b64Of16.test(kid));
+  const kids = json.filter((kid): kid is Kid => typeof kid === "string" && isB64Of16(kid));
   return kids.length === json.length ? kids : undefined;
 }
 

@@ -2,25 +2,24 @@
 
 export type Sha256 = (bytes: Uint8Array) => Uint8Array;
 export const hashBytes = 32;
-/** A proof in a tree of at most 2^53 leaves has no more hashes. */
-const pathHashesMax = 64;
-
-const prefixed = (prefix: number, ...parts: readonly Uint8Array[]): Uint8Array => {
-  const bytes = new Uint8Array(1 + parts.reduce((sum, part) => sum + part.length, 0));
-  bytes[0] = prefix;
-  let at = 1;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
-};
+/** No proof in a tree of at most 2^53 leaves has more hashes. */
+export const pathHashesMax = 63;
 
 /** SHA-256(0x00 ‖ entry). */
-export const leafHashOf = (sha256: Sha256, entry: Uint8Array): Uint8Array => sha256(prefixed(0, entry));
+export function leafHashOf(sha256: Sha256, entry: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + entry.length);
+  bytes.set(entry, 1);
+  return sha256(bytes);
+}
+
 /** SHA-256(0x01 ‖ left ‖ right). */
-export const nodeHash = (sha256: Sha256, left: Uint8Array, right: Uint8Array): Uint8Array =>
-  sha256(prefixed(1, left, right));
+export function nodeHash(sha256: Sha256, left: Uint8Array, right: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + left.length + right.length);
+  bytes[0] = 1;
+  bytes.set(left, 1);
+  bytes.set(right, 1 + left.length);
+  return sha256(bytes);
+}
 
 export const equalHashes = (a: Uint8Array, b: Uint8Array): boolean =>
   a.length === b.length && a.every((byte, at) => byte === b[at]);
@@ -98,7 +97,7 @@ export async function treeRoot(sha256: Sha256, size: number, read: HashReader): 
 }
 
 /** Siblings on the way from leaf `index` to the root of `size` leaves, the leaf's own first. Throws RangeError unless index < size. */
-export function inclusionPath(
+export async function inclusionPath(
   sha256: Sha256,
   index: number,
   size: number,
@@ -138,10 +137,10 @@ export async function consistencyPath(
 
 type Path = readonly Uint8Array[];
 
-const isPath = (path: Path): boolean =>
-  path.length <= pathHashesMax && path.every((hash) => hash.length === hashBytes);
+const areHashes = (path: Path, ...others: Path): boolean =>
+  path.length <= pathHashesMax && [...others, ...path].every((hash) => hash.length === hashBytes);
 
-/** RFC 9162 section 2.1.3.2. */
+/** RFC 9162 section 2.1.3.2. Any claim may be asked about: what is no index, size or hash is false. */
 export function verifyInclusion(
   sha256: Sha256,
   claim: {
@@ -153,7 +152,8 @@ export function verifyInclusion(
   },
 ): boolean {
   const { index, size, leafHash, root, path } = claim;
-  if (!isIndex(index) || !isIndex(size) || index >= size || !isPath(path)) return false;
+  if (!isIndex(index) || !isIndex(size) || index >= size) return false;
+  if (!areHashes(path, leafHash, root)) return false;
   let [node, last, hash] = [index, size - 1, leafHash];
   for (const sibling of path) {
     if (last === 0) return false;
@@ -166,7 +166,7 @@ export function verifyInclusion(
   return last === 0 && equalHashes(hash, root);
 }
 
-/** RFC 9162 section 2.1.4.2. */
+/** RFC 9162 section 2.1.4.2; every tree grew from the empty one, without a proof. */
 export function verifyConsistency(
   sha256: Sha256,
   claim: {
@@ -178,7 +178,8 @@ export function verifyConsistency(
   },
 ): boolean {
   const { oldSize, oldRoot, size, root, path } = claim;
-  if (!isIndex(oldSize) || !isIndex(size) || oldSize > size || !isPath(path)) return false;
+  if (!isIndex(oldSize) || !isIndex(size) || oldSize > size) return false;
+  if (!areHashes(path, oldRoot, root)) return false;
   if (oldSize === size) return path.length === 0 && equalHashes(oldRoot, root);
   if (oldSize === 0) return path.length === 0 && equalHashes(oldRoot, rootOf(sha256, []));
   const [first, ...rest] = isPowerOfTwo(oldSize) ? [oldRoot, ...path] : path;

@@ -25,7 +25,8 @@ const signaturesMax = 100;
 const publicKeyBytes = 32;
 const signatureBytes = 64;
 const timestampBytes = 8;
-const nameForm = /^[^\s+]{1,255}$/u;
+const nameForm = /^[^\p{White_Space}+]{1,255}$/u;
+const isName = (name: string): boolean => nameForm.test(name) && name.isWellFormed();
 
 function joined(...parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
@@ -66,7 +67,7 @@ export function parseVerifierKey(sha256: Sha256, text: string): VerifierKey | un
   const [, name = "", id = "", encoded = ""] = /^([^+]+)\+([0-9a-f]{8})\+(.+)$/u.exec(text) ?? [];
   const bytes = fromBase64(encoded);
   const type = (Object.keys(typeBytes) as KeyType[]).find((known) => typeBytes[known] === bytes?.[0]);
-  if (!nameForm.test(name) || bytes?.length !== 1 + publicKeyBytes || type === undefined) return undefined;
+  if (!isName(name) || bytes?.length !== 1 + publicKeyBytes || type === undefined) return undefined;
   const key = verifierKey(sha256, { name, type, publicKey: bytes.slice(1) });
   return idText(key.id) === id ? key : undefined;
 }
@@ -75,20 +76,20 @@ export const signatureLine = ({ name, id, bytes }: NoteSignature): string =>
   `— ${name} ${toBase64(joined(u32(id), bytes))}`;
 
 export function parseSignatureLine(line: string): NoteSignature | undefined {
-  const [, name = "", encoded = ""] = /^— (\S+) (\S+)$/u.exec(line) ?? [];
+  const [, name = "", encoded = ""] = /^— ([^ ]+) ([^ ]+)$/u.exec(line) ?? [];
   const bytes = fromBase64(encoded);
-  if (!nameForm.test(name) || bytes === undefined || bytes.length <= 4) return undefined;
+  if (!isName(name) || bytes === undefined || bytes.length <= 4) return undefined;
   return { name, id: u32At(bytes), bytes: bytes.slice(4) };
 }
 
 export const formatNote = ({ text, signatures }: SignedNote): string =>
   `${text}\n${signatures.map((signature) => `${signatureLine(signature)}\n`).join("")}`;
 
-/** Text that may be a note: no control characters but LF, and a last LF. */
+/** Text that may be a note: no ASCII control characters but LF, and a last LF. */
 const isNoteText = (text: string): boolean =>
   text.length <= noteCharactersMax &&
   text.endsWith("\n") &&
-  !/[\p{Cc}--\n]/v.test(text) &&
+  !/[\p{Cc}--[\n\x7f-\x9f]]/v.test(text) &&
   text.isWellFormed();
 
 export function parseNote(note: string): SignedNote | undefined {
@@ -97,7 +98,7 @@ export function parseNote(note: string): SignedNote | undefined {
   const text = note.slice(0, border + 1);
   const lines = note.slice(border + 2, -1).split("\n");
   const signatures = lines.map(parseSignatureLine).filter((signature) => signature !== undefined);
-  if (text === "\n" || signatures.length !== lines.length || lines.length > signaturesMax) return undefined;
+  if (signatures.length !== lines.length || lines.length > signaturesMax) return undefined;
   return { text, signatures };
 }
 

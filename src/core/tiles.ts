@@ -1,11 +1,11 @@
 /** Names and contents of the log's static resources: C2SP tlog-tiles. */
+import { hashBytes } from "./merkle.ts";
 
 /** Hashes in a full tile, entries in a full bundle. */
 export const tileWidth = 256;
-const tileHashBytes = 32;
 const levelMax = 63;
 
-/** Hashes n · 256 … of the complete subtrees of 256^level leaves. */
+/** 256 hashes, from the n · 256th on, of complete subtrees of 256^level leaves. */
 export type TileId = { readonly level: number; readonly n: number };
 
 export type TileRequest =
@@ -44,7 +44,7 @@ export function parseTilePath(path: string): TileRequest | undefined {
   return what === "entries" ? { kind: "entries", n, width } : { kind: "tile", level, n, width };
 }
 
-/** Hashes or entries that the tile has in a tree of `size` leaves: 0 to 256. */
+/** Hashes that the tile has in a tree of `size` leaves, at level 0 also entries: 0 to 256. */
 export function tileWidthAt({ level, n }: TileId, size: number): number {
   const hashes = Math.floor(size / tileWidth ** level);
   return Math.max(0, Math.min(tileWidth, hashes - n * tileWidth));
@@ -59,14 +59,16 @@ export function fullTiles(oldSize: number, size: number): readonly TileId[] {
   return tiles;
 }
 
-export const tileHashes = (tile: Uint8Array): readonly Uint8Array[] =>
-  Array.from({ length: Math.floor(tile.length / tileHashBytes) }, (_, at) =>
-    tile.subarray(at * tileHashBytes, (at + 1) * tileHashBytes),
-  );
+/** The hashes of a tile, without copying; none when the bytes are not 1 to 256 whole hashes. */
+export function tileHashes(tile: Uint8Array): readonly Uint8Array[] {
+  const count = tile.length / hashBytes;
+  if (!Number.isInteger(count) || count > tileWidth) return [];
+  return Array.from({ length: count }, (_, at) => tile.subarray(at * hashBytes, (at + 1) * hashBytes));
+}
 
 export function joinHashes(hashes: readonly Uint8Array[]): Uint8Array {
-  const tile = new Uint8Array(hashes.length * tileHashBytes);
-  for (const [at, hash] of hashes.entries()) tile.set(hash, at * tileHashBytes);
+  const tile = new Uint8Array(hashes.length * hashBytes);
+  for (const [at, hash] of hashes.entries()) tile.set(hash, at * hashBytes);
   return tile;
 }
 

@@ -1,6 +1,6 @@
 /** A proof that travels with a checkpoint in one text file: C2SP tlog-proof. */
 import { fromBase64, toBase64 } from "./base64.ts";
-import { hashBytes } from "./merkle.ts";
+import { hashBytes, pathHashesMax } from "./merkle.ts";
 
 export type TlogProof = {
   /** Opaque bytes of the application. */
@@ -12,7 +12,6 @@ export type TlogProof = {
 };
 
 const head = "c2sp.org/tlog-proof@v1";
-const pathHashesMax = 63;
 const proofCharactersMax = 1_000_000;
 
 export function formatTlogProof({ extra, index, path, checkpoint }: TlogProof): string {

@@ -1,72 +1,117 @@
 /** Hashes of complete subtrees of the stored log: from full tiles where they are stored, else from rows of `log_index`. Trusts neither; who uses it compares roots. */
 import { LastroError } from "../core/errors.ts";
-import { type HashReader, nodeHash, rootOf, type Sha256, type TreeNode } from "../core/merkle.ts";
-import { tileHashes, tileWidth } from "../core/tiles.ts";
+import { type HashReader, rootOf, type Sha256, type TreeNode } from "../core/merkle.ts";
+import { type TileId, tileHashes, tileWidth } from "../core/tiles.ts";
 import type { LogStore } from "../ports/log-store.ts";
 
 const tileBits = 8;
-const hashBytes = 32;
+/** Tiles that one reader asks the store for at the same time. */
+const readsAtOnceMax = 16;
 
-/** Reads each tile and each run of rows once for the nodes of one call. */
+/** Roots of full tiles that were read before. Full tiles never change, so neither do these. */
+export type TileRoots = {
+  get(tile: TileId): Uint8Array | undefined;
+  set(tile: TileId, root: Uint8Array): void;
+};
+
+const rootsMax = 65_536;
+
+/**
+ * Remembers at most `max` roots (32 bytes each) and forgets the oldest. One that lives as long as the process spares reading up to 255
+ * tiles of 8,192 bytes a level for every root and proof; what the store loses or changes behind them is then not noticed here.
+ */
+export function rememberTileRoots(max: number = rootsMax): TileRoots {
+  const roots = new Map<string, Uint8Array>();
+  return {
+    get: (tile) => roots.get(nameOf(tile)),
+    set(tile, root) {
+      roots.set(nameOf(tile), root);
+      const [oldest] = roots.keys();
+      if (roots.size > max && oldest !== undefined) roots.delete(oldest);
+    },
+  };
+}
+
+const nameOf = ({ level, n }: TileId): string => `${level}/${n}`;
+
+type Reading = {
+  readonly log: Pick<LogStore, "tile" | "rows">;
+  readonly sha256: Sha256;
+  readonly signal: AbortSignal;
+  readonly roots: TileRoots;
+  /** What this call has asked for: each tile once, whatever number of nodes lies in it. */
+  readonly tiles: Map<string, Promise<readonly Uint8Array[] | undefined>>;
+};
+
+/** Throws LOG_HALTED where tiles and rows do not have what is asked for, and what the store throws. */
 export function treeReader(
   log: Pick<LogStore, "tile" | "rows">,
   sha256: Sha256,
   signal: AbortSignal,
+  roots: TileRoots = rememberTileRoots(),
 ): HashReader {
   return async (nodes) => {
-    const tiles = new Map<string, Promise<readonly Uint8Array[] | undefined>>();
-    const tileOf = (level: number, n: number): Promise<readonly Uint8Array[] | undefined> => {
-      const name = `${level}/${n}`;
-      const known = tiles.get(name);
-      if (known !== undefined) return known;
-      const read = readTile(log, level, n, signal);
-      tiles.set(name, read);
-      return read;
-    };
+    const reading: Reading = { log, sha256, signal, roots, tiles: new Map() };
     const hashes: Uint8Array[] = [];
-    for (const node of nodes) hashes.push(await hashOf(node, tileOf));
+    for (const node of nodes) hashes.push(await hashOf(reading, node));
     return hashes;
-
-    /** A node lies `level mod 8` levels above the hashes of the tile that holds it. */
-    async function hashOf({ level, n }: TreeNode, tile: typeof tileOf): Promise<Uint8Array> {
-      const [tileLevel, above] = [Math.floor(level / tileBits), level % tileBits];
-      const width = 2 ** above;
-      const first = n * width;
-      const found = await tile(tileLevel, Math.floor(first / tileWidth));
-      const at = first % tileWidth;
-      if (found !== undefined) return rootOf(sha256, found.slice(at, at + width));
-      if (tileLevel === 0) return rootOf(sha256, await leafHashes(log, first, width, signal));
-      if (above === 0) {
-        // The hash of a full tile of the level below.
-        const below = await tile(tileLevel - 1, n);
-        if (below !== undefined) return rootOf(sha256, below);
-      }
-      const half = { level: level - 1, n: n * 2 };
-      return nodeHash(sha256, await hashOf(half, tile), await hashOf({ ...half, n: n * 2 + 1 }, tile));
-    }
   };
 }
 
-async function readTile(
-  log: Pick<LogStore, "tile">,
-  level: number,
-  n: number,
-  signal: AbortSignal,
-): Promise<readonly Uint8Array[] | undefined> {
-  const tile = await log.tile({ level, n }, signal);
-  if (tile !== undefined && tile.length !== tileWidth * hashBytes)
-    throw new LastroError("LOG_HALTED", `tile ${level}/${n} is not ${tileWidth} hashes long`);
-  return tile && tileHashes(tile);
+/** A node lies `level mod 8` levels above the hashes of the tile that holds it. */
+async function hashOf(reading: Reading, { level, n }: TreeNode): Promise<Uint8Array> {
+  const count = 2 ** (level % tileBits);
+  const hashes = await hashesOf(reading, Math.floor(level / tileBits), n * count, count);
+  return rootOf(reading.sha256, hashes);
 }
 
-async function leafHashes(
-  log: Pick<LogStore, "rows">,
+/** `count` hashes of a tile level; all lie in one tile. */
+async function hashesOf(
+  reading: Reading,
+  level: number,
   first: number,
   count: number,
-  signal: AbortSignal,
 ): Promise<readonly Uint8Array[]> {
-  const rows = await log.rows(first, first + count, signal);
-  if (rows.length !== count || rows.some(({ index }, at) => index !== first + at))
+  const at = first % tileWidth;
+  const tile = await tileAt(reading, { level, n: Math.floor(first / tileWidth) });
+  if (tile !== undefined && tile.length >= at + count) return tile.slice(at, at + count);
+  if (level === 0)
     throw new LastroError("LOG_HALTED", `leaves ${first} to ${first + count - 1} are not all in the log`);
-  return rows.map(({ leafHash }) => leafHash);
+  const hashes: Uint8Array[] = [];
+  while (hashes.length < count) {
+    const next = first + hashes.length;
+    const length = Math.min(readsAtOnceMax, count - hashes.length);
+    const tiles = Array.from({ length }, (_, step) => ({ level: level - 1, n: next + step }));
+    hashes.push(...(await Promise.all(tiles.map((id) => tileRoot(reading, id)))));
+  }
+  return hashes;
+}
+
+async function tileRoot(reading: Reading, tile: TileId): Promise<Uint8Array> {
+  const known = reading.roots.get(tile);
+  if (known !== undefined) return known;
+  const hashes = await hashesOf(reading, tile.level, tile.n * tileWidth, tileWidth);
+  const root = rootOf(reading.sha256, hashes);
+  reading.roots.set(tile, root);
+  return root;
+}
+
+function tileAt(reading: Reading, tile: TileId): Promise<readonly Uint8Array[] | undefined> {
+  const name = nameOf(tile);
+  const asked = reading.tiles.get(name) ?? readTile(reading, tile);
+  reading.tiles.set(name, asked);
+  return asked;
+}
+
+/** The full tile as it is stored; at level 0 otherwise as many leaves as there are. */
+async function readTile({ log, signal }: Reading, tile: TileId): Promise<readonly Uint8Array[] | undefined> {
+  const bytes = await log.tile(tile, signal);
+  const hashes = bytes && tileHashes(bytes);
+  if (hashes !== undefined && hashes.length !== tileWidth)
+    throw new LastroError("LOG_HALTED", `tile ${nameOf(tile)} does not hold ${tileWidth} hashes`);
+  if (hashes !== undefined || tile.level > 0) return hashes;
+  const first = tile.n * tileWidth;
+  const rows = await log.rows(first, first + tileWidth, signal);
+  const gap = rows.findIndex(({ index }, at) => index !== first + at);
+  return rows.slice(0, gap < 0 ? rows.length : gap).map(({ leafHash }) => leafHash);
 }

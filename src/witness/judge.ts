@@ -1,7 +1,7 @@
 /** What a witness answers, decided from the request and from what it has seen: C2SP tlog-witness. Pure. */
 import type { AddCheckpoint } from "../core/add-checkpoint.ts";
 import { type Checkpoint, parseCheckpoint } from "../core/checkpoint.ts";
-import { equalHashes, type Sha256, verifyConsistency } from "../core/merkle.ts";
+import { equalHashes, rootOf, type Sha256, verifyConsistency } from "../core/merkle.ts";
 import { type Ed25519Verify, parseNote, type VerifierKey, verifiedSignature } from "../core/signed-note.ts";
 import type { SeenTree } from "../ports/witness.ts";
 
@@ -10,7 +10,7 @@ export type Judgement =
   | { readonly kind: "cosign"; readonly text: string; readonly checkpoint: Checkpoint }
   /** 400 no request, 403 no trusted signature, 404 unknown log, 409 another size or root was seen, 422 not consistent. */
   | { readonly kind: "refuse"; readonly status: 400 | 403 | 404 | 422; readonly why: string }
-  | { readonly kind: "refuse"; readonly status: 409; readonly size: number };
+  | { readonly kind: "refuse"; readonly status: 409; readonly size: number; readonly isFork: boolean };
 
 export type WitnessRules = {
   /** Keys of the logs it watches; a log's name is its origin. */
@@ -34,21 +34,13 @@ export function judgeCheckpoint(
   if (!keys.some((key) => verifiedSignature(note, key, verify) !== undefined))
     return refuse(403, "no signature of a key that this witness trusts");
   if (oldSize > checkpoint.size) return refuse(400, "the old size is larger than the checkpoint's");
-  const seen = seenOf(checkpoint.origin);
-  const size = seen?.size ?? 0;
-  if (oldSize !== size) return { kind: "refuse", status: 409, size };
-  if (seen !== undefined && oldSize === checkpoint.size && !equalHashes(seen.root, checkpoint.root))
-    return { kind: "refuse", status: 409, size };
-  const isConsistent =
-    seen === undefined
-      ? proof.length === 0
-      : verifyConsistency(sha256, {
-          oldSize,
-          oldRoot: seen.root,
-          size: checkpoint.size,
-          root: checkpoint.root,
-          path: proof,
-        });
+  const seen = seenOf(checkpoint.origin) ?? { size: 0, root: rootOf(sha256, []) };
+  const { size } = seen;
+  if (oldSize !== size) return { kind: "refuse", status: 409, size, isFork: false };
+  if (size === checkpoint.size && !equalHashes(seen.root, checkpoint.root))
+    return { kind: "refuse", status: 409, size, isFork: true };
+  const claim = { oldSize, oldRoot: seen.root, size: checkpoint.size, root: checkpoint.root, path: proof };
+  const isConsistent = verifyConsistency(sha256, claim);
   return isConsistent
     ? { kind: "cosign", text: note.text, checkpoint }
     : refuse(422, "the proof does not lead from the tree that was seen to this one");

@@ -2,6 +2,7 @@
 import fastify from "fastify";
 import { parseAddCheckpoint } from "../core/add-checkpoint.ts";
 import type { Checkpoint } from "../core/checkpoint.ts";
+import { LastroError } from "../core/errors.ts";
 import { cosignatureBytes, cosignedMessage, signatureLine, type VerifierKey } from "../core/signed-note.ts";
 import type { HostPort } from "../lib/env-values.ts";
 import type { Clock } from "../ports/clock.ts";
@@ -16,7 +17,9 @@ export type WitnessOptions = WitnessRules & {
   readonly memory: WitnessMemory;
   readonly now: Clock;
   /** Told between remembering a tree and answering; a test may end the process there. */
-  readonly reached?: () => void;
+  readonly reached?: (() => void) | undefined;
+  /** Given a signed note of a log that has signed another tree of the same size: proof of its misbehaviour. */
+  readonly onFork?: ((note: string) => void) | undefined;
 };
 
 const bodyBytesMax = 64 * 1024;
@@ -41,7 +44,16 @@ export async function serveWitness(
     const { status, type, body } = answerTo(options, typeof request.body === "string" ? request.body : "");
     return reply.code(status).type(type).send(body);
   });
-  const url = await server.listen({ ...options.address });
+  const url = await server.listen({ ...options.address }).catch((cause: unknown) => {
+    const where = `${options.address.host}:${options.address.port}`;
+    throw new LastroError(
+      "CONFIG_INVALID",
+      `the witness cannot listen on ${where}; free it or take another`,
+      {
+        cause,
+      },
+    );
+  });
   return { url, [Symbol.asyncDispose]: () => server.close() };
 }
 
@@ -54,10 +66,12 @@ function answerTo(options: WitnessOptions, body: string): Answer {
       seen = options.memory.seen(origin);
       return seen;
     });
-    if (judgement.kind === "refuse")
-      return judgement.status === 409
-        ? { status: 409, type: "text/x.tlog.size", body: `${judgement.size}\n` }
-        : { status: judgement.status, type: plain, body: `${judgement.why}\n` };
+    if (judgement.kind === "refuse") {
+      if (judgement.status !== 409)
+        return { status: judgement.status, type: plain, body: `${judgement.why}\n` };
+      if (judgement.isFork) options.onFork?.(request.checkpoint);
+      return { status: 409, type: "text/x.tlog.size", body: `${judgement.size}\n` };
+    }
     const { origin, size, root }: Checkpoint = judgement.checkpoint;
     if (!options.memory.advance(origin, seen, { size, root })) continue;
     options.reached?.();

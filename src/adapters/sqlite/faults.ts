@@ -31,9 +31,14 @@ const unavailable = (error: unknown): LastroError =>
         { cause: error },
       );
 
+/** Between two steps of a call that intake or the log makes. */
+export function assertWanted(signal: AbortSignal): void {
+  if (signal.aborted) throw new LastroError("STORE_UNAVAILABLE", "the call was given up before its end");
+}
+
 /** Runs one call of a port other than reading history. */
 export async function storeCall<T>(signal: AbortSignal, work: () => T | Promise<T>): Promise<T> {
-  if (signal.aborted) throw new LastroError("STORE_UNAVAILABLE", "the call was given up before it began");
+  assertWanted(signal);
   try {
     return await work();
   } catch (error) {

@@ -1,46 +1,90 @@
 /** Rows of `log_index` and the leaves they stand for. A record's key is its position, so that the unique index grows at one end per partition. */
-import type { DatabaseSync, SQLInputValue, SQLOutputValue } from "node:sqlite";
+import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
 import { LastroError } from "../../core/errors.ts";
-import { parseSrc, type Rid, type Src, srcOf } from "../../core/ids.ts";
+import { type Rid, ridOf, type Src } from "../../core/ids.ts";
 import {
   coverageKey, type LoggableRecord, type LogKey, type LogLeaf, type LogRow, logRowsMax,
 } from "../../ports/log-store.ts"; // biome-ignore format: one line
-import { blob, integer, optionalText, positionOf, type Row, ridAt, text } from "./columns.ts";
-import { assertInTime, isUniqueViolation } from "./faults.ts";
+import { integer, optionalText, positionOf, type Row, ridAt, text } from "./columns.ts";
+import { assertWanted, isUniqueViolation } from "./faults.ts";
 import { transaction } from "./transaction.ts";
 
-/** Rows read between two looks at the signal. */
-const stepRows = 1_000;
+/** Rows read or looked up between two looks at the signal: a few milliseconds. */
+const readStepRows = 1_000;
+/** Rows of one transaction: the process is SQLite's alone until it is synced. */
+const appendStepRows = 2_000;
 
-function keyValue(key: LogKey): SQLInputValue {
-  if (key.startsWith("cov:") || key.startsWith("ctl:")) return key;
-  const position = positionOf(key as Rid);
+/**
+ * Thousands of rows are read a second, so they come as arrays whose columns are named by their place, and bytes come as hexadecimal
+ * text: a row as an object with byte arrays takes twice the time.
+ */
+const places = { index: "0", key: "1", leafHash: "2", entry: "3", stored: "4" } as const;
+const loggablePlaces = { position: "0", entry: "1", leafHash: "2" } as const;
+const rowColumns = "idx, iif(typeof(key) = 'text', key, hex(key)), hex(log_index.leaf_hash), log_index.entry";
+const prepareArrays = (db: DatabaseSync, sql: string): StatementSync => {
+  const statement = db.prepare(sql);
+  statement.setReturnArrays(true);
+  return statement;
+};
+
+const isText = (of: LogKey | string): boolean => of.startsWith("cov:") || of.startsWith("ctl:");
+
+function keyValue(of: LogKey): SQLInputValue {
+  const position = isText(of) ? of : positionOf(of as Rid);
   if (position === undefined)
     throw new LastroError("INTERNAL", "a log key is neither a rid nor cov: nor ctl:");
   return position;
 }
 
-const keyOf = (value: SQLOutputValue | undefined): LogKey =>
-  typeof value === "string" ? (value as LogKey) : ridAt(value as Uint8Array);
+/** A position in hexadecimal digits, and of these topic id and partition. */
+const [positionDigits, sourceDigits] = [56, 40];
 
-const rowOf = (row: Row): LogRow => ({
-  index: integer(row, "idx"),
-  key: keyOf(row["key"]),
-  leafHash: blob(row, "leaf_hash"),
-  entry: optionalText(row, "entry"),
-});
+/** Rids of positions in hexadecimal; neighbours are mostly of one source, whose text is made once. */
+function ridReader(): (position: string) => Rid {
+  let [digits, src] = ["", "" as Src];
+  return (position) => {
+    if (position.length !== positionDigits)
+      throw new LastroError(
+        "INTERNAL",
+        "a key in log_index is none that Lastro writes; the store is damaged",
+      );
+    if (!position.startsWith(digits) || digits === "") {
+      digits = position.slice(0, sourceDigits);
+      const rid = ridAt(Buffer.from(position, "hex"));
+      src = rid.slice(0, rid.lastIndexOf(".")) as Src;
+    }
+    return ridOf(src, offsetAt(position));
+  };
+}
+const offsetAt = (position: string): number => Number.parseInt(position.slice(sourceDigits), 16);
+const bytesAt = (row: Row, place: string): Uint8Array => Buffer.from(text(row, place), "hex");
 
-const leafOf = (row: Row): LogLeaf => ({ ...rowOf(row), stored: optionalText(row, "stored") });
+function rowReader() {
+  const rid = ridReader();
+  const keyOf = (of: string): LogKey => (isText(of) ? (of as LogKey) : rid(of));
+  const rowOf = (row: Row): LogRow => ({
+    index: integer(row, places.index),
+    key: keyOf(text(row, places.key)),
+    leafHash: bytesAt(row, places.leafHash),
+    entry: optionalText(row, places.entry),
+  });
+  return {
+    rowOf,
+    leafOf: (row: Row): LogLeaf => ({ ...rowOf(row), stored: optionalText(row, places.stored) }),
+    loggableOf(row: Row): LoggableRecord {
+      const position = text(row, loggablePlaces.position);
+      return {
+        rid: rid(position),
+        offset: offsetAt(position),
+        entry: text(row, loggablePlaces.entry),
+        leafHash: bytesAt(row, loggablePlaces.leafHash),
+      };
+    },
+  };
+}
 
-const positionAt = (src: Src, offset: number): Uint8Array => {
-  const { topicId, partition } = parseSrc(src);
-  const position = positionOf(`${srcOf(topicId, partition)}.${offset}` as Rid);
-  if (position === undefined) throw new LastroError("INTERNAL", "a source partition has no position");
-  return position;
-};
-
-/** Reads [from, to) in steps, each continued behind what the last one gave. */
+/** Reads at most `limit` in steps, each continued behind the last that was read. */
 async function inSteps<T>(
   signal: AbortSignal,
   limit: number,
@@ -48,8 +92,8 @@ async function inSteps<T>(
 ): Promise<readonly T[]> {
   const all: T[] = [];
   while (all.length < limit) {
-    assertInTime(signal);
-    const count = Math.min(stepRows, limit - all.length);
+    assertWanted(signal);
+    const count = Math.min(readStepRows, limit - all.length);
     const some = step(count, all.at(-1));
     all.push(...some);
     if (some.length < count) break;
@@ -58,55 +102,70 @@ async function inSteps<T>(
   return all;
 }
 
-export function openLogRows(db: DatabaseSync) {
-  const size = db.prepare("SELECT coalesce(max(idx) + 1, 0) AS size FROM log_index");
+function openAppend(db: DatabaseSync) {
   const insert = db.prepare("INSERT INTO log_index (idx, key, leaf_hash, entry) VALUES (?, ?, ?, ?)");
-  const columns = "idx, key, leaf_hash, entry";
-  const rows = db.prepare(`SELECT ${columns} FROM log_index WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?`);
-  const leaves = db.prepare(`
-    SELECT idx, key, log_index.leaf_hash, log_index.entry, coalesce(log_index.entry, records.entry) AS stored
-    FROM log_index LEFT JOIN records ON records.position = log_index.key
-    WHERE idx >= ? AND idx < ? ORDER BY idx LIMIT ?`);
-  const byKey = db.prepare("SELECT idx FROM log_index WHERE key = ?");
-  const lastKey = db.prepare(
-    `SELECT ${columns} FROM log_index WHERE key >= ? AND key <= ? ORDER BY key DESC LIMIT 1`,
-  );
-  const keys = db.prepare(`SELECT ${columns} FROM log_index WHERE key >= ? AND key < ? ORDER BY key LIMIT ?`);
-  const loggable = db.prepare(
-    "SELECT position, entry, leaf_hash FROM records WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
-  );
-  const between = <T extends { readonly index: number }>(
-    statement: typeof rows,
-    of: (row: Row) => T,
-    from: number,
-    to: number,
-    signal: AbortSignal,
-  ): Promise<readonly T[]> =>
-    inSteps<T>(signal, Math.min(to - from, logRowsMax), (count, last) =>
-      statement.all(last === undefined ? from : last.index + 1, to, count).map(of),
-    );
-  return {
-    size: (): number => integer(size.get() ?? {}, "size"),
-    /** Ordered: what precedes the first that is taken stays. */
-    append: (added: readonly LogRow[]): "done" | "taken" =>
-      transaction(db, () => {
-        for (const { index, key, leafHash, entry } of added) {
-          try {
-            insert.run(index, keyValue(key), leafHash, entry ?? null);
-          } catch (error) {
-            if (isUniqueViolation(error)) return "taken";
-            throw error;
-          }
+  const appendStep = (rows: readonly LogRow[]): "done" | "taken" =>
+    transaction(db, () => {
+      for (const row of rows) {
+        try {
+          insert.run(row.index, keyValue(row.key), row.leafHash, row.entry ?? null);
+        } catch (error) {
+          if (isUniqueViolation(error)) return "taken";
+          throw error;
         }
-        return "done";
-      }),
-    rows: (from: number, to: number, signal: AbortSignal) => between(rows, rowOf, from, to, signal),
-    leaves: (from: number, to: number, signal: AbortSignal) => between(leaves, leafOf, from, to, signal),
-    indexes(of: readonly LogKey[]): ReadonlyMap<LogKey, number> {
+      }
+      return "done";
+    });
+  return async (rows: readonly LogRow[], signal: AbortSignal): Promise<"done" | "taken"> => {
+    for (let from = 0; from < rows.length; from += appendStepRows) {
+      assertWanted(signal);
+      if (appendStep(rows.slice(from, from + appendStepRows)) === "taken") return "taken";
+      await setImmediate();
+    }
+    return "done";
+  };
+}
+
+function openRanges(db: DatabaseSync) {
+  const { rowOf, leafOf } = rowReader();
+  const within = "idx >= ? AND idx < ? ORDER BY idx LIMIT ?";
+  const rows = prepareArrays(db, `SELECT ${rowColumns} FROM log_index WHERE ${within}`);
+  // What the log keeps beside a record's key is never taken for the record.
+  const leaves = prepareArrays(
+    db,
+    `SELECT ${rowColumns}, iif(typeof(key) = 'text', log_index.entry, records.entry)
+    FROM log_index LEFT JOIN records ON records.position = log_index.key WHERE ${within}`,
+  );
+  const between =
+    <T extends LogRow>(statement: StatementSync, of: (row: Row) => T) =>
+    (from: number, to: number, signal: AbortSignal): Promise<readonly T[]> =>
+      inSteps<T>(signal, Math.min(to - from, logRowsMax), (count, last) =>
+        statement.all(last === undefined ? from : last.index + 1, to, count).map(of),
+      );
+  return { rows: between(rows, rowOf), leaves: between(leaves, leafOf) };
+}
+
+function openKeys(db: DatabaseSync) {
+  const { rowOf } = rowReader();
+  const byKey = db.prepare("SELECT idx FROM log_index WHERE key = ?");
+  const lastKey = prepareArrays(
+    db,
+    `SELECT ${rowColumns} FROM log_index WHERE key >= ? AND key <= ? ORDER BY key DESC LIMIT 1`,
+  );
+  const keysFrom = (sign: ">=" | ">") =>
+    prepareArrays(
+      db,
+      `SELECT ${rowColumns} FROM log_index WHERE key ${sign} ? AND key < ? ORDER BY key LIMIT ?`,
+    );
+  const [fromKey, afterKey] = [keysFrom(">="), keysFrom(">")];
+  return {
+    async indexes(of: readonly LogKey[], signal: AbortSignal): Promise<ReadonlyMap<LogKey, number>> {
       const found = new Map<LogKey, number>();
-      for (const key of of) {
-        const row = byKey.get(keyValue(key));
-        if (row !== undefined) found.set(key, integer(row, "idx"));
+      for (const [at, one] of of.entries()) {
+        if (at % readStepRows === readStepRows - 1) await setImmediate();
+        assertWanted(signal);
+        const row = byKey.get(keyValue(one));
+        if (row !== undefined) found.set(one, integer(row, "idx"));
       }
       return found;
     },
@@ -114,31 +173,38 @@ export function openLogRows(db: DatabaseSync) {
       const row = lastKey.get(coverageKey(src, 0), coverageKey(src, from));
       return row && rowOf(row);
     },
-    coverages: (src: Src, from: number, to: number, limit: number): readonly LogRow[] =>
-      keys.all(coverageKey(src, from), coverageKey(src, to), limit).map(rowOf),
-    loggable(
-      src: Src,
-      from: number,
-      to: number,
-      limit: number,
-      signal: AbortSignal,
-    ): Promise<readonly LoggableRecord[]> {
-      const end = positionAt(src, to);
-      return inSteps<LoggableRecord>(signal, Math.min(limit, logRowsMax), (count, last) =>
-        loggable
-          .all(positionAt(src, last === undefined ? from : last.offset + 1), end, count)
-          .map(loggableOf),
-      );
-    },
+    coverages: (src: Src, from: number, to: number, limit: number, signal: AbortSignal) =>
+      inSteps<LogRow>(signal, Math.min(limit, logRowsMax), (count, last) =>
+        (last === undefined ? fromKey : afterKey)
+          .all(last?.key ?? coverageKey(src, from), coverageKey(src, to), count)
+          .map(rowOf),
+      ),
   };
 }
 
-function loggableOf(row: Row): LoggableRecord {
-  const rid = ridAt(blob(row, "position"));
+function openLoggable(db: DatabaseSync) {
+  const { loggableOf } = rowReader();
+  const statement = prepareArrays(
+    db,
+    "SELECT hex(position), entry, hex(leaf_hash) FROM records WHERE position >= ? AND position < ? ORDER BY position LIMIT ?",
+  );
+  return (src: Src, from: number, to: number, limit: number, signal: AbortSignal) => {
+    const end = keyValue(ridOf(src, to));
+    return inSteps<LoggableRecord>(signal, Math.min(limit, logRowsMax), (count, last) =>
+      statement
+        .all(keyValue(ridOf(src, last === undefined ? from : last.offset + 1)), end, count)
+        .map(loggableOf),
+    );
+  };
+}
+
+export function openLogRows(db: DatabaseSync) {
+  const size = db.prepare("SELECT coalesce(max(idx) + 1, 0) AS size FROM log_index");
   return {
-    rid,
-    offset: Number(rid.slice(rid.lastIndexOf(".") + 1)),
-    entry: text(row, "entry"),
-    leafHash: blob(row, "leaf_hash"),
+    size: (): number => integer(size.get() ?? {}, "size"),
+    append: openAppend(db),
+    ...openRanges(db),
+    ...openKeys(db),
+    loggable: openLoggable(db),
   };
 }

@@ -82,6 +82,10 @@ function openCheckpoints(db: DatabaseSync) {
 }
 
 function openControls(db: DatabaseSync) {
+  // What the head covers stays logged, whatever happens to rows behind it; so it need not wait any longer.
+  const forget = db.prepare(`
+    DELETE FROM log_controls WHERE EXISTS (
+      SELECT 1 FROM log_index JOIN log_head ON idx < size WHERE log_index.key = log_controls.key)`);
   const queue = db.prepare(
     "INSERT INTO log_controls (id, key, entry) VALUES (?, ?, ?) ON CONFLICT (id) DO NOTHING",
   );
@@ -89,9 +93,11 @@ function openControls(db: DatabaseSync) {
     SELECT id, entry FROM log_controls WHERE NOT EXISTS (SELECT 1 FROM log_index WHERE log_index.key = log_controls.key)
     ORDER BY place LIMIT ?`);
   return {
-    queue: ({ id, entry }: PendingControl): void => {
-      queue.run(id, controlKey(id), entry);
-    },
+    queue: ({ id, entry }: PendingControl): void =>
+      transaction(db, () => {
+        forget.run();
+        queue.run(id, controlKey(id), entry);
+      }),
     pending: (limit: number): readonly PendingControl[] =>
       pending.all(limit).map((row) => ({ id: text(row, "id"), entry: text(row, "entry") })),
   };
@@ -108,13 +114,13 @@ export function openLog(db: DatabaseSync): LogStore {
     ON CONFLICT (one) DO UPDATE SET holder = ?1, until = ?2 WHERE holder = ?1 OR until <= ?3`);
   return {
     size: (signal) => storeCall(signal, rows.size),
-    append: (added, signal) => storeCall(signal, () => rows.append(added)),
+    append: (added, signal) => storeCall(signal, () => rows.append(added, signal)),
     rows: (from, to, signal) => storeCall(signal, () => rows.rows(from, to, signal)),
     leaves: (from, to, signal) => storeCall(signal, () => rows.leaves(from, to, signal)),
-    indexes: (keys, signal) => storeCall(signal, () => rows.indexes(keys)),
+    indexes: (keys, signal) => storeCall(signal, () => rows.indexes(keys, signal)),
     coverage: (src, from, signal) => storeCall(signal, () => rows.coverage(src, from)),
     coverages: (src, from, to, limit, signal) =>
-      storeCall(signal, () => rows.coverages(src, from, to, limit)),
+      storeCall(signal, () => rows.coverages(src, from, to, limit, signal)),
     loggable: (src, from, to, limit, signal) =>
       storeCall(signal, () => rows.loggable(src, from, to, limit, signal)),
     head: (signal) => storeCall(signal, head.read),

@@ -35,7 +35,7 @@ export function openState(db: DatabaseSync): StoreState {
   );
   const anything = db.prepare(`
     SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM accounts) OR EXISTS (SELECT 1 FROM ownerships)
-      OR EXISTS (SELECT 1 FROM key_documents) AS found`);
+      OR EXISTS (SELECT 1 FROM key_documents) OR EXISTS (SELECT 1 FROM log_index) AS found`);
   return {
     read: (signal) =>
       storeCall(signal, () => {

@@ -44,7 +44,7 @@ async function boundedText(response: Response): Promise<string> {
 
 function verdictOf(status: number, body: string): WitnessVerdict {
   if (status === 200) return { kind: "cosigned", lines: body.split("\n").filter((line) => line !== "") };
-  const [, size] = /^(0|[1-9]\d{0,15})\n$/.exec(body) ?? [];
-  if (status === 409 && size !== undefined) return { kind: "at", size: Number(size) };
+  const size = Number(/^(?:0|[1-9]\d{0,15})\n$/.exec(body)?.[0].trim());
+  if (status === 409 && Number.isSafeInteger(size)) return { kind: "at", size };
   return { kind: "refused", status };
 }

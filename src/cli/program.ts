@@ -1,0 +1,38 @@
+/** The `lastro` command: its subcommands, and how what goes wrong becomes a sentence and an exit code. */
+import { Command, CommanderError } from "commander";
+import type { Cli } from "./command.ts";
+import { type ExitCode, exitCodes, exitCodesText, exitOf } from "./failure.ts";
+import { witnessCommand } from "./witness.ts";
+
+const examples = `Examples:
+  $ lastro witness --name witness.example.org/w1 --log 'log.example.org/0123456789abcdef+…'
+  $ lastro witness --help
+`;
+
+/** Each subcommand has a file of its own and is one line here. */
+const subcommands: readonly ((cli: Cli) => Command)[] = [witnessCommand];
+
+function newProgram(cli: Cli): Command {
+  const program = new Command("lastro")
+    .description("Tools around an audit log that can be proven.")
+    .addHelpText("before", examples)
+    .addHelpText("after", `\n${exitCodesText}`)
+    .configureOutput({ writeOut: (text) => cli.out(text), writeErr: (text) => cli.err(text) })
+    .showHelpAfterError("(add --help for examples and options)")
+    .exitOverride();
+  for (const subcommand of subcommands) program.addCommand(subcommand(cli).copyInheritedSettings(program));
+  return program;
+}
+
+/** Runs one command line (without the names of node and of the program). Never throws. */
+export async function runCli(args: readonly string[], cli: Cli): Promise<ExitCode> {
+  try {
+    await newProgram(cli).parseAsync([...args], { from: "user" });
+    return exitCodes.ok;
+  } catch (error) {
+    // Commander has said what is wrong already; asked for help or version, nothing is.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    cli.err(`${error instanceof Error ? error.message : String(error)}\n`);
+    return exitCodes[exitOf(error)];
+  }
+}

@@ -1,0 +1,24 @@
+/** Runs the `lastro` command as a user would: a process of its own, without a terminal. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+
+const entry = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
+
+export type CliRun = { readonly code: number | null; readonly out: string; readonly err: string };
+
+export async function runLastro(...args: readonly string[]): Promise<CliRun> {
+  const child = spawn(process.execPath, [entry, ...args], {
+    env: { PATH: process.env["PATH"] ?? "" },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const printed = { out: "", err: "" };
+  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+    printed.out += text;
+  });
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    printed.err += text;
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, ...printed };
+}
