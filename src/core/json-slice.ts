@@ -50,8 +50,8 @@ function isAscii(json: Uint8Array, start: number, end: number, text: string): bo
 
 /** Which of the ASCII names the string from `start` to `end`, quotation marks included, is. */
 function nameAt(json: Uint8Array, start: number, end: number, names: readonly string[]): string | undefined {
-  const plain = names.find((name) => isAscii(json, start + 1, end - 1, name));
-  if (plain !== undefined || !json.subarray(start, end).includes(backslash)) return plain;
+  if (!json.subarray(start, end).includes(backslash))
+    return names.find((name) => isAscii(json, start + 1, end - 1, name));
   const unescaped = JSON.parse(new TextDecoder().decode(json.subarray(start, end)));
   return names.find((name) => name === unescaped);
 }

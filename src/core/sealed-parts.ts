@@ -11,7 +11,7 @@ const partsMax = 16;
 const kidBytes = 16;
 /** Class, key id, length of the ciphertext. */
 const headBytes = 1 + kidBytes + 4;
-const nonceBytes = 12;
+const nonceBytes = 24;
 const tagBytes = 16;
 const classes: Readonly<Record<number, EntryPart["c"]>> = { 115: "s", 112: "p", 97: "a" };
 

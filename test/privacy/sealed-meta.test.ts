@@ -81,14 +81,16 @@ function placesIn(value: unknown): Place[] {
 
 function changed(meta: JsonValue, changes: readonly Step[]): JsonValue {
   const root = { meta: structuredClone(meta) };
-  for (const { pick, what, value } of changes) {
+  for (const { pick, what, value: given } of changes) {
+    // A value of its own each time: put into itself it would never end.
+    const value = structuredClone(given);
     const places = placesIn(root);
     const place = places[pick % places.length];
     if (place === undefined) break;
     const { holder, key } = place;
     if (Array.isArray(holder)) {
       if (what === "remove") holder.splice(Number(key), 1);
-      else if (what === "double") holder.push(holder[Number(key)]);
+      else if (what === "double") holder.push(structuredClone(holder[Number(key)]));
       else holder[Number(key)] = value;
     } else if (what === "remove") delete holder[key];
     else holder[what === "replace" ? key : `${key}${what === "add" ? "x" : ""}`] = value;
