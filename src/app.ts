@@ -36,6 +36,7 @@ import { dataKeys } from "./privacy/data-keys.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { QueryDeps } from "./query/deps.ts";
+import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { readinessOf } from "./readiness.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
@@ -115,10 +116,11 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     signal,
   );
   const replayAttemptsMax = config.deadLetters.attemptsMax;
+  const published = publishedLog({ log: store.log, now });
   const operations = operate({ ...intake, source, state: store.state, replayAttemptsMax }, consumer);
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry), {
-      query: queryDeps(intake, store),
+      query: queryDeps(intake, store, published),
       operations,
     }),
   );
@@ -135,6 +137,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       address: config.http.address,
       metrics: telemetry.metrics,
       readiness: async () => parts(),
+      tiles: { published, log },
     }),
   );
   keepKeysWrapped(config, store, keys, log, signal);
@@ -224,8 +227,9 @@ async function openKafka(
   return { source, deadLetters };
 }
 
-const queryDeps = (intake: IntakeDeps, store: Store): QueryDeps => ({
+const queryDeps = (intake: IntakeDeps, store: Store, log: PublishedLog): QueryDeps => ({
   history: store.history,
+  log,
   keys: intake.dataKeys,
   lookup: intake.lookup,
   catalogue: intake.catalogue,

@@ -46,14 +46,19 @@ export function findProgram(name) {
  * Makes a cache entry under a temporary name and renames it, so that an interrupted download is never taken for a whole one.
  * @param {string} name @param {(dir: string) => Promise<void>} make
  */
-async function cached(name, make) {
+export async function cached(name, make) {
   const target = join(cacheDir(), name);
   if (existsSync(target)) return target;
   mkdirSync(cacheDir(), { recursive: true });
   const draft = mkdtempSync(join(cacheDir(), `.${name}-`));
   try {
     await make(draft);
-    if (!existsSync(target)) renameSync(draft, target);
+    try {
+      renameSync(draft, target);
+    } catch (error) {
+      // Somebody else was faster and made the same.
+      if (!existsSync(target)) throw error;
+    }
   } finally {
     rmSync(draft, { recursive: true, force: true });
   }
@@ -169,7 +174,7 @@ export async function ferretdbProgram(log) {
   const dir = await cached(`ferretdb-1.24.0-${hash.digest("hex").slice(0, 12)}`, async (draft) => {
     if (findProgram("go") === undefined)
       throw new Error(
-        "The tests need a MongoDB: set LASTRO_TEST_MONGODB_URL, or put mongod on the PATH, or install Go ≥ 1.23 so that FerretDB can be built (on Debian: apt-get install golang-go, or a newer one by its own way)",
+        "The tests need a MongoDB: set LASTRO_TEST_MONGODB_URL, or put mongod on the PATH, or install Go ≥ 1.24 so that FerretDB can be built (on Debian: apt-get install golang-go, or a newer one by its own way)",
       );
     log("FerretDB 1.24.0: building it with Go (a minute or two, once) …");
     cpSync(source, join(draft, "source"), { recursive: true });

@@ -7,6 +7,8 @@ export const errorCodes = [
   "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE",
   // the log stops being signed, an operator decides; intake goes on
   "LOG_HALTED",
+  // what is stored of the log contradicts what was signed: that answer is withheld
+  "LOG_DAMAGED",
   // a partition stops, an operator decides
   "SOURCE_CHANGED", "OFFSET_OUT_OF_RANGE", "MARK_LOST", "VERSION_CONTENTION", "CORRUPT_BATCH",
   "BREAKER_OPEN",

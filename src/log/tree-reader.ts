@@ -5,32 +5,8 @@ import { type TileId, tileHashes, tileWidth } from "../core/tiles.ts";
 import type { LogStore } from "../ports/log-store.ts";
 
 const tileBits = 8;
-/** Tiles that one reader asks the store for at the same time. */
+/** Tiles of a level that are asked for at the same time. */
 const readsAtOnceMax = 16;
-
-/** Roots of full tiles that were read before. Full tiles never change, so neither do these. */
-export type TileRoots = {
-  get(tile: TileId): Uint8Array | undefined;
-  set(tile: TileId, root: Uint8Array): void;
-};
-
-const rootsMax = 65_536;
-
-/**
- * Remembers at most `max` roots (32 bytes each) and forgets the oldest. One that lives as long as the process spares reading up to 255
- * tiles of 8,192 bytes a level for every root and proof; what the store loses or changes behind them is then not noticed here.
- */
-export function rememberTileRoots(max: number = rootsMax): TileRoots {
-  const roots = new Map<string, Uint8Array>();
-  return {
-    get: (tile) => roots.get(nameOf(tile)),
-    set(tile, root) {
-      roots.set(nameOf(tile), root);
-      const [oldest] = roots.keys();
-      if (roots.size > max && oldest !== undefined) roots.delete(oldest);
-    },
-  };
-}
 
 const nameOf = ({ level, n }: TileId): string => `${level}/${n}`;
 
@@ -38,20 +14,22 @@ type Reading = {
   readonly log: Pick<LogStore, "tile" | "rows">;
   readonly sha256: Sha256;
   readonly signal: AbortSignal;
-  readonly roots: TileRoots;
   /** What this call has asked for: each tile once, whatever number of nodes lies in it. */
   readonly tiles: Map<string, Promise<readonly Uint8Array[] | undefined>>;
 };
 
-/** Throws LOG_HALTED where tiles and rows do not have what is asked for, and what the store throws. */
+/**
+ * Without the tile that would hold it, a node of level 8 and more is computed from up to 256 tiles a level, hash by hash: who asks again and
+ * again remembers what it was told, for complete subtrees never change. Throws LOG_HALTED where tiles and rows do not have what is asked for,
+ * and what the store throws.
+ */
 export function treeReader(
   log: Pick<LogStore, "tile" | "rows">,
   sha256: Sha256,
   signal: AbortSignal,
-  roots: TileRoots = rememberTileRoots(),
 ): HashReader {
   return async (nodes) => {
-    const reading: Reading = { log, sha256, signal, roots, tiles: new Map() };
+    const reading: Reading = { log, sha256, signal, tiles: new Map() };
     const hashes: Uint8Array[] = [];
     for (const node of nodes) hashes.push(await hashOf(reading, node));
     return hashes;
@@ -88,12 +66,8 @@ async function hashesOf(
 }
 
 async function tileRoot(reading: Reading, tile: TileId): Promise<Uint8Array> {
-  const known = reading.roots.get(tile);
-  if (known !== undefined) return known;
   const hashes = await hashesOf(reading, tile.level, tile.n * tileWidth, tileWidth);
-  const root = rootOf(reading.sha256, hashes);
-  reading.roots.set(tile, root);
-  return root;
+  return rootOf(reading.sha256, hashes);
 }
 
 function tileAt(reading: Reading, tile: TileId): Promise<readonly Uint8Array[] | undefined> {

@@ -1,5 +1,7 @@
 /** Where the transparency log lies: `log_index`, full tiles, the head, the published checkpoints. Its unique indexes make a fork impossible. */
+import { LastroError } from "../core/errors.ts";
 import type { Rid, Src } from "../core/ids.ts";
+import { equalHashes } from "../core/merkle.ts";
 import type { TileId } from "../core/tiles.ts";
 
 /**
@@ -42,6 +44,15 @@ export type PublishedCheckpoint = LogHead & {
   /** Signature lines in it: at an equal size only more of them replace it. */
   readonly signatures: number;
 };
+
+/** The rule of `publish`. Throws LOG_HALTED at the same size with another root. */
+export function isForward(before: PublishedCheckpoint | undefined, next: PublishedCheckpoint): boolean {
+  if (before === undefined || next.size > before.size) return true;
+  if (next.size < before.size) return false;
+  if (!equalHashes(before.root, next.root))
+    throw new LastroError("LOG_HALTED", `the published checkpoint at size ${next.size} has another root`);
+  return next.signatures > before.signatures;
+}
 
 /** Waiting to enter the log: its id makes it enter once. */
 export type PendingControl = { readonly id: string; readonly entry: string };

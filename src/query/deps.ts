@@ -6,12 +6,14 @@ import type { Clock, Randomness } from "../ports/clock.ts";
 import type { HistoryReader } from "../ports/history-reader.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
+import type { PublishedLog } from "./published-log.ts";
 
 /** Who asks. Page tokens are bound to it. */
 export type Caller = { readonly id: string };
 
 export type QueryDeps = {
   readonly history: HistoryReader;
+  readonly log: PublishedLog;
   readonly keys: Pick<DataKeys, "forOpening">;
   readonly lookup: LookupKey;
   readonly catalogue: Catalogue;

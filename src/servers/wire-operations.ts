@@ -29,7 +29,7 @@ const verdictToWire = {
   missing: ReplayVerdict.MISSING,
 } as const;
 
-const countsToWire = (counts: OutcomeCounts) => ({
+export const countsToWire = (counts: OutcomeCounts) => ({
   stored: BigInt(counts.stored),
   duplicate: BigInt(counts.duplicate),
   conflict: BigInt(counts.conflict),

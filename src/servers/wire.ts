@@ -14,6 +14,8 @@ import {
   type Entity,
   type EntitySchema,
   type EventId,
+  type LogPlace as LogPlaceMessage,
+  LogState,
   type Record as RecordMessage,
   StreamKind,
 } from "../gen/lastro/v1/record_pb.ts";
@@ -21,6 +23,7 @@ import type { OwnershipDocument } from "../ports/history-reader.ts";
 import type { EntityName } from "../query/deps.ts";
 import type { EventIdQuestion } from "../query/get-record.ts";
 import { contentOf, type RecordContent, type RecordView } from "../query/record-view.ts";
+import type { LogPlace, SeenTree } from "../query/seen-tree.ts";
 
 /** Payload and metadata are parts of the event; of a larger one they are not repeated, so that it fits a message. */
 const repeatedEventBytesMax = 1024 * 1024;
@@ -60,6 +63,12 @@ const ownershipToWire = {
   blocked: OwnershipState.BLOCKED,
   fenced: OwnershipState.FENCED,
   erased: OwnershipState.ERASED,
+} as const;
+
+const logStateToWire = {
+  pending: LogState.PENDING,
+  logged: LogState.LOGGED,
+  witnessed: LogState.WITNESSED,
 } as const;
 
 export function kindFromWire(kind: StreamKind): Kind {
@@ -113,7 +122,7 @@ function formToWire({ form, parts }: EventIdentity): EventId["form"] | undefined
 const nothing = new Uint8Array();
 
 /** Whole messages, down to the leaves: the library then has nothing to fill in or to convert. */
-export function recordToWire(view: RecordView): RecordMessage {
+export function recordToWire(view: RecordView, seen: SeenTree): RecordMessage {
   const { tenant, producerService } = view;
   const content = contentOf(view);
   const form = content && formToWire(content.identity);
@@ -155,8 +164,20 @@ export function recordToWire(view: RecordView): RecordMessage {
       ...view.check,
       alteredFields: [...view.check.alteredFields],
     },
+    log: placeToWire(seen.placeOf(view)),
   };
 }
+
+const placeToWire = (place: LogPlace): LogPlaceMessage => ({
+  $typeName: "lastro.v1.LogPlace",
+  state: logStateToWire[place.state],
+  ...(place.index === undefined ? {} : { index: BigInt(place.index) }),
+  ...(place.state === "pending" ? {} : { treeSize: BigInt(place.treeSize) }),
+});
+
+/** Absent until there is a tree. */
+export const treeSizeToWire = ({ treeSize }: SeenTree): { readonly treeSize?: bigint } =>
+  treeSize === undefined ? {} : { treeSize: BigInt(treeSize) };
 
 const actorToWire = (actor: RecordContent["actor"]): Actor => ({
   $typeName: "lastro.v1.Actor",

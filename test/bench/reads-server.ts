@@ -9,6 +9,7 @@ import {
   HistoryService,
 } from "../../src/gen/lastro/v1/history_pb.ts";
 import type { Operations } from "../../src/ports/operations.ts";
+import { publishedLog } from "../../src/query/published-log.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
 import { silentLog } from "../support/intake.ts";
@@ -40,6 +41,7 @@ async function startLastro(): Promise<string> {
   const intake = await intakeOver(store, { ringPath, create: false, now });
   const query = {
     history: store.history,
+    log: publishedLog({ log: store.log, now }),
     keys: intake.dataKeys,
     lookup: intake.lookup,
     catalogue: intake.catalogue,

@@ -1,6 +1,7 @@
 /** Contract suite of the store's state: every adapter passes it unchanged. Each test opens a store of its own, because emptiness is one of its answers. */
 import { describe, expect, test } from "@jest/globals";
 import type { StoreId } from "../../src/core/ids.ts";
+import { controlKey } from "../../src/ports/log-store.ts";
 import type { Store } from "../../src/ports/store.ts";
 import type { StoreIdentity } from "../../src/ports/store-state.ts";
 import { b64Of, bytesOf, makeScene, startMs } from "../support/records.ts";
@@ -60,9 +61,11 @@ export function storeStateContract(name: string, open: () => Promise<Store>): vo
   });
 
   describe(`${name}: emptiness`, () => {
-    test("a store is empty until it holds a record, a key or an account; its identity does not count", async () => {
+    test("a store is empty until it holds a record, a key, an account or a leaf of the log; its identity does not count", async () => {
       const scene = makeScene();
+      const leaf = { index: 0, key: controlKey("genesis"), leafHash: new Uint8Array(32), entry: "{}" };
       const fillers: readonly ((store: Store) => Promise<unknown>)[] = [
+        (store) => store.log.append([leaf], signal),
         (store) => store.records.append(scene.batch({ records: [scene.record({ offset: 0 })] }), signal),
         (store) => store.records.account(scene.step(0, 1), signal),
         (store) =>

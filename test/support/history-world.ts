@@ -24,6 +24,7 @@ import {
 import { lookupKey } from "../../src/privacy/lookup-key.ts";
 import { sealEvent } from "../../src/privacy/seal.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
+import { publishedLog } from "../../src/query/published-log.ts";
 
 export const anna = { id: "anna" };
 export const ownership = "1b08116e-74ff-4e71-8a17-26011cfea33f";
@@ -87,6 +88,7 @@ export async function openHistoryWorld(catalogue: Catalogue = emptyCatalogue): P
   const lookup = lookupKey(randomBytes(32));
   const deps: QueryDeps = {
     history: store.history,
+    log: publishedLog({ log: store.log, now }),
     keys,
     lookup,
     catalogue,

@@ -102,7 +102,8 @@ export type CheckpointDocument = {
   readonly signatures: number;
 };
 export type LeaseDocument = { readonly _id: "log_lease"; readonly holder: string; readonly until: number };
-export type ControlDocument = { readonly _id: string; readonly queuedAt: Date; readonly entry: string };
+/** `place` orders those that wait. */
+export type ControlDocument = { readonly _id: string; readonly place: number; readonly entry: string };
 export type TurnDocument = { readonly _id: "updates"; readonly ticket: string };
 
 export type Collections = {
@@ -145,6 +146,8 @@ export const collectionsOf = (db: Db): Collections => ({
 
 /** Passed to every read, so that the server ends it too: the signal alone ends only the wait. */
 export type ReadOptions = { readonly maxTimeMS: number; readonly signal: AbortSignal };
+/** The longest a read of records' places or of the log may take on the server: less than the socket's timeout. */
+export const readMaxMs = 20_000;
 
 export type IndexPlan = {
   readonly collection: keyof Collections;
@@ -177,4 +180,5 @@ export const indexPlans: readonly IndexPlan[] = [
   { collection: "ownerships", name: "kid", key: { "keys.kid": 1 } },
   { collection: "keys", name: "kid", key: { "keys.kid": 1 } },
   { collection: "logIndex", name: "key", key: { key: 1 }, unique: true },
+  { collection: "logControls", name: "place", key: { place: 1 }, unique: true },
 ]; // biome-ignore format: a table

@@ -5,7 +5,7 @@ import type { Deactivation, EntityAlias } from "../../ports/record-store.ts";
 import { type Key, keyOf, textOf } from "./bson-values.ts";
 import type { AliasDocument, Collections } from "./collections.ts";
 import type { HeadDocument } from "./documents.ts";
-import { isOnlyTaken } from "./errors.ts";
+import { isDuplicateKey, isOnlyTaken } from "./errors.ts";
 import type { ReadHeads } from "./look-ups.ts";
 
 /** Nothing is written to a document that is fenced or erased. */
@@ -97,5 +97,18 @@ export async function insertAbsent<T>(collection: Insertable<T>, documents: read
     await collection.insertMany(documents, { ordered: false });
   } catch (error) {
     if (!isOnlyTaken(error)) throw error;
+  }
+}
+
+type InsertableOne<T> = { insertOne(document: T): Promise<unknown> };
+
+/** Whether this call put it there: atomic on every server, as its unique keys are. */
+export async function insertOnce<T>(collection: InsertableOne<T>, document: T): Promise<boolean> {
+  try {
+    await collection.insertOne(document);
+    return true;
+  } catch (error) {
+    if (isDuplicateKey(error)) return false;
+    throw error;
   }
 }

@@ -21,7 +21,7 @@ const documentOf = ({ index, key, leafHash, entry }: LogRow): LogDocument => ({
   ...(entry !== undefined && { entry }),
 });
 
-export const logRow = ({ _id, key, lh, entry }: LogDocument): LogRow => ({
+const logRow = ({ _id, key, lh, entry }: LogDocument): LogRow => ({
   index: _id,
   key: keyOf(key),
   leafHash: bytesOf(lh),
@@ -78,7 +78,7 @@ export async function readLeaves(
   const projection = { _id: 1, entry: 1 } as const;
   for await (const found of collections.records.find({ _id: { $in: positions } }, { ...options, projection }))
     entries.set(ridOfKey(found._id), found.entry);
-  return rows.map((row) => ({ ...row, stored: row.entry ?? entries.get(row.key) }));
+  return rows.map((row) => ({ ...row, stored: isText(row.key) ? row.entry : entries.get(row.key) }));
 }
 
 export async function readIndexes(

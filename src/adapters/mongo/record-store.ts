@@ -3,16 +3,13 @@ import type { AppendBatch, AppendVerdict, RecordStore } from "../../ports/record
 import { countOutcomes, readMark, readOutcomes, readSources } from "./accounted.ts";
 import { account } from "./accounting.ts";
 import { insertRecords } from "./append.ts";
-import type { Collections, ReadOptions } from "./collections.ts";
+import { type Collections, type ReadOptions, readMaxMs } from "./collections.ts";
 import { head } from "./documents.ts";
 import { guarded, isDuplicateKey } from "./errors.ts";
 import { applyFacts } from "./facts.ts";
 import { deactivate, insertAliases, placeOf, repairActive } from "./follow-ups.ts";
 import { findKnown, type ReadHeads } from "./look-ups.ts";
 import type { TakeTurns } from "./turns.ts";
-
-/** The longest a read may take on the server: less than the socket's timeout. */
-const readMaxMs = 20_000;
 
 /** What differs between servers. */
 export type Manners = {

@@ -33,10 +33,11 @@ export function mongoStoreState(collections: Collections, inTurn: TakeTurns): St
       ),
     isEmpty: (signal) =>
       guard("look whether the store is empty", signal, async () => {
-        const { records, ownerships, keys, accounts } = collections;
+        const { records, ownerships, keys, accounts, logIndex } = collections;
         const fields = { projection: { _id: 1 } };
         const found = await Promise.all([
           records.findOne({}, fields), ownerships.findOne({}, fields), keys.findOne({}, fields), accounts.findOne({}, fields),
+          logIndex.findOne({}, fields),
         ]); // biome-ignore format: a list
         return found.every((document) => document === null);
       }),

@@ -1,6 +1,5 @@
 /** The transparency log's store in SQLite: what is unique here cannot fork, and what is published only moves forward. */
 import type { DatabaseSync } from "node:sqlite";
-import { LastroError } from "../../core/errors.ts";
 import { equalHashes } from "../../core/merkle.ts";
 import type {
   CheckpointName,
@@ -9,7 +8,7 @@ import type {
   PendingControl,
   PublishedCheckpoint,
 } from "../../ports/log-store.ts";
-import { controlKey } from "../../ports/log-store.ts";
+import { controlKey, isForward } from "../../ports/log-store.ts";
 import { blob, integer, type Row, text } from "./columns.ts";
 import { storeCall } from "./faults.ts";
 import { openLogRows } from "./log-rows.ts";
@@ -65,18 +64,9 @@ function openCheckpoints(db: DatabaseSync) {
     find,
     publish: (name: CheckpointName, next: PublishedCheckpoint): boolean =>
       transaction(db, () => {
-        const before = find(name);
-        if (before !== undefined && before.size === next.size && !equalHashes(before.root, next.root))
-          throw new LastroError(
-            "LOG_HALTED",
-            `the published checkpoint at size ${next.size} has another root`,
-          );
-        const isForward =
-          before === undefined ||
-          next.size > before.size ||
-          (next.size === before.size && next.signatures > before.signatures);
-        if (isForward) write.run(name, next.size, next.root, next.note, next.signatures);
-        return isForward;
+        if (!isForward(find(name), next)) return false;
+        write.run(name, next.size, next.root, next.note, next.signatures);
+        return true;
       }),
   };
 }

@@ -27,6 +27,7 @@ function statusCode(code: ErrorCode): status {
     case "DEADLINE_EXCEEDED":
       return status.DEADLINE_EXCEEDED;
     case "BODY_UNREADABLE":
+    case "LOG_DAMAGED":
       return status.DATA_LOSS;
     case "STORE_UNAVAILABLE":
     case "SOURCE_UNAVAILABLE":

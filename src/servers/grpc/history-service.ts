@@ -4,10 +4,12 @@ import { type GetStateRequest, type HistoryService, VersionOrder } from "../../g
 import type { AsOf } from "../../ports/history-reader.ts";
 import { compareVersions } from "../../query/compare-versions.ts";
 import type { QueryDeps } from "../../query/deps.ts";
-import { getHistory } from "../../query/get-history.ts";
+import { type GetHistoryRequest, getHistory } from "../../query/get-history.ts";
 import { getRecord } from "../../query/get-record.ts";
 import { getState } from "../../query/get-state.ts";
 import { searchRecords } from "../../query/search-records.ts";
+import { withSeenTree } from "../../query/seen-tree.ts";
+import { waitForLog } from "../../query/wait-for-log.ts";
 import {
   differenceToWire,
   entityFromWire,
@@ -17,7 +19,9 @@ import {
   msOf,
   numberOf,
   recordToWire,
+  treeSizeToWire,
 } from "../wire.ts";
+import { awaitedFromWire } from "../wire-transparency.ts";
 import type { Handlers } from "./unary.ts";
 
 function asOfFromWire(asOf: GetStateRequest["asOf"]): AsOf {
@@ -34,73 +38,97 @@ function asOfFromWire(asOf: GetStateRequest["asOf"]): AsOf {
 }
 
 export const historyHandlers = (deps: QueryDeps): Handlers<typeof HistoryService> => ({
-  async getRecord({ by }, caller, signal) {
+  async getRecord({ by, waitFor }, caller, signal) {
     if (by.case === undefined) {
       throw new LastroError("INVALID_ARGUMENT", "rid or event_id must be given", { field: "by" });
     }
     const question = by.case === "rid" ? { rid: by.value } : { eventId: eventIdFromWire(by.value) };
-    return { record: recordToWire(await getRecord(deps, question, caller, signal)) };
+    const awaited = awaitedFromWire(waitFor);
+    if (awaited !== undefined) await waitForLog(deps, question, awaited, caller, signal);
+    const { answer: record, seen } = await withSeenTree(
+      deps,
+      signal,
+      () => getRecord(deps, question, caller, signal),
+      (view) => [view],
+    );
+    return { record: recordToWire(record, seen), ...treeSizeToWire(seen) };
   },
 
   async getHistory(request, caller, signal) {
-    const page = await getHistory(
+    const question: GetHistoryRequest = {
+      entity: entityFromWire(request.entity),
+      kinds: request.kinds.map(kindFromWire),
+      includeInactive: request.includeInactive,
+      order: request.order === VersionOrder.OLDEST_FIRST ? "asc" : "desc",
+      pageSize: request.pageSize,
+      pageToken: request.pageToken,
+    };
+    const { answer: page, seen } = await withSeenTree(
       deps,
-      {
-        entity: entityFromWire(request.entity),
-        kinds: request.kinds.map(kindFromWire),
-        includeInactive: request.includeInactive,
-        order: request.order === VersionOrder.OLDEST_FIRST ? "asc" : "desc",
-        pageSize: request.pageSize,
-        pageToken: request.pageToken,
-      },
-      caller,
       signal,
+      () => getHistory(deps, question, caller, signal),
+      ({ records }) => records,
     );
     return {
-      records: page.records.map(recordToWire),
+      records: page.records.map((record) => recordToWire(record, seen)),
       nextPageToken: page.nextPageToken,
       seeAlso: page.seeAlso.map(entityToWire),
       alteredRids: [...page.alteredRids],
+      ...treeSizeToWire(seen),
     };
   },
 
   async getState(request, caller, signal) {
     const question = { entity: entityFromWire(request.entity), asOf: asOfFromWire(request.asOf) };
-    const answer = await getState(deps, question, caller, signal);
-    if (!answer.found) return { found: false };
+    const { answer, seen } = await withSeenTree(
+      deps,
+      signal,
+      () => getState(deps, question, caller, signal),
+      (state) => (state.found ? [state.record] : []),
+    );
+    if (!answer.found) return { found: false, ...treeSizeToWire(seen) };
     return {
       found: true,
       deleted: answer.state.deleted,
       erased: answer.state.kind === "erased",
       ...(answer.text === undefined ? {} : { state: answer.text }),
-      record: recordToWire(answer.record),
+      record: recordToWire(answer.record, seen),
+      ...treeSizeToWire(seen),
     };
   },
 
   async compareVersions(request, caller, signal) {
-    const comparison = await compareVersions(
+    const question = {
+      entity: entityFromWire(request.entity),
+      fromVersion: numberOf(request.fromVersion, "from_version"),
+      toVersion: numberOf(request.toVersion, "to_version"),
+    };
+    const { answer, seen } = await withSeenTree(
       deps,
-      {
-        entity: entityFromWire(request.entity),
-        fromVersion: numberOf(request.fromVersion, "from_version"),
-        toVersion: numberOf(request.toVersion, "to_version"),
-      },
-      caller,
       signal,
+      () => compareVersions(deps, question, caller, signal),
+      ({ from, to }) => [from, to],
     );
     return {
-      differences: comparison.differences.map(differenceToWire),
-      from: recordToWire(comparison.from),
-      to: recordToWire(comparison.to),
+      differences: answer.differences.map(differenceToWire),
+      from: recordToWire(answer.from, seen),
+      to: recordToWire(answer.to, seen),
+      ...treeSizeToWire(seen),
     };
   },
 
   async searchRecords({ filter, orderBy, pageSize, pageToken }, caller, signal) {
-    const page = await searchRecords(deps, { filter, orderBy, pageSize, pageToken }, caller, signal);
+    const { answer: page, seen } = await withSeenTree(
+      deps,
+      signal,
+      () => searchRecords(deps, { filter, orderBy, pageSize, pageToken }, caller, signal),
+      ({ records }) => records,
+    );
     return {
-      records: page.records.map(recordToWire),
+      records: page.records.map((record) => recordToWire(record, seen)),
       nextPageToken: page.nextPageToken,
       alteredRids: [...page.alteredRids],
+      ...treeSizeToWire(seen),
     };
   },
 });

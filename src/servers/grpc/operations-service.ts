@@ -4,7 +4,8 @@ import type { OperationsService, ResumePartitionRequest } from "../../gen/lastro
 import type { Operations } from "../../ports/operations.ts";
 import { type QueryDeps, requireText } from "../../query/deps.ts";
 import { listOutcomes, requireSrc } from "../../query/list-outcomes.ts";
-import { numberOf } from "../wire.ts";
+import { withSeenTree } from "../../query/seen-tree.ts";
+import { numberOf, treeSizeToWire } from "../wire.ts";
 import {
   breakerToWire,
   intakeToWire,
@@ -60,8 +61,17 @@ export const operationsHandlers = (
     const { src, pageSize, pageToken } = request;
     const kinds = request.kinds.map(outcomeKindFromWire);
     const question = { src, ...rangeOf(request), kinds, pageSize, pageToken };
-    const page = await listOutcomes(deps, operations, question, caller, signal);
-    return { outcomes: page.outcomes.map(outcomeToWire), nextPageToken: page.nextPageToken };
+    const { answer: page, seen } = await withSeenTree(
+      deps,
+      signal,
+      () => listOutcomes(deps, operations, question, caller, signal),
+      () => [],
+    );
+    return {
+      outcomes: page.outcomes.map(outcomeToWire),
+      nextPageToken: page.nextPageToken,
+      ...treeSizeToWire(seen),
+    };
   },
 
   async skipOffsets(request, _caller, signal) {

@@ -3,26 +3,49 @@ import type { OwnershipService } from "../../gen/lastro/v1/ownership_pb.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { getOwnership, listOwnerships } from "../../query/ownerships.ts";
 import { listOwnedRecords } from "../../query/search-records.ts";
-import { ownershipToWireMessage, recordToWire } from "../wire.ts";
+import { withSeenTree } from "../../query/seen-tree.ts";
+import { ownershipToWireMessage, recordToWire, treeSizeToWire } from "../wire.ts";
 import type { Handlers } from "./unary.ts";
+
+const noRecords = () => [];
 
 export const ownershipHandlers = (deps: QueryDeps): Handlers<typeof OwnershipService> => ({
   async getOwnership({ tenant, ownershipId }, caller, signal) {
-    const document = await getOwnership(deps, { tenant, ownershipId }, caller, signal);
-    return { ownership: ownershipToWireMessage(document) };
+    const { answer, seen } = await withSeenTree(
+      deps,
+      signal,
+      () => getOwnership(deps, { tenant, ownershipId }, caller, signal),
+      noRecords,
+    );
+    return { ownership: ownershipToWireMessage(answer), ...treeSizeToWire(seen) };
   },
 
   async listOwnerships({ tenant, pageSize, pageToken }, caller, signal) {
-    const page = await listOwnerships(deps, { tenant, pageSize, pageToken }, caller, signal);
-    return { ownerships: page.ownerships.map(ownershipToWireMessage), nextPageToken: page.nextPageToken };
+    const { answer: page, seen } = await withSeenTree(
+      deps,
+      signal,
+      () => listOwnerships(deps, { tenant, pageSize, pageToken }, caller, signal),
+      noRecords,
+    );
+    return {
+      ownerships: page.ownerships.map(ownershipToWireMessage),
+      nextPageToken: page.nextPageToken,
+      ...treeSizeToWire(seen),
+    };
   },
 
   async listOwnedRecords({ tenant, ownershipId, pageSize, pageToken }, caller, signal) {
-    const page = await listOwnedRecords(deps, { tenant, ownershipId, pageSize, pageToken }, caller, signal);
+    const { answer: page, seen } = await withSeenTree(
+      deps,
+      signal,
+      () => listOwnedRecords(deps, { tenant, ownershipId, pageSize, pageToken }, caller, signal),
+      ({ records }) => records,
+    );
     return {
-      records: page.records.map(recordToWire),
+      records: page.records.map((record) => recordToWire(record, seen)),
       nextPageToken: page.nextPageToken,
       alteredRids: [...page.alteredRids],
+      ...treeSizeToWire(seen),
     };
   },
 });

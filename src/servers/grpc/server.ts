@@ -14,6 +14,7 @@ import { LastroError } from "../../core/errors.ts";
 import { HistoryService } from "../../gen/lastro/v1/history_pb.ts";
 import { OperationsService } from "../../gen/lastro/v1/operations_pb.ts";
 import { OwnershipService } from "../../gen/lastro/v1/ownership_pb.ts";
+import { TransparencyService } from "../../gen/lastro/v1/transparency_pb.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Operations } from "../../ports/operations.ts";
@@ -22,6 +23,7 @@ import { historyHandlers } from "./history-service.ts";
 import { operationsHandlers } from "./operations-service.ts";
 import { ownershipHandlers } from "./ownership-service.ts";
 import { fileDescriptorProtos, serviceDefinition } from "./service-definition.ts";
+import { transparencyHandlers } from "./transparency-service.ts";
 import { type Handlers, implementation } from "./unary.ts";
 
 export type GrpcLimits = {
@@ -87,7 +89,12 @@ const optionsOf = (limits: GrpcLimits): ServerOptions => ({
   "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
 });
 
-const services: readonly DescService[] = [HistoryService, OwnershipService, OperationsService];
+const services: readonly DescService[] = [
+  HistoryService,
+  OwnershipService,
+  TransparencyService,
+  OperationsService,
+];
 
 export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcServices): Promise<GrpcServer> {
   const limits = { ...defaultGrpcLimits, ...options.limits };
@@ -99,6 +106,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
     server.addService(serviceDefinition(service), implementation(service, handlers, unary));
   add(HistoryService, historyHandlers(parts.query));
   add(OwnershipService, ownershipHandlers(parts.query));
+  add(TransparencyService, transparencyHandlers(parts.query));
   add(OperationsService, operationsHandlers(parts.query, parts.operations));
   const names = ["", ...services.map((service) => service.typeName)];
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));

@@ -51,8 +51,16 @@ export function implementation<S extends DescService>(
   );
 }
 
+/** A call that is cut ends this part of its time earlier, so that its caller still hears why. */
+const answerShare = 0.05;
+const answerMsMax = 50;
+const untilAnswer = (leftMs: number): number => leftMs - Math.min(leftMs * answerShare, answerMsMax);
+
 const tooLate = (): LastroError =>
   new LastroError("DEADLINE_EXCEEDED", "the answer was not ready in time; ask for less or allow more time");
+
+const isLate = (error: unknown): boolean =>
+  error instanceof LastroError && error.code === "DEADLINE_EXCEEDED";
 
 function unary(
   method: DescMethod,
@@ -64,6 +72,7 @@ function unary(
     const deadline = call.getDeadline();
     const leftMs = (deadline instanceof Date ? deadline.getTime() : deadline) - options.now();
     let answered = false;
+    let late: LastroError | undefined;
     const finish = (error: unknown, message?: unknown): void => {
       if (answered) return;
       answered = true;
@@ -75,8 +84,15 @@ function unary(
         abort.abort(error);
       }
     };
-    // A handler that overlooks its signal does not keep its caller waiting.
-    const timer = setTimeout(() => finish(tooLate()), Math.max(0, Math.min(leftMs, options.deadlineMsMax)));
+    // A handler may say what it waited for; one that overlooks its signal does not keep its caller waiting.
+    const timer = setTimeout(
+      () => {
+        late = tooLate();
+        abort.abort(late);
+        setImmediate(() => finish(late));
+      },
+      Math.max(0, Math.min(untilAnswer(leftMs), options.deadlineMsMax)),
+    );
     // Emitted for every call when its stream closes.
     call.on("cancelled", () => {
       if (!answered) finish(tooLate());
@@ -92,7 +108,7 @@ function unary(
             error,
           );
         }
-        finish(error);
+        finish(late === undefined || isLate(error) ? error : late);
       },
     );
   };

@@ -1,7 +1,8 @@
-/** Metrics and health for operators: three paths, no records, no names. Liveness never asks a dependency. */
+/** Metrics and health for operators, and the transparency log for who verifies it. No records' bodies, no names. Liveness never asks a dependency. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import fastify from "fastify";
 import { LastroError } from "../../core/errors.ts";
+import { type TilesOptions, tiles } from "./tiles.ts";
 
 /** A part that is not `required` degrades the service without taking it out of rotation. */
 export type PartHealth = {
@@ -19,6 +20,7 @@ export type HttpServerOptions = {
   readonly metrics: (request: IncomingMessage, response: ServerResponse) => void;
   /** Answers within its own time limit; a throw counts as not ready. */
   readonly readiness: () => Promise<Readiness>;
+  readonly tiles: TilesOptions;
 };
 
 /** `address` is where it listens, with the port the system chose if 0 was asked for. */
@@ -47,6 +49,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     reply.hijack();
     metrics(request.raw, reply.raw);
   });
+  await server.register(tiles, options.tiles);
   await server.listen(address).catch((cause: unknown) => {
     const where = `${address.host}:${address.port}`;
     throw new LastroError(

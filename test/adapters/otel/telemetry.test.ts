@@ -6,6 +6,7 @@ import { counters, gauges, histograms } from "../../../src/adapters/otel/metrics
 import { startTelemetry } from "../../../src/adapters/otel/telemetry.ts";
 import type { Log } from "../../../src/ports/log.ts";
 import { startHttpServer } from "../../../src/servers/http/server.ts";
+import { noTiles } from "../../support/no-log.ts";
 
 const silent: Log = { info() {}, warn() {}, error() {} };
 
@@ -35,6 +36,7 @@ test("R-11 metrics are scraped in Prometheus' text form", async () => {
     address: { host: "127.0.0.1", port: 0 },
     metrics: telemetry.metrics,
     readiness: async () => ({}),
+    tiles: noTiles,
   });
   telemetry.observer.internalError();
   telemetry.dependency("redis", false);

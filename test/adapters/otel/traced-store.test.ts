@@ -13,8 +13,9 @@ test("R-11 calls to the store are traced and timed, and answer as before", async
   const store = tracedStore(plain, tracer, metrics);
   expect(await store.history.byRid("AAAAAAAAAAAAAAAAAAAAAA.0.0" as Rid, signal)).toBeUndefined();
   expect(await store.state.isEmpty(signal)).toBe(true);
+  expect(await store.log.size(signal)).toBe(0);
   expect(store.description).toBe(plain.description);
-  expect(spans().map(({ name }) => name)).toEqual(["history.byRid", "state.isEmpty"]);
+  expect(spans().map(({ name }) => name)).toEqual(["history.byRid", "state.isEmpty", "log.size"]);
   expect(await scrape()).toMatch(
     /db_client_operation_duration_seconds_count\{db_operation_name="history.byRid"\} 1/,
   );

@@ -73,6 +73,37 @@ test("a file of a newer release and a file of another program are refused, uncha
   expect(tables.map((row) => row["name"])).toEqual(["theirs"]);
 });
 
+test("a file from before the log keeps its records when it gets the log's tables, and they wait for the log as any other", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "lastro.db");
+  const scene = makeScene();
+  const records = [scene.record({ offset: 4 }), scene.record({ offset: 5 })];
+  {
+    await using store = await openSqliteStore({ path });
+    await store.records.append(scene.batch({ records, account: scene.step(4, 6) }), signal);
+  }
+  // Schema 1 is what is left when schema 2 takes away what it added.
+  const added = inspect(path, (db) => {
+    const tables = db
+      .prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name LIKE 'log\\_%' ESCAPE '\\'")
+      .all();
+    for (const { name } of tables) db.exec(`DROP TABLE ${name}`);
+    db.exec("PRAGMA user_version = 1");
+    return tables.length;
+  });
+  expect(added).toBe(6);
+  await using store = await openSqliteStore({ path });
+  expect((await store.history.byRid(scene.rid(5), signal))?.entry).toBe(records[1]?.entry);
+  expect(await store.records.sources(signal)).toEqual([{ src: scene.src, begin: 4, mark: 6 }]);
+  const waiting = await store.log.loggable(scene.src, 0, 9, 9, signal);
+  expect(waiting.map(({ rid }) => rid)).toEqual(records.map(({ rid }) => rid));
+  const rows = waiting.map(({ rid: key, leafHash }, index) => ({ index, key, leafHash, entry: undefined }));
+  expect(await store.log.append(rows, signal)).toBe("done");
+  expect((await store.log.leaves(0, 2, signal)).map((leaf) => leaf.stored)).toEqual(
+    records.map(({ entry }) => entry),
+  );
+});
+
 test("a closed store is unavailable, not broken", async () => {
   const store = await openSqliteStore({ path: ":memory:" });
   await store[Symbol.asyncDispose]();

@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lastro/v1/record.proto.
  */
 export const file_lastro_v1_record: GenFile = /*@__PURE__*/
-  fileDesc("ChZsYXN0cm8vdjEvcmVjb3JkLnByb3RvEglsYXN0cm8udjEiUwoGRW50aXR5Eg4KBnRlbmFudBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSEwoLZW50aXR5X3R5cGUYAyABKAkSEQoJZW50aXR5X2lkGAQgASgJIpEBCgdFdmVudElkEg4KBnRlbmFudBgBIAEoCRIYChBwcm9kdWNlcl9zZXJ2aWNlGAIgASgJEi4KC2Nsb3VkX2V2ZW50GAMgASgLMhcubGFzdHJvLnYxLkNsb3VkRXZlbnRJZEgAEhAKBmhlYWRlchgEIAEoCUgAEhIKCG1ldGFkYXRhGAUgASgJSABCBgoEZm9ybSIqCgxDbG91ZEV2ZW50SWQSDgoGc291cmNlGAEgASgJEgoKAmlkGAIgASgJIlMKBUFjdG9yEhAKCG93bmVyX2lkGAEgASgJEhAKCG93bmVyX2lwGAIgASgJEhIKCm93bmVyX3JvbGUYAyABKAkSEgoKb3duZXJfdHlwZRgEIAEoCSJWCgtSZWNvcmRDaGVjaxIZChFsZWFmX2hhc2hfbWF0Y2hlcxgBIAEoCBIUCgxib2R5X21hdGNoZXMYAiABKAgSFgoOYWx0ZXJlZF9maWVsZHMYAyADKAkijAUKBlJlY29yZBILCgNyaWQYASABKAkSJAoIZXZlbnRfaWQYAiABKAsyEi5sYXN0cm8udjEuRXZlbnRJZBIhCgZlbnRpdHkYAyABKAsyES5sYXN0cm8udjEuRW50aXR5EiMKBGtpbmQYBCABKA4yFS5sYXN0cm8udjEuU3RyZWFtS2luZBIPCgd2ZXJzaW9uGAUgASgDEiUKBmFjdGlvbhgGIAEoDjIVLmxhc3Ryby52MS5BY3Rpb25UeXBlEhEKCWlzX2FjdGl2ZRgHIAEoCBIvCgtyZWNvcmRlZF9hdBgIIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoJYWN0aW9uX2F0GAkgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpldmVudF90eXBlGAogASgJEhgKEHByb2R1Y2VyX3NlcnZpY2UYCyABKAkSGwoTcHJvZHVjZXJfc2VydmljZV9pZBgMIAEoCRIQCgh0cmFjZV9pZBgNIAEoCRIfCgVhY3RvchgOIAEoCzIQLmxhc3Ryby52MS5BY3RvchIZCgxvd25lcnNoaXBfaWQYDyABKAlIAIgBARINCgVmbGFncxgQIAMoCRINCgVlbnRyeRgRIAEoDBIRCglsZWFmX2hhc2gYEiABKAwSDQoFZXZlbnQYEyABKAwSDwoHcGF5bG9hZBgUIAEoDBIQCghtZXRhZGF0YRgVIAEoDBIoCgpib2R5X3N0YXRlGBYgASgOMhQubGFzdHJvLnYxLkJvZHlTdGF0ZRIlCgVjaGVjaxgXIAEoCzIWLmxhc3Ryby52MS5SZWNvcmRDaGVja0IPCg1fb3duZXJzaGlwX2lkKlsKClN0cmVhbUtpbmQSGwoXU1RSRUFNX0tJTkRfVU5TUEVDSUZJRUQQABIWChJTVFJFQU1fS0lORF9DSEFOR0UQARIYChRTVFJFQU1fS0lORF9BQ1RJVklUWRACKrUBCgpBY3Rpb25UeXBlEhsKF0FDVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQQUNUSU9OX1RZUEVfTk9ORRABEhMKD0FDVElPTl9UWVBFX05FVxACEhYKEkFDVElPTl9UWVBFX1VQREFURRADEhYKEkFDVElPTl9UWVBFX0RFTEVURRAEEhcKE0FDVElPTl9UWVBFX0RJU0FCTEUQBRIWChJBQ1RJT05fVFlQRV9FTkFCTEUQBiqMAQoJQm9keVN0YXRlEhoKFkJPRFlfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNCT0RZX1NUQVRFX0NPTVBMRVRFEAESHAoYQk9EWV9TVEFURV9QQVJUTFlfRVJBU0VEEAISFQoRQk9EWV9TVEFURV9FUkFTRUQQAxIVChFCT0RZX1NUQVRFX0JST0tFThAEYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChZsYXN0cm8vdjEvcmVjb3JkLnByb3RvEglsYXN0cm8udjEiUwoGRW50aXR5Eg4KBnRlbmFudBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSEwoLZW50aXR5X3R5cGUYAyABKAkSEQoJZW50aXR5X2lkGAQgASgJIpEBCgdFdmVudElkEg4KBnRlbmFudBgBIAEoCRIYChBwcm9kdWNlcl9zZXJ2aWNlGAIgASgJEi4KC2Nsb3VkX2V2ZW50GAMgASgLMhcubGFzdHJvLnYxLkNsb3VkRXZlbnRJZEgAEhAKBmhlYWRlchgEIAEoCUgAEhIKCG1ldGFkYXRhGAUgASgJSABCBgoEZm9ybSIqCgxDbG91ZEV2ZW50SWQSDgoGc291cmNlGAEgASgJEgoKAmlkGAIgASgJIlMKBUFjdG9yEhAKCG93bmVyX2lkGAEgASgJEhAKCG93bmVyX2lwGAIgASgJEhIKCm93bmVyX3JvbGUYAyABKAkSEgoKb3duZXJfdHlwZRgEIAEoCSJWCgtSZWNvcmRDaGVjaxIZChFsZWFmX2hhc2hfbWF0Y2hlcxgBIAEoCBIUCgxib2R5X21hdGNoZXMYAiABKAgSFgoOYWx0ZXJlZF9maWVsZHMYAyADKAkicgoITG9nUGxhY2USIgoFc3RhdGUYASABKA4yEy5sYXN0cm8udjEuTG9nU3RhdGUSEgoFaW5kZXgYAiABKANIAIgBARIWCgl0cmVlX3NpemUYAyABKANIAYgBAUIICgZfaW5kZXhCDAoKX3RyZWVfc2l6ZSKuBQoGUmVjb3JkEgsKA3JpZBgBIAEoCRIkCghldmVudF9pZBgCIAEoCzISLmxhc3Ryby52MS5FdmVudElkEiEKBmVudGl0eRgDIAEoCzIRLmxhc3Ryby52MS5FbnRpdHkSIwoEa2luZBgEIAEoDjIVLmxhc3Ryby52MS5TdHJlYW1LaW5kEg8KB3ZlcnNpb24YBSABKAMSJQoGYWN0aW9uGAYgASgOMhUubGFzdHJvLnYxLkFjdGlvblR5cGUSEQoJaXNfYWN0aXZlGAcgASgIEi8KC3JlY29yZGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglhY3Rpb25fYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmV2ZW50X3R5cGUYCiABKAkSGAoQcHJvZHVjZXJfc2VydmljZRgLIAEoCRIbChNwcm9kdWNlcl9zZXJ2aWNlX2lkGAwgASgJEhAKCHRyYWNlX2lkGA0gASgJEh8KBWFjdG9yGA4gASgLMhAubGFzdHJvLnYxLkFjdG9yEhkKDG93bmVyc2hpcF9pZBgPIAEoCUgAiAEBEg0KBWZsYWdzGBAgAygJEg0KBWVudHJ5GBEgASgMEhEKCWxlYWZfaGFzaBgSIAEoDBINCgVldmVudBgTIAEoDBIPCgdwYXlsb2FkGBQgASgMEhAKCG1ldGFkYXRhGBUgASgMEigKCmJvZHlfc3RhdGUYFiABKA4yFC5sYXN0cm8udjEuQm9keVN0YXRlEiUKBWNoZWNrGBcgASgLMhYubGFzdHJvLnYxLlJlY29yZENoZWNrEiAKA2xvZxgYIAEoCzITLmxhc3Ryby52MS5Mb2dQbGFjZUIPCg1fb3duZXJzaGlwX2lkKlsKClN0cmVhbUtpbmQSGwoXU1RSRUFNX0tJTkRfVU5TUEVDSUZJRUQQABIWChJTVFJFQU1fS0lORF9DSEFOR0UQARIYChRTVFJFQU1fS0lORF9BQ1RJVklUWRACKrUBCgpBY3Rpb25UeXBlEhsKF0FDVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQQUNUSU9OX1RZUEVfTk9ORRABEhMKD0FDVElPTl9UWVBFX05FVxACEhYKEkFDVElPTl9UWVBFX1VQREFURRADEhYKEkFDVElPTl9UWVBFX0RFTEVURRAEEhcKE0FDVElPTl9UWVBFX0RJU0FCTEUQBRIWChJBQ1RJT05fVFlQRV9FTkFCTEUQBiqMAQoJQm9keVN0YXRlEhoKFkJPRFlfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNCT0RZX1NUQVRFX0NPTVBMRVRFEAESHAoYQk9EWV9TVEFURV9QQVJUTFlfRVJBU0VEEAISFQoRQk9EWV9TVEFURV9FUkFTRUQQAxIVChFCT0RZX1NUQVRFX0JST0tFThAEKmsKCExvZ1N0YXRlEhkKFUxPR19TVEFURV9VTlNQRUNJRklFRBAAEhUKEUxPR19TVEFURV9QRU5ESU5HEAESFAoQTE9HX1NUQVRFX0xPR0dFRBACEhcKE0xPR19TVEFURV9XSVRORVNTRUQQA2IGcHJvdG8z", [file_google_protobuf_timestamp]);
 
 /**
  * The thing an event is about. The namespace is the producer service unless the catalogue names a shared one.
@@ -199,7 +199,40 @@ export const RecordCheckSchema: GenMessage<RecordCheck> = /*@__PURE__*/
   messageDesc(file_lastro_v1_record, 4);
 
 /**
- * One record. Everything but `is_active` and `check` is taken from the leaf entry and the opened body, never from search fields.
+ * A claim like any other until TransparencyService.GetInclusionProof is verified.
+ *
+ * @generated from message lastro.v1.LogPlace
+ */
+export type LogPlace = Message<"lastro.v1.LogPlace"> & {
+  /**
+   * @generated from field: lastro.v1.LogState state = 1;
+   */
+  state: LogState;
+
+  /**
+   * Index of the leaf; absent until it has one.
+   *
+   * @generated from field: optional int64 index = 2;
+   */
+  index?: bigint | undefined;
+
+  /**
+   * Size of the published tree that shows the state: of the witnessed checkpoint where it is witnessed, else of the latest. Absent while pending.
+   *
+   * @generated from field: optional int64 tree_size = 3;
+   */
+  treeSize?: bigint | undefined;
+};
+
+/**
+ * Describes the message lastro.v1.LogPlace.
+ * Use `create(LogPlaceSchema)` to create a new message.
+ */
+export const LogPlaceSchema: GenMessage<LogPlace> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_record, 5);
+
+/**
+ * One record. Everything but `is_active`, `check` and `log` is taken from the leaf entry and the opened body, never from search fields.
  *
  * @generated from message lastro.v1.Record
  */
@@ -338,6 +371,11 @@ export type Record = Message<"lastro.v1.Record"> & {
    * @generated from field: lastro.v1.RecordCheck check = 23;
    */
   check?: RecordCheck | undefined;
+
+  /**
+   * @generated from field: lastro.v1.LogPlace log = 24;
+   */
+  log?: LogPlace | undefined;
 };
 
 /**
@@ -345,7 +383,7 @@ export type Record = Message<"lastro.v1.Record"> & {
  * Use `create(RecordSchema)` to create a new message.
  */
 export const RecordSchema: GenMessage<Record> = /*@__PURE__*/
-  messageDesc(file_lastro_v1_record, 5);
+  messageDesc(file_lastro_v1_record, 6);
 
 /**
  * `change` records alter the entity; `activity` records (reads, logins) do not and are never active. Each kind has its own versions.
@@ -487,4 +525,50 @@ export type BodyState = (typeof BodyState)[keyof typeof BodyState] | UnknownEnum
  */
 export const BodyStateSchema: GenEnum<BodyState> = /*@__PURE__*/
   enumDesc(file_lastro_v1_record, 2);
+
+/**
+ * How far a record is in the transparency log.
+ *
+ * @generated from enum lastro.v1.LogState
+ */
+export const LogState = {
+  /**
+   * @generated from enum value: LOG_STATE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * Stored; no published checkpoint covers it yet.
+   *
+   * @generated from enum value: LOG_STATE_PENDING = 1;
+   */
+  PENDING: 1,
+
+  /**
+   * The checkpoint that the log itself signed covers it.
+   *
+   * @generated from enum value: LOG_STATE_LOGGED = 2;
+   */
+  LOGGED: 2,
+
+  /**
+   * A checkpoint covers it that as many witnesses cosigned as are asked for.
+   *
+   * @generated from enum value: LOG_STATE_WITNESSED = 3;
+   */
+  WITNESSED: 3,
+} as const;
+
+/**
+ * How far a record is in the transparency log.
+ *
+ * @generated from enum lastro.v1.LogState
+ */
+export type LogState = (typeof LogState)[keyof typeof LogState] | UnknownEnum;
+
+/**
+ * Describes the enum lastro.v1.LogState.
+ */
+export const LogStateSchema: GenEnum<LogState> = /*@__PURE__*/
+  enumDesc(file_lastro_v1_record, 3);
 

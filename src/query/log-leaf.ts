@@ -1,0 +1,70 @@
+/** Leaves of the published log, by index or record id, and their entries: given only if they are there and hash to their leaf. */
+import { LastroError } from "../core/errors.ts";
+import { parseRid, type Rid } from "../core/ids.ts";
+import { leafHash } from "../core/leaf.ts";
+import { equalHashes } from "../core/merkle.ts";
+import type { LogRow } from "../ports/log-store.ts";
+import { invalid, type QueryDeps } from "./deps.ts";
+import { logDamaged, type PublishedLog, sha256 } from "./published-log.ts";
+
+export type LeafName = { readonly rid: string } | { readonly index: number };
+
+/** Where the leaf lies. NOT_FOUND when there is no such record, FAILED_PRECONDITION while it waits for its index. */
+export async function leafIndex(
+  deps: Pick<QueryDeps, "log" | "history">,
+  leaf: LeafName,
+  signal: AbortSignal,
+): Promise<number> {
+  if ("index" in leaf) {
+    if (!Number.isSafeInteger(leaf.index) || leaf.index < 0)
+      throw invalid("index", "must be a log index from 0 on");
+    return leaf.index;
+  }
+  if (parseRid(leaf.rid) === undefined)
+    throw invalid("rid", "is no record id: topic id, partition and offset joined by dots");
+  const rid = leaf.rid as Rid;
+  const index = (await deps.log.store.indexes([rid], signal)).get(rid);
+  if (index !== undefined) return index;
+  if ((await deps.history.byRid(rid, signal)) === undefined)
+    throw new LastroError("NOT_FOUND", "there is no record with this rid", { field: "rid" });
+  throw notYet(leaf);
+}
+
+/** For a leaf that no published checkpoint covers. */
+export const notYet = (leaf: LeafName): LastroError =>
+  "rid" in leaf
+    ? new LastroError(
+        "FAILED_PRECONDITION",
+        "the record is stored and not in the published log yet; wait for it with GetRecord and wait_for",
+        { field: "rid" },
+      )
+    : new LastroError("NOT_FOUND", "the published log has no leaf at this index", { field: "index" });
+
+export async function leafRow(log: PublishedLog, index: number, signal: AbortSignal): Promise<LogRow> {
+  const [row] = await log.store.rows(index, index + 1, signal);
+  if (row?.index !== index) throw logDamaged(`leaf ${index} is gone from the log`);
+  return row;
+}
+
+export type Entry = { readonly index: number; readonly leafHash: Uint8Array; readonly entry: string };
+
+/** Entries of leaves [from, to), whole. */
+export async function readEntries(
+  log: PublishedLog,
+  from: number,
+  to: number,
+  signal: AbortSignal,
+): Promise<readonly Entry[]> {
+  const leaves = await log.store.leaves(from, to, signal);
+  const entries = leaves.map(({ index, leafHash, stored }) => checkedEntry(index, leafHash, stored));
+  for (let index = from; index < to; index++)
+    if (entries[index - from]?.index !== index) throw logDamaged(`leaf ${index} is gone from the log`);
+  return entries;
+}
+
+export function checkedEntry(index: number, hash: Uint8Array, stored: string | undefined): Entry {
+  if (stored === undefined) throw logDamaged(`the entry of leaf ${index} is gone`);
+  if (!equalHashes(leafHash(sha256, stored), hash))
+    throw logDamaged(`the entry of leaf ${index} is not what its leaf commits to`);
+  return { index, leafHash: hash, entry: stored };
+}

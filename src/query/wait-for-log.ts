@@ -1,0 +1,16 @@
+/** Waits until a record is in the log; then it is read like any other. */
+import type { Caller, QueryDeps } from "./deps.ts";
+import { type GetRecordRequest, getRecord } from "./get-record.ts";
+import type { LogStateAwaited } from "./log-waiters.ts";
+
+/** Throws as `getRecord` where there is no such record: for one that is not stored nobody waits. */
+export async function waitForLog(
+  deps: QueryDeps,
+  request: GetRecordRequest,
+  state: LogStateAwaited,
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<void> {
+  const { rid } = await getRecord(deps, request, caller, signal);
+  await deps.log.untilState(rid, state, signal);
+}
