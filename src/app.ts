@@ -41,6 +41,7 @@ import { dataKeys } from "./privacy/data-keys.ts";
 import { sha256 } from "./privacy/draw.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
+import { checkBodies } from "./query/check-bodies.ts";
 import type { QueryDeps } from "./query/deps.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { readinessOf } from "./readiness.ts";
@@ -80,6 +81,32 @@ export async function runService(env: NodeJS.ProcessEnv, hooks: ServiceHooks = {
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return exit.failed;
   }
+}
+
+export type StoreToCheck = AsyncDisposable & {
+  readonly store: Store;
+  /** Opens bodies with the key ring that is configured; makes no key. */
+  openBodies(signal: AbortSignal): Promise<ReturnType<typeof checkBodies>>;
+};
+
+/** The store alone, for a command that checks it. */
+export async function openStoreToCheck(config: Config): Promise<StoreToCheck> {
+  const store = await openStore(config);
+  return {
+    store,
+    async openBodies(signal) {
+      const ring = await openKeyRing({ path: config.keys.ringFile, create: false, random });
+      const keys = await openStoreKeys({ state: store.state, ring, random, now }, signal);
+      return checkBodies({
+        history: store.history,
+        keys: dataKeys({ keys: store.keys, ring: keys.ring, now, random }),
+        lookup: keys.lookupKey,
+        catalogue: readCatalogue(config.catalogueFile),
+        catalogueDigest: digestOf(config.catalogueFile),
+      });
+    },
+    [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose](),
+  };
 }
 
 async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Promise<void> {

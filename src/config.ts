@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { closest, distance } from "fastest-levenshtein";
 import * as z from "zod";
 import { defaultLimits, defaultParseOptions, valueBytesHardMax } from "./core/parse-options.ts";
+import { launched } from "./launched-parts.ts";
 import {
   hostPort,
   isLoopback,
@@ -61,24 +62,6 @@ const logName = z
     "must be 1 to 120 visible characters without space and +, such as log.example.org",
   );
 const httpUrl = z.url({ protocol: /^https?$/, error: "must be an http:// or https:// address" });
-
-/** What the launcher found or started for the service: rows of the start-up table. */
-const LaunchedPart = z.object({
-  part: z.string(),
-  where: z.string(),
-  what: z.string(),
-  fellBack: z.string().optional(),
-  change: z.string().optional(),
-});
-export type LaunchedPart = z.output<typeof LaunchedPart>;
-const launched = z.string().transform((json, context): LaunchedPart[] => {
-  try {
-    return z.array(LaunchedPart).parse(JSON.parse(json));
-  } catch {
-    context.addIssue("is written by the launcher; do not set it");
-    return z.NEVER;
-  }
-});
 
 // biome-ignore format: a table
 const Variables = z.object({

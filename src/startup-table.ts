@@ -1,6 +1,7 @@
 /** The one table printed when the service is ready: each part, where it runs, what it is, what it fell back to and how to change that. */
 import Table from "cli-table3";
-import type { Config, LaunchedPart } from "./config.ts";
+import type { Config } from "./config.ts";
+import type { LaunchedPart } from "./launched-parts.ts";
 
 export type RunningParts = {
   readonly store: string;

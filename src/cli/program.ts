@@ -1,16 +1,20 @@
 /** The `lastro` command: its subcommands, and how what goes wrong becomes a sentence and an exit code. */
 import { Command, CommanderError } from "commander";
 import type { Cli } from "./command.ts";
-import { type ExitCode, exitCodes, exitCodesText, exitOf } from "./failure.ts";
+import { type ExitCode, exitCodes, exitCodesText, exitOf, VerdictFailure } from "./failure.ts";
+import { checkCommand } from "./operator/check.ts";
+import { verifyCommand } from "./verify.ts";
 import { witnessCommand } from "./witness.ts";
 
 const examples = `Examples:
+  $ lastro verify log https://audit.example.org/ --pin kept.txt
+  $ lastro check --state check.json
   $ lastro witness --name witness.example.org/w1 --log 'log.example.org/0123456789abcdef+…'
   $ lastro witness --help
 `;
 
 /** Each subcommand has a file of its own and is one line here. */
-const subcommands: readonly ((cli: Cli) => Command)[] = [witnessCommand];
+const subcommands: readonly ((cli: Cli) => Command)[] = [verifyCommand, checkCommand, witnessCommand];
 
 function newProgram(cli: Cli): Command {
   const program = new Command("lastro")
@@ -32,6 +36,7 @@ export async function runCli(args: readonly string[], cli: Cli): Promise<ExitCod
   } catch (error) {
     // Commander has said what is wrong already; asked for help or version, nothing is.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    if (error instanceof VerdictFailure) return exitCodes[error.exit];
     cli.err(`${error instanceof Error ? error.message : String(error)}\n`);
     return exitCodes[exitOf(error)];
   }

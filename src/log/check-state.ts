@@ -30,9 +30,6 @@ export const stateOf = (pass: CheckPass): CheckState => ({
   opened: pass.bodies.opened,
 });
 
-/** Leaves that the state has behind it. */
-export const leavesDone = ({ walk }: CheckState): number => walk.next;
-
 const bytesMark = "$b64";
 
 export const formatState = (state: CheckState): string =>

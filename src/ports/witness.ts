@@ -1,4 +1,4 @@
-/** Others who cosign checkpoints (C2SP tlog-witness), and anchors that keep them: what an insider with the signing key cannot rewrite. */
+/** Others who cosign checkpoints (C2SP tlog-witness): what an insider with the signing key cannot rewrite. */
 import type { AddCheckpoint } from "../core/add-checkpoint.ts";
 
 export type WitnessVerdict =
@@ -13,13 +13,6 @@ export type Witness = {
   /** C2SP verifier key of its cosignatures. */
   readonly vkey: string;
   addCheckpoint(request: AddCheckpoint, signal: AbortSignal): Promise<WitnessVerdict>;
-};
-
-/** Keeps checkpoints where the operator cannot change them: a write-once folder, a time-stamp authority. */
-export type Anchor = {
-  readonly name: string;
-  /** Durable once it resolves; the same note again does no harm. Throws ANCHOR_UNAVAILABLE. */
-  anchor(checkpoint: { readonly note: string; readonly size: number }, signal: AbortSignal): Promise<void>;
 };
 
 /** The largest tree of a log that a witness has cosigned. */

@@ -15,9 +15,6 @@ import { temporaryFolder } from "./sqlite.ts";
 
 export const never = new AbortController().signal;
 
-/** One offset of a partition: `s` stored, `d` duplicate, `c` conflict, `r` rejected, `g` gap. */
-export type OffsetFate = "s" | "d" | "c" | "r" | "g";
-
 export type LogWorld = AsyncDisposable & {
   readonly store: Store;
   readonly deps: SequencerDeps;

@@ -1,0 +1,99 @@
+/** `lastro check`: the operator holds the store against itself and against the log. Opens the store as the service would and changes nothing in it. */
+import { createPublicKey, hash, verify } from "node:crypto";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import type { Command } from "commander";
+import { parseConfig } from "../../config.ts";
+import type { VerifyCrypto } from "../../core/trust.ts";
+import { untilSignal } from "../../lib/signals.ts";
+import { checkStore } from "../../log/check.ts";
+import { type CheckState, formatState, parseState } from "../../log/check-state.ts";
+import { type Cli, newCommand } from "../command.ts";
+import { CliFailure } from "../failure.ts";
+import { progressBar } from "../progress.ts";
+import { addTrustOptions, keepPin, type TrustOptions, tell, trustOf } from "../verification.ts";
+
+type Options = TrustOptions & { readonly state?: string; readonly openBodies?: true };
+
+/** Between two writes of the state file. */
+const stateEveryMs = 30_000;
+
+export function checkCommand(cli: Cli): Command {
+  return addTrustOptions(
+    newCommand(
+      "check",
+      "Hold the store against its log: accounts, records, index, tiles, checkpoints (operators)",
+      ["check --pin kept.txt", "check --state check.json --open-bodies"],
+    )
+      .option("--state <file>", "where an interrupted check goes on; removed when it is done")
+      .option("--open-bodies", "also open sealed bodies and compare the search aids: needs the key ring"),
+  ).action((options: Options) => check(cli, options));
+}
+
+async function check(cli: Cli, options: Options): Promise<void> {
+  const parsed = parseConfig(process.env, (path) => readFileSync(path, "utf8"));
+  if (!parsed.ok) throw new CliFailure("usage", parsed.errors.join("\n"));
+  const trust = trustOf(options);
+  const stop = untilSignal();
+  // The store's calls are not cut short: the check ends between two runs, where it can go on.
+  const { signal } = new AbortController();
+  // Loaded here alone: other commands start without the service's libraries.
+  const { openStoreToCheck } = await import("../../app.ts");
+  await using opened = await openStoreToCheck(parsed.config);
+  const { store } = opened;
+  const openBodies = options.openBodies === true ? await opened.openBodies(signal) : undefined;
+  const note = (await store.log.checkpoint("latest", signal))?.note;
+  const bar = progressBar("leaves");
+  const resume = readState(options.state);
+  let savedAtMs = cli.now();
+  const result = await checkStore(
+    { log: store.log, audit: store.audit, crypto, openBodies },
+    {
+      trust,
+      resume,
+      onProgress: bar.update,
+      async onRun(state) {
+        // The next run is a good place to stop at: what was checked so far is kept.
+        const isOver = stop.aborted;
+        if (options.state !== undefined && (isOver || cli.now() - savedAtMs >= stateEveryMs)) {
+          writeState(options.state, state());
+          savedAtMs = cli.now();
+        }
+        if (isOver) throw new CliFailure("error", "the check was interrupted");
+      },
+    },
+    signal,
+  ).finally(bar.stop);
+  if (options.state !== undefined) rmSync(options.state, { force: true });
+  keepPin(options.pin, note, result);
+  tell(cli, result, options.json === true);
+}
+
+const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex");
+/** Node's own: a check is bounded by hashing. */
+const crypto: VerifyCrypto = {
+  sha256: (bytes) => hash("sha256", bytes, "buffer"),
+  verify(publicKey, message, signature) {
+    const der = Buffer.concat([spkiPrefix, publicKey]);
+    return verify(null, message, createPublicKey({ key: der, format: "der", type: "spki" }), signature);
+  },
+};
+
+function readState(path: string | undefined): CheckState | undefined {
+  if (path === undefined) return undefined;
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (cause) {
+    if (cause instanceof Error && "code" in cause && cause.code === "ENOENT") return undefined;
+    throw new CliFailure("notFound", `${path} cannot be read`, { cause });
+  }
+  const state = parseState(text);
+  if (state === undefined)
+    throw new CliFailure("usage", `${path} is no state of a check; remove it to begin anew`);
+  return state;
+}
+
+function writeState(path: string, state: CheckState): void {
+  writeFileSync(`${path}.new`, formatState(state));
+  renameSync(`${path}.new`, path);
+}

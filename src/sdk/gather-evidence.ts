@@ -1,0 +1,157 @@
+/** Asks a running service over gRPC for what a bundle of evidence holds. Believes nothing of it: verifying is a step of its own. */
+import {
+  create,
+  type DescMessage,
+  type DescMethodUnary,
+  fromBinary,
+  type MessageInitShape,
+  type MessageShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { LastroError } from "../core/errors.ts";
+import type { Evidence, EvidenceEntry } from "../core/evidence.ts";
+import { TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
+import type { BundleScope } from "./verify.ts";
+
+const callMsMax = 20_000;
+const answerBytesMax = 16 * 1024 * 1024;
+const coveragesPerPage = 100;
+/** Leaves of one bundle that is gathered this way: each costs two calls. */
+export const gatheredLeavesMax = 10_000;
+
+type Ask = <I extends DescMessage, O extends DescMessage>(
+  method: DescMethodUnary<I, O>,
+  request: MessageInitShape<I>,
+) => Promise<MessageShape<O>>;
+
+/** Throws NOT_FOUND, DEADLINE_EXCEEDED and INVALID_ARGUMENT as the service does; SOURCE_UNAVAILABLE when nothing answers. */
+export async function gatherEvidence(
+  address: string,
+  scope: BundleScope,
+  /** Size of a checkpoint that was kept, so that the proof from there is asked for. */
+  pinnedSize: number | undefined,
+): Promise<Evidence> {
+  const client = new Client(address, credentials.createInsecure(), {
+    "grpc.max_receive_message_length": answerBytesMax,
+  });
+  try {
+    const ask = askOf(client, address);
+    const { checkpoint } = await ask(TransparencyService.method.getCheckpoint, {});
+    if (checkpoint === undefined)
+      throw new LastroError("NOT_FOUND", "the service has published no checkpoint");
+    const size = Number(checkpoint.treeSize);
+    const indexes = scope.kind === "record" ? [{ rid: scope.rid }] : await indexesOf(ask, scope, size);
+    const entries: EvidenceEntry[] = [];
+    for (const at of indexes) entries.push(await entryAt(ask, at, size));
+    return {
+      checkpoint: checkpoint.note,
+      vkeys: await namedKeys(ask),
+      entries,
+      outcomes: [],
+      consistency: await consistencyFrom(ask, pinnedSize, size),
+    };
+  } finally {
+    client.close();
+  }
+}
+
+const askOf =
+  (client: Client, address: string): Ask =>
+  (method, request) =>
+    new Promise((resolve, reject) => {
+      client.makeUnaryRequest(
+        `/${method.parent.typeName}/${method.name}`,
+        (message: MessageShape<typeof method.input>) => Buffer.from(toBinary(method.input, message)),
+        (bytes) => fromBinary(method.output, bytes),
+        create(method.input, request),
+        { deadline: new Date(performance.timeOrigin + performance.now() + callMsMax) },
+        (error, answer) => {
+          if (error !== null) reject(failureOf(error, address, method.name));
+          else if (answer !== undefined) resolve(answer);
+        },
+      );
+    });
+
+function failureOf(error: ServiceError, address: string, method: string): LastroError {
+  const message = `${method} of ${address}: ${status[error.code]}: ${error.details}`;
+  if (error.code === status.NOT_FOUND) return new LastroError("NOT_FOUND", message, { cause: error });
+  if (error.code === status.INVALID_ARGUMENT)
+    return new LastroError("INVALID_ARGUMENT", message, { cause: error });
+  return new LastroError("SOURCE_UNAVAILABLE", message, { cause: error });
+}
+
+type LeafName = { readonly rid: string } | { readonly index: bigint };
+
+async function entryAt(ask: Ask, name: LeafName, size: number): Promise<EvidenceEntry> {
+  const by =
+    "rid" in name
+      ? ({ case: "rid", value: name.rid } as const)
+      : ({ case: "index", value: name.index } as const);
+  const { entry } = await ask(TransparencyService.method.getEntry, { by });
+  const proof = await ask(TransparencyService.method.getInclusionProof, { by, treeSize: BigInt(size) });
+  return {
+    index: Number(proof.index),
+    entry: new TextDecoder().decode(entry),
+    path: proof.path,
+    proven: undefined,
+    body: undefined,
+  };
+}
+
+/** Coverage entries of the range that lie under the checkpoint, and the records before each. */
+async function indexesOf(
+  ask: Ask,
+  { src, from, to }: Extract<BundleScope, { kind: "range" }>,
+  size: number,
+): Promise<readonly LeafName[]> {
+  const indexes: LeafName[] = [];
+  for (let pageToken: string | undefined = ""; pageToken !== undefined; ) {
+    const request = {
+      src,
+      fromOffset: BigInt(from),
+      toOffset: BigInt(to),
+      pageSize: coveragesPerPage,
+      pageToken,
+    };
+    const page: MessageShape<typeof TransparencyService.method.getCoverage.output> = await ask(
+      TransparencyService.method.getCoverage,
+      request,
+    );
+    for (const { index, firstIndex } of page.coverages) {
+      if (index >= BigInt(size)) continue;
+      for (let at = firstIndex; at <= index; at++) indexes.push({ index: at });
+      if (indexes.length > gatheredLeavesMax)
+        throw new LastroError(
+          "INVALID_ARGUMENT",
+          `the range has more than ${gatheredLeavesMax} leaves; ask for less, or verify the whole log`,
+        );
+    }
+    pageToken = page.nextPageToken === "" ? undefined : page.nextPageToken;
+  }
+  return indexes;
+}
+
+/** The key that the log's first entry names. */
+async function namedKeys(ask: Ask): Promise<readonly string[]> {
+  const { entry } = await ask(TransparencyService.method.getEntry, { by: { case: "index", value: 0n } });
+  const genesis: { readonly data?: { readonly vkey?: unknown } } = JSON.parse(
+    new TextDecoder().decode(entry),
+  );
+  const vkey = genesis.data?.vkey;
+  return typeof vkey === "string" ? [vkey] : [];
+}
+
+async function consistencyFrom(
+  ask: Ask,
+  pinned: number | undefined,
+  size: number,
+): Promise<Evidence["consistency"]> {
+  if (pinned === undefined || pinned === size || pinned === 0) return [];
+  const [from, to] = [Math.min(pinned, size), Math.max(pinned, size)];
+  const proof = await ask(TransparencyService.method.getConsistencyProof, {
+    oldSize: BigInt(from),
+    treeSize: BigInt(to),
+  });
+  return [{ from, to, path: proof.path }];
+}
