@@ -33,13 +33,14 @@ export const stateOf = (pass: CheckPass): CheckState => ({
 const bytesMark = "$b64";
 
 export const formatState = (state: CheckState): string =>
-  JSON.stringify(state, (_key, value: unknown) =>
-    value instanceof Uint8Array
-      ? { [bytesMark]: Buffer.from(value.buffer, value.byteOffset, value.length).toString("base64") }
-      : value === undefined
-        ? null
-        : value,
-  );
+  // Node's buffers turn themselves into objects before a replacer sees them: what the holder has is asked for instead.
+  JSON.stringify(state, function (this: Readonly<Record<string, unknown>>, key: string) {
+    const value = this[key];
+    if (value === undefined) return null;
+    if (!(value instanceof Uint8Array)) return value;
+    const bytes = Buffer.from(value.buffer, value.byteOffset, value.length);
+    return { [bytesMark]: bytes.toString("base64") };
+  });
 
 /** Undefined for a text that `formatState` did not write. A state is the operator's own: it is not checked against forgery. */
 export function parseState(text: string): CheckState | undefined {

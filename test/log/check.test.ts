@@ -1,6 +1,21 @@
 /** The operator's check over logs that intake and sequencer made: untouched ones, interrupted checks, rewritten ones. */
-import { expect, test } from "@jest/globals";
-import { makeCheckedLog } from "../support/checked-log.ts";
+import { createPrivateKey, sign } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { formatCheckpoint } from "../../src/core/checkpoint.ts";
+import type { Verification } from "../../src/core/findings.ts";
+import { leafHash } from "../../src/core/leaf.ts";
+import { rootOf } from "../../src/core/merkle.ts";
+import { formatNote, parseNote } from "../../src/core/signed-note.ts";
+import { joinHashes, tileWidth } from "../../src/core/tiles.ts";
+import { noTrust } from "../../src/core/trust.ts";
+import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
+import { checkStore } from "../../src/log/check.ts";
+import { type CheckState, formatState, parseState } from "../../src/log/check-state.ts";
+import { type CheckedLog, makeCheckedLog, sha256 } from "../support/checked-log.ts";
+import { verifyNote } from "../support/ed25519.ts";
+import { auditEvent, batchOf } from "../support/intake.ts";
+import { never } from "../support/log-world.ts";
 
 test("R-28 an untouched store is intact, on the basis of the kept and cosigned checkpoint, with bodies closed and open", async () => {
   await using log = await makeCheckedLog(1, 330);
@@ -12,3 +27,101 @@ test("R-28 an untouched store is intact, on the basis of the kept and cosigned c
   expect(open.findings).toEqual([]);
   expect(open.checked["bodiesOpened"]).toBe(open.checked["records"]);
 });
+
+test("R-28 a check that is interrupted between two runs goes on from its state to the same end", async () => {
+  await using log = await makeCheckedLog(2, 330);
+  log.db.exec("UPDATE records SET event_type = 'x' WHERE id IN (SELECT id FROM records LIMIT 1 OFFSET 20)");
+  const states: string[] = [];
+  const whole = await checkWith(log, undefined, (state) => states.push(formatState(state())));
+  expect(states.length).toBeGreaterThan(5);
+  for (const text of [states[0], states[4], states.at(-1)]) {
+    const resumed = await checkWith(log, parseState(text ?? ""), () => undefined);
+    expect(resumed).toEqual(whole);
+  }
+  expect(whole).toMatchObject({ verdict: "broken", findings: [{ code: "COLUMN_CHANGED" }] });
+});
+
+test("R-28 what is accounted for and not yet logged leaves a check incomplete, and names its offsets", async () => {
+  await using log = await makeCheckedLog(3, 60);
+  const { intake } = log;
+  const from = (await log.store.records.mark(batchOf(0, [], 0).src, never)) ?? 0;
+  await ingestBatch(intake.deps, batchOf(from, [auditEvent({ eventId: "new" }), "no"], 0), intake.control);
+  expect(await log.check()).toMatchObject({
+    verdict: "incomplete",
+    findings: [{ code: "TAIL_UNLOGGED", object: { kind: "outcomes", from, to: from + 2 } }],
+  });
+});
+
+describe("R-29 a store that was rewritten and signed anew with the real key", () => {
+  let log: CheckedLog;
+  beforeAll(async () => {
+    log = await makeCheckedLog(4, 330);
+    await rewrite(log);
+  }, 60_000);
+  afterAll(async () => {
+    await log[Symbol.asyncDispose]();
+  });
+
+  test("passes on basis self, which says no more than that", async () => {
+    const result = await log.check({ trust: noTrust });
+    expect(result).toMatchObject({ verdict: "intact", basis: [{ kind: "self" }], findings: [] });
+  });
+  test("fails against a checkpoint that was kept", async () => {
+    const result = await log.check({ trust: { ...noTrust, pin: log.pin } });
+    expect(result).toMatchObject({ verdict: "broken", findings: [{ code: "TREE_REWRITTEN" }] });
+  });
+  test("fails against a checkpoint that an anchor gave back", async () => {
+    const result = await log.check({ trust: { ...noTrust, anchored: [log.pin] } });
+    expect(result).toMatchObject({ verdict: "broken", findings: [{ code: "TREE_REWRITTEN" }] });
+  });
+  test("is not confirmed where a witness is asked for, and broken where what it cosigned is still there", async () => {
+    const trust = { ...noTrust, witnesses: log.trust.witnesses };
+    const without = await log.check({ trust });
+    expect(without).toMatchObject({ verdict: "incomplete", basis: [{ kind: "self" }] });
+    const size = Number(log.pin.split("\n")[1]);
+    const root = Buffer.from(log.pin.split("\n")[2] ?? "", "base64");
+    log.db.prepare("INSERT INTO log_checkpoints VALUES ('witnessed', ?, ?, ?, 2)").run(size, root, log.pin);
+    expect(await log.check({ trust })).toMatchObject({ verdict: "broken" });
+  });
+});
+
+const checkWith = (
+  { store }: CheckedLog,
+  resume: CheckState | undefined,
+  onRun: (state: () => CheckState) => void,
+): Promise<Verification> =>
+  checkStore(
+    { log: store.log, audit: store.audit, crypto: { sha256, verify: verifyNote }, openBodies: undefined },
+    { trust: noTrust, resume, onProgress: () => undefined, onRun: async (state) => onRun(state) },
+    never,
+  );
+
+/** Another event type for one record, and everything above it made to fit, the signature included. */
+async function rewrite({ db, store, world }: CheckedLog): Promise<void> {
+  const [row] = await store.log.leaves(10, 11, never);
+  const entry = row?.stored?.replace("account.updated", "account.enabled") ?? "";
+  const leaf = leafHash(sha256, entry);
+  db.prepare(
+    "UPDATE records SET entry = ?, leaf_hash = ?, event_type = 'account.enabled' WHERE leaf_hash = ?",
+  ).run(entry, leaf, row?.leafHash ?? null);
+  db.prepare("UPDATE log_index SET leaf_hash = ? WHERE idx = 10").run(leaf);
+  const leaves = (await store.log.rows(0, await store.log.size(never), never)).map(
+    ({ leafHash: hash }) => hash,
+  );
+  const root = rootOf(sha256, leaves);
+  db.prepare("UPDATE log_tiles SET hashes = ? WHERE level = 0 AND n = 0").run(
+    joinHashes(leaves.slice(0, tileWidth)),
+  );
+  db.prepare("UPDATE log_head SET root = ?").run(root);
+  const published = await store.log.checkpoint("latest", never);
+  const before = parseNote(published?.note ?? "");
+  const [name = ""] = before?.text.split("\n") ?? [];
+  const seed = Buffer.from(JSON.parse(readFileSync(world.keyFile, "utf8")).keys[0], "base64url");
+  const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
+  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
+  const text = formatCheckpoint({ origin: name, size: leaves.length, root });
+  const bytes = sign(null, Buffer.from(text), key);
+  const note = formatNote({ text, signatures: [{ name, id: before?.signatures[0]?.id ?? 0, bytes }] });
+  db.prepare("UPDATE log_checkpoints SET root = ?, note = ? WHERE name = 'latest'").run(root, note);
+  db.exec("DELETE FROM log_checkpoints WHERE name = 'witnessed'");
+}

@@ -281,8 +281,11 @@ const column: TamperKind = (tools) => {
     };
   }
   if (name === "version") setRecord(tools, row, name, number(row, name) + 1_000);
-  else if (name === "kind") setRecord(tools, row, name, 1 - number(row, name));
-  else if (name === "recorded_at")
+  else if (name === "kind") {
+    // Out of the way of the stream's other kind, which has versions of its own.
+    setRecord(tools, row, "version", number(row, "version") + 1_000);
+    setRecord(tools, row, name, 1 - number(row, name));
+  } else if (name === "recorded_at")
     setRecord(tools, row, name, number(row, name) + (draw(2) === 0 ? 1 : -1) * (1 + draw(1_000)));
   else if (typeof value === "string") setRecord(tools, row, name, mistyped(draw, value));
   else setRecord(tools, row, name, flipped(draw, bytes(row, name)));

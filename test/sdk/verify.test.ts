@@ -1,0 +1,177 @@
+/** The verifier that anyone may run, over bundles and logs that the service's own parts made: good ones, and each kind of lie. */
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { parseRid, type Rid, srcOf } from "../../src/core/ids.ts";
+import {
+  type Evidence,
+  formatEvidence,
+  logReaderOf,
+  noTrust,
+  parseEvidence,
+  type Trust,
+  type Verification,
+  verifyBundle,
+  verifyLog,
+} from "../../src/sdk/verify.ts";
+import { type CheckedLog, makeCheckedLog } from "../support/checked-log.ts";
+import { type Laid, layOut, rangeEvidence, recordEvidence, staticResources } from "../support/evidence.ts";
+
+let log: CheckedLog;
+let laid: Laid;
+let rid: Rid;
+beforeAll(async () => {
+  log = await makeCheckedLog(7, 330);
+  laid = await layOut(log.store);
+  rid = laid.leaves.find(({ key }) => parseRid(key)?.partition === 1)?.key as Rid;
+}, 120_000);
+afterAll(async () => {
+  await log[Symbol.asyncDispose]();
+});
+
+const codes = ({ findings }: Verification): readonly string[] => findings.map(({ code }) => code);
+const copy = (evidence: Evidence): Evidence => {
+  const parsed = parseEvidence(formatEvidence(evidence));
+  if (!parsed.ok) throw new Error(parsed.why);
+  return parsed.evidence;
+};
+const witnessed = (): Trust => ({ ...noTrust, witnesses: log.trust.witnesses });
+const record = (evidence: Evidence, trust: Trust = noTrust) =>
+  verifyBundle({ kind: "record", rid }, evidence, trust);
+const src = () => {
+  const position = parseRid(rid);
+  if (position === undefined) throw new Error("no rid");
+  return srcOf(position.topicId, position.partition);
+};
+
+test("R-28 a bundle says offline that a record is in the log, on the basis that its verifier holds", async () => {
+  const evidence = copy(await recordEvidence(laid, log.store, rid));
+  expect(record(evidence)).toMatchObject({
+    verdict: "intact",
+    basis: [{ kind: "self" }],
+    findings: [],
+    checked: { records: 1, bodies: 1 },
+  });
+  const cosigned = { ...evidence, checkpoint: log.pin };
+  expect(record(cosigned, witnessed())).toMatchObject({
+    verdict: "intact",
+    basis: [{ kind: "self" }, { kind: "witnessed", k: 1 }],
+  });
+  expect(record(evidence, { ...noTrust, pin: log.pin }).basis).toContainEqual({
+    kind: "pinned",
+    size: laid.leaves.length,
+  });
+  expect(record(evidence, { ...noTrust, anchored: [log.pin] }).basis).toContainEqual({
+    kind: "anchored",
+    size: laid.leaves.length,
+  });
+});
+
+test("R-28 a checkpoint of an earlier size is reached by a consistency proof, and only by a true one", async () => {
+  const earlier = log.world.notes.at(1) ?? "";
+  const evidence = copy(await recordEvidence(laid, log.store, rid, earlier));
+  const trust = { ...noTrust, pin: earlier };
+  expect(record(evidence, trust)).toMatchObject({ verdict: "intact" });
+  expect(codes(record({ ...evidence, consistency: [] }, trust))).toEqual(["PIN_UNREACHED"]);
+  const forged = evidence.consistency.map((proof) => ({
+    ...proof,
+    path: proof.path.map((hash) => hash.toReversed()),
+  }));
+  expect(record({ ...evidence, consistency: forged }, trust)).toMatchObject({ verdict: "broken" });
+});
+
+test("R-29 a changed entry, path, body, checkpoint or cosignature in a bundle is broken and named", async () => {
+  const evidence = await recordEvidence(laid, log.store, rid);
+  const [given] = evidence.entries;
+  if (given === undefined) throw new Error("no entry");
+  const changed = (over: Partial<typeof given>): Evidence => ({
+    ...evidence,
+    entries: [{ ...given, ...over }],
+  });
+  const lies: readonly (readonly [string, Evidence, Trust])[] = [
+    ["INCLUSION_INVALID", changed({ entry: given.entry.replace('"act":"', '"act":"x') }), noTrust],
+    ["INCLUSION_INVALID", changed({ index: given.index + 1 }), noTrust],
+    ["INCLUSION_INVALID", changed({ path: given.path.slice(1) }), noTrust],
+    [
+      "BODY_CHANGED",
+      changed({ body: given.body?.map((byte, at) => (at === 60 ? byte ^ 1 : byte)) }),
+      noTrust,
+    ],
+    ["BODY_MISSING", changed({ body: new Uint8Array(0) }), noTrust],
+    [
+      "SIGNATURE_INVALID",
+      {
+        ...evidence,
+        checkpoint: evidence.checkpoint.replace(/\n(\d+)\n/, (_, size) => `\n${Number(size) + 1}\n`),
+      },
+      noTrust,
+    ],
+    [
+      "COSIGNATURE_INVALID",
+      {
+        ...evidence,
+        checkpoint: log.pin.replace(
+          /(witness\.test \S{60})(\S)/,
+          (_, head, digit) => `${head}${digit === "A" ? "B" : "A"}`,
+        ),
+      },
+      witnessed(),
+    ],
+  ];
+  for (const [code, lie, trust] of lies) {
+    const result = record(lie, trust);
+    expect([code, result.verdict, codes(result).includes(code)]).toEqual([code, "broken", true]);
+  }
+  expect(codes(record(evidence, witnessed()))).toEqual(["WITNESSES_MISSING"]);
+  expect(codes(record({ ...evidence, entries: [] }))).toEqual(["INPUT_MISSING"]);
+});
+
+test("R-28 a bundle proves that each offset of a range has one outcome; one that holds something back is incomplete", async () => {
+  const scope = { kind: "range", src: src(), from: 0, to: 100 } as const;
+  const evidence = copy(await rangeEvidence(laid, log.store, src(), 0, 100));
+  const whole = verifyBundle(scope, evidence, noTrust);
+  expect(whole).toMatchObject({ verdict: "intact", findings: [] });
+  expect(whole.checked["lists"]).toBeGreaterThan(1);
+  const held = { ...evidence, entries: evidence.entries.filter((_, at) => at !== 3) };
+  expect(verifyBundle(scope, held, noTrust)).toMatchObject({ verdict: "incomplete" });
+  const doctored = {
+    ...evidence,
+    outcomes: evidence.outcomes.map(({ index, list }) => ({
+      index,
+      list: list.replace("SCHEMA", "EMPTY").replace('"gap"', '"dup"').replace("duplicate", "conflict"),
+    })),
+  };
+  expect(codes(verifyBundle(scope, doctored, noTrust))).toContain("OUTCOMES_CHANGED");
+});
+
+test("R-28 a whole log is verified from its static resources, and a changed entry, tile or checkpoint is named", async () => {
+  const verify = (resources: ReadonlyMap<string, Uint8Array>, trust: Trust = noTrust) =>
+    verifyLog(
+      logReaderOf(async (path) => resources.get(path)),
+      { trust, entries: "lastro" },
+    );
+  const good = staticResources(laid);
+  expect(await verify(good)).toMatchObject({ verdict: "intact", findings: [] });
+  expect((await verify(good, { ...noTrust, pin: log.world.notes[1] })).basis).toContainEqual(
+    expect.objectContaining({ kind: "pinned" }),
+  );
+  const flip = (path: string, at: number) =>
+    new Map(good).set(
+      path,
+      (good.get(path) ?? new Uint8Array()).map((byte, i) => (i === at ? byte ^ 1 : byte)),
+    );
+  const partial = [...good.keys()].find((path) => path.startsWith("tile/0/001.p/")) ?? "";
+  expect(await verify(flip("tile/0/000", 40))).toMatchObject({
+    verdict: "broken",
+    findings: [{ code: "TILE_CHANGED", object: { kind: "tile", level: 0, n: 0 } }],
+  });
+  expect(await verify(flip(partial, 40))).toMatchObject({
+    verdict: "broken",
+    findings: [{ code: "TILE_CHANGED", object: { kind: "tile", level: 0, n: 1 } }],
+  });
+  const entry = await verify(flip("tile/entries/000", 5_000));
+  expect(entry.verdict).toBe("broken");
+  expect(codes(entry)).toContain("ENTRY_CHANGED");
+  expect((await verify(flip("checkpoint", 25))).verdict).toBe("broken");
+  const away = new Map(good);
+  away.delete("tile/entries/000");
+  expect((await verify(away)).verdict).toBe("incomplete");
+});
