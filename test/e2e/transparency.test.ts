@@ -81,7 +81,7 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
     return parts;
   }
 
-  test("the tiles lead to the root of the checkpoint, the entry bundles to the tiles, and the genesis entry names the key that signed", async () => {
+  test("R-80 the tiles lead to the root of the checkpoint, the entry bundles to the tiles, and the genesis entry names the key that signed", async () => {
     const note = parseNote(new TextDecoder().decode(await fetched("checkpoint")));
     const tree = note && parseCheckpoint(note.text);
     if (note === undefined || tree === undefined) throw new Error("no checkpoint");
@@ -105,7 +105,7 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
     expect(key && verifiedSignature(note, key, ed25519)).toBeDefined();
   });
 
-  test("records are proven in the tree that was published, each by its own entry and at an index of its own", async () => {
+  test("R-80 R-85 records are proven in the tree that was published, each by its own entry and at an index of its own", async () => {
     expect(records).toHaveLength(events);
     const indexes = new Set<bigint>();
     const asked = records.filter((_, at) => at % askedEvery === 0);
@@ -130,7 +130,7 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
     expect(parseTlogProof(latest.tlogProof)?.path).toEqual(latest.path);
   });
 
-  test("coverage accounts for every offset of every partition, once, with the outcomes that intake tells", async () => {
+  test("R-81 coverage accounts for every offset of every partition, once, with the outcomes that intake tells", async () => {
     const { partitions } = await service.ask(OperationsService, "getIntake", {});
     for (const { src, mark, counts } of partitions) {
       const covered: Coverage[] = [];
@@ -148,7 +148,7 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
     }
   });
 
-  test("later trees are shown to hold the earlier one", async () => {
+  test("R-80 later trees are shown to hold the earlier one", async () => {
     await service.send([message({ payload: { public_id: "later" }, metadata: { event_id: "later" } })]);
     const eventId = { producerService: "team_service", form: { case: "metadata", value: "later" } } as const;
     const { record, treeSize } = await service.ask(HistoryService, "getRecord", {

@@ -17,7 +17,7 @@ import { verifyNote } from "../support/ed25519.ts";
 import { auditEvent, batchOf } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
 
-test("R-28 an untouched store is intact, on the basis of the kept and cosigned checkpoint, with bodies closed and open", async () => {
+test("R-80 an untouched store is intact, on the basis of the kept and cosigned checkpoint, with bodies closed and open", async () => {
   await using log = await makeCheckedLog(1, 330);
   const closed = await log.check();
   expect(closed.findings).toEqual([]);
@@ -28,7 +28,7 @@ test("R-28 an untouched store is intact, on the basis of the kept and cosigned c
   expect(open.checked["bodiesOpened"]).toBe(open.checked["records"]);
 });
 
-test("R-28 a check that is interrupted between two runs goes on from its state to the same end", async () => {
+test("R-80 a check that is interrupted between two runs goes on from its state to the same end", async () => {
   await using log = await makeCheckedLog(2, 330);
   log.db.exec("UPDATE records SET event_type = 'x' WHERE id IN (SELECT id FROM records LIMIT 1 OFFSET 20)");
   const states: string[] = [];
@@ -41,7 +41,7 @@ test("R-28 a check that is interrupted between two runs goes on from its state t
   expect(whole).toMatchObject({ verdict: "broken", findings: [{ code: "COLUMN_CHANGED" }] });
 });
 
-test("R-28 what is accounted for and not yet logged leaves a check incomplete, and names its offsets", async () => {
+test("R-80 what is accounted for and not yet logged leaves a check incomplete, and names its offsets", async () => {
   await using log = await makeCheckedLog(3, 60);
   const { intake } = log;
   const from = (await log.store.records.mark(batchOf(0, [], 0).src, never)) ?? 0;
@@ -52,7 +52,7 @@ test("R-28 what is accounted for and not yet logged leaves a check incomplete, a
   });
 });
 
-describe("R-29 a store that was rewritten and signed anew with the real key", () => {
+describe("R-21 a store that was rewritten and signed anew with the real key", () => {
   let log: CheckedLog;
   beforeAll(async () => {
     log = await makeCheckedLog(4, 330);

@@ -58,7 +58,7 @@ async function campaign(
 }
 
 test(
-  `R-29 each of ${tamperings} changes to what a kept checkpoint covers gives broken and names what holds it (seed ${seed})`,
+  `R-21 each of ${tamperings} changes to what a kept checkpoint covers gives broken and names what holds it (seed ${seed})`,
   async () => {
     const kindAt = (at: number): TamperKind => tamperKinds[at % tamperKinds.length] ?? projection;
     const missed = await campaign(tamperings, kindAt, false, (_, verdict) => verdict === "broken");
@@ -69,7 +69,7 @@ test(
 );
 
 test(
-  `R-29 each change of a search aid is found and named while the keys live, and is no break of the log (seed ${seed})`,
+  `R-21 each change of a search aid is found and named while the keys live, and is no break of the log (seed ${seed})`,
   async () => {
     const expected = (codes: readonly string[], verdict: string): boolean =>
       codes.includes("PROJECTION_CHANGED") && verdict === "intact";
@@ -81,7 +81,7 @@ test(
 );
 
 test(
-  `R-29 of ${cleanRuns} checks of untouched stores none finds anything (seed ${seed})`,
+  `R-21 of ${cleanRuns} checks of untouched stores none finds anything (seed ${seed})`,
   async () => {
     for (let run = 0; run < cleanRuns; run += 20) {
       await using log = await makeCheckedLog(seed + 1_000 + run, 60 + (run % 7) * 40);

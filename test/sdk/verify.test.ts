@@ -42,7 +42,7 @@ const src = () => {
   return srcOf(position.topicId, position.partition);
 };
 
-test("R-28 a bundle says offline that a record is in the log, on the basis that its verifier holds", async () => {
+test("R-80 a bundle says offline that a record is in the log, on the basis that its verifier holds", async () => {
   const evidence = copy(await recordEvidence(laid, log.store, rid));
   expect(record(evidence)).toMatchObject({
     verdict: "intact",
@@ -65,7 +65,7 @@ test("R-28 a bundle says offline that a record is in the log, on the basis that 
   });
 });
 
-test("R-28 a checkpoint of an earlier size is reached by a consistency proof, and only by a true one", async () => {
+test("R-80 a checkpoint of an earlier size is reached by a consistency proof, and only by a true one", async () => {
   const earlier = log.world.notes.at(1) ?? "";
   const evidence = copy(await recordEvidence(laid, log.store, rid, earlier));
   const trust = { ...noTrust, pin: earlier };
@@ -78,7 +78,7 @@ test("R-28 a checkpoint of an earlier size is reached by a consistency proof, an
   expect(record({ ...evidence, consistency: forged }, trust)).toMatchObject({ verdict: "broken" });
 });
 
-test("R-29 a changed entry, path, body, checkpoint or cosignature in a bundle is broken and named", async () => {
+test("R-21 a changed entry, path, body, checkpoint or cosignature in a bundle is broken and named", async () => {
   const evidence = await recordEvidence(laid, log.store, rid);
   const [given] = evidence.entries;
   if (given === undefined) throw new Error("no entry");
@@ -124,7 +124,7 @@ test("R-29 a changed entry, path, body, checkpoint or cosignature in a bundle is
   expect(codes(record({ ...evidence, entries: [] }))).toEqual(["INPUT_MISSING"]);
 });
 
-test("R-28 a bundle proves that each offset of a range has one outcome; one that holds something back is incomplete", async () => {
+test("R-80 a bundle proves that each offset of a range has one outcome; one that holds something back is incomplete", async () => {
   const scope = { kind: "range", src: src(), from: 0, to: 100 } as const;
   const evidence = copy(await rangeEvidence(laid, log.store, src(), 0, 100));
   const whole = verifyBundle(scope, evidence, noTrust);
@@ -142,7 +142,7 @@ test("R-28 a bundle proves that each offset of a range has one outcome; one that
   expect(codes(verifyBundle(scope, doctored, noTrust))).toContain("OUTCOMES_CHANGED");
 });
 
-test("R-28 a whole log is verified from its static resources, and a changed entry, tile or checkpoint is named", async () => {
+test("R-80 a whole log is verified from its static resources, and a changed entry, tile or checkpoint is named", async () => {
   const verify = (resources: ReadonlyMap<string, Uint8Array>, trust: Trust = noTrust) =>
     verifyLog(
       logReaderOf(async (path) => resources.get(path)),
