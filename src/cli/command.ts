@@ -6,6 +6,8 @@ import { exitCodesText } from "./failure.ts";
 export type Cli = {
   out(text: string): void;
   err(text: string): void;
+  /** Environment variables. */
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   /** That many bytes from a cryptographic source. */

@@ -8,7 +8,7 @@ describe("the lastro command", () => {
     const { code, out, err } = await runLastro("--help");
     expect(code).toBe(0);
     expect(out).toMatch(/^Examples:\n {2}\$ lastro /);
-    expect(out).toMatch(/Exit codes: 0 ok, .* 5 unavailable\n$/);
+    expect(out).toMatch(/Exit codes: 0 ok, .* 7 search aids differ\n$/);
     expect(err).toBe("");
   });
 
@@ -33,6 +33,8 @@ describe("exit codes", () => {
       notFound: 3,
       verificationFailed: 4,
       unavailable: 5,
+      incomplete: 6,
+      repairable: 7,
     });
   });
 

@@ -30,7 +30,7 @@ export function checkCommand(cli: Cli): Command {
 }
 
 async function check(cli: Cli, options: Options): Promise<void> {
-  const parsed = parseConfig(process.env, (path) => readFileSync(path, "utf8"));
+  const parsed = parseConfig(cli.env, (path) => readFileSync(path, "utf8"));
   if (!parsed.ok) throw new CliFailure("usage", parsed.errors.join("\n"));
   const trust = trustOf(options);
   const stop = untilSignal();
