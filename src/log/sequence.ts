@@ -56,7 +56,11 @@ export async function sequencePass(
   const signing = { origin: genesis.origin, signer, keys };
   const start = await readHead(deps, memory, signing, tree, signal);
   await deps.reached("log_read");
-  const next = start.size > start.n0 ? unfinished : await gather(deps, signing, start.size, signal);
+  const next =
+    start.size > start.n0
+      ? unfinished
+      : await unlessOvertaken(deps, start.size, signal, () => gather(deps, signing, start.size, signal));
+  if (next === undefined) return { kind: "lost" };
   await deps.reached("log_gathered");
   if (next.rows.length > 0 && (await deps.log.append(next.rows, signal)) === "taken") return { kind: "lost" };
   await deps.reached("log_appended");
@@ -70,6 +74,21 @@ export async function sequencePass(
 
 /** Rows that lie behind the head already: they are finished first. */
 const unfinished = { rows: [], lag: undefined, recordedAtMs: [] } as const;
+
+/** What was read while another instance appended is of two moments and contradicts nothing. */
+async function unlessOvertaken<T>(
+  { log }: SequencerDeps,
+  size: number,
+  signal: AbortSignal,
+  work: () => Promise<T>,
+): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof LogHalted && (await log.size(signal)) !== size) return undefined;
+    throw error;
+  }
+}
 
 /** Appends the genesis of a new log. Undefined when another instance did. */
 async function begin(deps: SequencerDeps, signal: AbortSignal): Promise<Genesis | undefined> {

@@ -31,7 +31,7 @@ export const numbered = (from: number, count: number, partition = 0): TestMessag
   Array.from({ length: count }, (_, i) => ({ partition, value: text(`event ${from + i}`) }));
 
 export function openTestKafka(brokers: readonly string[] = kafkaBrokers()): TestKafka {
-  const base = { clientId: "lastro-test", bootstrapBrokers: [...brokers], retries: 10, retryDelay: 100 };
+  const base = { clientId: "lastro-test", bootstrapBrokers: [...brokers], retries: 100, retryDelay: 100 };
   const admin = new Admin(base);
   const producer: TestProducer = new Producer({ ...base, autocreateTopics: false });
   const opened: { close(): Promise<void> }[] = [admin, producer];

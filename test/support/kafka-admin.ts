@@ -1,5 +1,6 @@
 /** Topics as operators and accidents handle them: made, deleted, cut, read to the end. */
 import kafkajs, { type Admin } from "kafkajs";
+import { untilLed } from "../../src/adapters/kafkajs/topics.ts";
 import { readRecords, type StoredRecord } from "../../src/adapters/platformatic-kafka/record-reader.ts";
 import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
 
@@ -16,18 +17,14 @@ export async function withAdmin<T>(brokers: string, work: (admin: Admin) => Prom
   }
 }
 
-export const createTopic = (brokers: string, topic: string, partitions: number): Promise<boolean> =>
-  withAdmin(brokers, (admin) =>
-    admin.createTopics({
-      topics: [
-        {
-          topic,
-          numPartitions: partitions,
-          configEntries: [{ name: "max.message.bytes", value: String(4 * 1024 * 1024) }],
-        },
-      ],
-    }),
-  );
+export const createTopic = (brokers: string, topic: string, numPartitions: number): Promise<boolean> =>
+  withAdmin(brokers, async (admin) => {
+    const configEntries = [{ name: "max.message.bytes", value: String(4 * 1024 * 1024) }];
+    const topics = [{ topic, numPartitions, configEntries }];
+    const isMade = await admin.createTopics({ topics, waitForLeaders: false });
+    if (isMade) await untilLed(admin, topic);
+    return isMade;
+  });
 
 /** Every record of a topic, by partition and offset. */
 export async function readTopic(brokers: string, topic: string): Promise<readonly StoredRecord[]> {

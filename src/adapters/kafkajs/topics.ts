@@ -76,7 +76,7 @@ async function makeIfAbsent(
 }
 
 /** A broker that has just made a topic may for a while not know it; kafkajs's own wait takes that for an error. */
-async function untilLed(admin: Admin, topic: string): Promise<void> {
+export async function untilLed(admin: Admin, topic: string): Promise<void> {
   for (let look = 1; look <= leaderLooksMax; look++) {
     try {
       const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });

@@ -26,7 +26,7 @@ describe("opening a MongoDB store", () => {
     const db = client.db();
     await (await openMongoStore({ url }))[Symbol.asyncDispose]();
     for (const { collection, name, key, unique } of indexPlans) {
-      const stored = await db.collection(collection).listIndexes().toArray();
+      const stored = await collectionsOf(db)[collection].listIndexes().toArray();
       expect(stored.find((index) => index["name"] === name)).toMatchObject({
         key,
         ...(unique && { unique }),
