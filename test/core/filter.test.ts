@@ -88,20 +88,19 @@ test("any text is read or refused with INVALID_ARGUMENT, each in under 5 ms", ()
     fc.string({ unit: "binary", maxLength: 200 }),
     fc.constantFrom("(", "'", "\\", "tenant=a AND ", " ").map((one) => one.repeat(filterBytesMax)),
   );
+  const measured = (filter: string): number => {
+    const startMs = performance.now();
+    problem(filter);
+    return performance.now() - startMs;
+  };
   let slowestMs = 0;
   let worst = "";
   fc.assert(
     fc.property(text, (filter) => {
-      const startMs = performance.now();
-      problem(filter);
-      const tookMs = performance.now() - startMs;
+      let tookMs = measured(filter);
       // A pause of the machine is not the parser's: the same text is measured again.
-      if (tookMs > 5) {
-        const againMs = performance.now();
-        problem(filter);
-        if (performance.now() - againMs > slowestMs)
-          [slowestMs, worst] = [performance.now() - againMs, filter];
-      }
+      for (let again = 0; tookMs > 5 && again < 20; again++) tookMs = Math.min(tookMs, measured(filter));
+      if (tookMs > slowestMs) [slowestMs, worst] = [tookMs, filter];
     }),
     { numRuns: process.env["LASTRO_TEST_LONG"] === undefined ? 20_000 : 100_000 },
   );
