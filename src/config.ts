@@ -114,7 +114,7 @@ const Variables = z.object({
   LASTRO_SCHEMA_MAJORS: variable(list, defaultParseOptions.schemaVersions.knownMajors.join(","), { description: "Known majors of `event_schema_version`, separated by commas" }),
   LASTRO_SCHEMA_UNKNOWN: variable(z.enum(["flag", "reject"], "must be flag or reject"), defaultParseOptions.schemaVersions.unknown, { description: "What happens to an event of another major" }),
   LASTRO_OWNERSHIP_EXEMPT: variable(list, "", { description: "Producer services whose events need no `ownership_id`, separated by commas" }),
-  LASTRO_WORKERS: number(0, 1, 1, "threads", "Threads that read and seal the events of large batches; 0: the main thread does it"),
+  LASTRO_WORKERS: number(0, 1, 0, "threads", "Threads that read and seal the events of large batches; 0: the main thread does it"),
   LASTRO_BATCH_SIZE_MAX: number(1, 10_000, 4_000, "events", "Events of one append"),
   LASTRO_APPEND_ATTEMPTS_MAX: number(1, 100, 8, "attempts", "Attempts to append a batch before its partition waits"),
   LASTRO_RETRY_MIN_MS: number(1, minute, 100, "ms", "Shortest wait before trying again"),
