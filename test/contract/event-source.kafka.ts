@@ -1,6 +1,7 @@
 /** A real Kafka for the contract of event sources: topics of their own, producers that share no code with the consumer under test. */
 import { randomUUID } from "node:crypto";
 import { Admin, type CompressionAlgorithmValue, Producer } from "@platformatic/kafka";
+import { until } from "../support/lastro.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 
 export type TestMessage = {
@@ -30,6 +31,14 @@ export const text = (value: string): Buffer => Buffer.from(value);
 export const numbered = (from: number, count: number, partition = 0): TestMessage[] =>
   Array.from({ length: count }, (_, i) => ({ partition, value: text(`event ${from + i}`) }));
 
+/** A broker answers that a topic is made or gone before it shows so. */
+const brokerMaxMs = 20_000;
+
+async function isLed(producer: TestProducer, topic: string): Promise<boolean> {
+  const { topics } = await producer.metadata({ topics: [topic], forceUpdate: true });
+  return topics.get(topic)?.partitions.every((partition) => (partition?.leader ?? -1) >= 0) ?? false;
+}
+
 export function openTestKafka(brokers: readonly string[] = kafkaBrokers()): TestKafka {
   const base = { clientId: "lastro-test", bootstrapBrokers: [...brokers], retries: 100, retryDelay: 100 };
   const admin = new Admin(base);
@@ -48,10 +57,12 @@ export function openTestKafka(brokers: readonly string[] = kafkaBrokers()): Test
     brokers,
     async createTopic({ name = `t-${randomUUID()}`, partitions = 1 } = {}) {
       await admin.createTopics({ topics: [name], partitions, replicas: 1 });
+      await until("the topic has its leaders", () => isLed(producer, name), brokerMaxMs);
       return name;
     },
     async deleteTopic(topic) {
       await admin.deleteTopics({ topics: [topic] });
+      await until("the topic is gone", async () => !(await admin.listTopics()).includes(topic), brokerMaxMs);
     },
     async deleteRecords(topic, partition, before) {
       await admin.deleteRecords({
