@@ -48,6 +48,7 @@ import { readinessOf } from "./readiness.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
 import { startupTable } from "./startup-table.ts";
+import { openWitnesses } from "./witnessing.ts";
 
 /** What a test may hang into the running service. */
 export type ServiceHooks = Partial<Pick<Observer, "reached">>;
@@ -120,7 +121,8 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const store = telemetry.tracedStore(opened.use(await openStore(config)));
   const keys = await openKeys(config, store, signal);
   const hints = opened.use(await openHints(config, keys, log));
-  const sequencer = await openSequencer(config, store, observer, log, signal);
+  const witnesses = openWitnesses(config, store.log, observer, log, signal);
+  const sequencer = await openSequencer(config, store, observer, log, witnesses.sizes, signal);
   const { source, deadLetters } = await openKafka(config, store, keys, log, opened, signal);
 
   const intake: IntakeDeps = {
@@ -159,11 +161,12 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   );
   const transparency: LogRun | undefined = sequencer && runLog(sequencer, signal);
   opened.defer(() => transparency?.ended);
+  if (transparency !== undefined) witnesses.start(() => transparency.state().kind === "sequencing");
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   opened.defer(() => crash.abort(new Error("the service ends")));
   const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
   const parts = (): Readiness =>
-    readinessOf({ store: health(), source, hints, consumer, log: transparency?.state() });
+    readinessOf({ store: health(), source, hints, consumer, log: transparency?.state(), witnesses });
   const showDependencies = async (): Promise<void> => {
     for (const name of dependencies) telemetry.dependency(name, parts()[name]?.ok ?? false);
   };
@@ -261,6 +264,7 @@ async function openSequencer(
   { log, records }: Store,
   observer: Observer,
   lines: Log,
+  witnessSizes: RunLogDeps["witnessSizes"],
   signal: AbortSignal,
 ): Promise<RunLogDeps | undefined> {
   const { enabled, name: logName, keyFile: path, intervalMs, limits } = transparency;
@@ -269,7 +273,6 @@ async function openSequencer(
   const openSigner = await openCheckpointSigner({ path, create, random });
   const holder = Buffer.from(random(holderBytes)).toString("hex");
   const { reached } = observer;
-  const witnessSizes = async () => [];
   return {
     log, records, openSigner, witnessSizes, logName, sha256, limits, now, random, reached, intervalMs, holder,
     observer, lines,

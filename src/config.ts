@@ -1,6 +1,5 @@
 /** Every knob of the service, one zod schema: environment in, shaped object out. Nothing else reads environment variables. */
 import { join } from "node:path";
-import { closest, distance } from "fastest-levenshtein";
 import * as z from "zod";
 import { defaultLimits, defaultParseOptions, valueBytesHardMax } from "./core/parse-options.ts";
 import { launched } from "./launched-parts.ts";
@@ -14,6 +13,8 @@ import {
   wholeNumber,
   withoutSecrets,
 } from "./lib/env-values.ts";
+import { type Environment, type Given, readGiven } from "./variables-given.ts";
+import { witnessesMax, witnessList } from "./witness-list.ts";
 
 type About = {
   readonly description: string;
@@ -99,6 +100,10 @@ const Variables = z.object({
   LASTRO_LOG_INTERVAL_MS: number(10, minute, 500, "ms", "Pause between two passes of the sequencer; while it lags there is none"),
   LASTRO_LOG_BATCH: number(300, 9_000, 2_000, "rows", "Rows of one pass of the sequencer: records, coverage, control entries"),
   LASTRO_LOG_HEARTBEAT_MS: number(second, 10 * minute, 30 * second, "ms", "A log to which nothing was appended for this long gets a heartbeat"),
+  LASTRO_WITNESSES: variable(witnessList, "", { description: "Witnesses that are asked to cosign checkpoints: `<verifier key>@<URL>`, separated by commas" }),
+  LASTRO_WITNESS_QUORUM: optional(wholeNumber(1, witnessesMax), { unit: "witnesses", description: "Cosignatures that make a checkpoint `witnessed`", defaultText: "more than half of them" }),
+  LASTRO_WITNESS_INTERVAL_MS: number(100, 10 * minute, 5 * second, "ms", "Pause between two askings of the witnesses"),
+  LASTRO_WITNESS_TIMEOUT_MS: number(100, minute, 5 * second, "ms", "Longest wait for a witness"),
   LASTRO_CATALOGUE_FILE: optional(text, { description: "Event catalogue (JSON)", defaultText: "none: the built-in rules" }),
   LASTRO_EVENT_BYTES_MAX: number(kib, valueBytesHardMax, defaultLimits.valueBytesMax, "bytes", "Largest event"),
   LASTRO_EVENT_DEPTH_MAX: number(4, 128, defaultLimits.depthMax, "levels", "Deepest nesting of an event"),
@@ -144,10 +149,6 @@ export const configVariables: readonly ConfigVariable[] = names.map((name) => {
 const secretNames: ReadonlySet<string> = new Set(
   configVariables.filter(({ secret }) => secret).map(({ name }) => name),
 );
-const fileVariant = "_FILE";
-/** Read by the launcher and by tests; nothing of them reaches the service. */
-const ignoredNames = /^LASTRO_(?:TEST_.*|CACHE_DIR)$/;
-
 /** A value as it may be shown. */
 export type Setting = { readonly name: string; readonly value: string; readonly from: string };
 export type Config = ReturnType<typeof shape> & { readonly settings: readonly Setting[] };
@@ -156,12 +157,9 @@ export type ConfigResult =
   /** One sentence per fault, each beginning with the variable's name. */
   | { readonly ok: false; readonly errors: readonly string[] };
 
-type Environment = Readonly<Record<string, string | undefined>>;
-type Given = { readonly texts: Map<string, string>; readonly files: Set<string>; readonly errors: string[] };
-
 /** Finds every fault at once and connects to nothing. `readFile` gives a file's text or throws. */
 export function parseConfig(env: Environment, readFile: (path: string) => string): ConfigResult {
-  const given = readGiven(env, readFile);
+  const given = readGiven({ names, secretNames }, env, readFile);
   const errors = [...given.errors];
   const parsed = Variables.safeParse(Object.fromEntries(given.texts));
   const faulty = new Set<PropertyKey>();
@@ -178,47 +176,6 @@ export function parseConfig(env: Environment, readFile: (path: string) => string
   }
   if (errors.length > 0) return { ok: false, errors };
   return { ok: true, config: { ...shape(values), settings: settingsOf(given) } };
-}
-
-/** An empty variable counts as unset, as compose files and shells write it. */
-function readGiven(env: Environment, readFile: (path: string) => string): Given {
-  const given: Given = { texts: new Map(), files: new Set(), errors: [] };
-  for (const [name, value] of Object.entries(env)) {
-    if (!name.startsWith("LASTRO_") || value === undefined || value === "") continue;
-    const base = name.endsWith(fileVariant) ? name.slice(0, -fileVariant.length) : name;
-    if (Object.hasOwn(Variables.shape, name)) given.texts.set(name, value);
-    else if (secretNames.has(base)) readSecret(given, env, base, value, readFile);
-    else if (!ignoredNames.test(name)) given.errors.push(unknown(name));
-  }
-  return given;
-}
-
-function readSecret(
-  given: Given,
-  env: Environment,
-  name: string,
-  path: string,
-  readFile: (path: string) => string,
-): void {
-  if (env[name]) {
-    given.errors.push(`${name} is set twice: unset it or ${name}${fileVariant}`);
-    return;
-  }
-  try {
-    given.texts.set(name, readFile(path).replace(/\r?\n$/, ""));
-    given.files.add(name);
-  } catch {
-    given.errors.push(`${name}${fileVariant} names a file that cannot be read`);
-  }
-}
-
-const editsMax = 5;
-function unknown(name: string): string {
-  const known = [...names, ...[...secretNames].map((secret) => secret + fileVariant)];
-  const near = closest(name, known);
-  const suggestion =
-    distance(name, near) <= editsMax ? `; did you mean ${near}?` : "; see the table in README.md";
-  return `${name} is not a variable of Lastro${suggestion}`;
 }
 
 type Rule = {
@@ -261,6 +218,11 @@ const rules: readonly Rule[] = [
     about: ["LASTRO_EVENT_STRING_BYTES_MAX", "LASTRO_EVENT_BYTES_MAX"],
     holds: (v) => v.LASTRO_EVENT_STRING_BYTES_MAX <= v.LASTRO_EVENT_BYTES_MAX,
     otherwise: "must not be greater than LASTRO_EVENT_BYTES_MAX",
+  },
+  {
+    about: ["LASTRO_WITNESS_QUORUM", "LASTRO_WITNESSES"],
+    holds: (v) => (v.LASTRO_WITNESS_QUORUM ?? 0) <= v.LASTRO_WITNESSES.length,
+    otherwise: "must not be greater than the number of LASTRO_WITNESSES",
   },
 ];
 
@@ -335,6 +297,12 @@ function shape(v: Values) {
         heartbeatMs: v.LASTRO_LOG_HEARTBEAT_MS,
         keyOverlapMs: v.LASTRO_LOG_KEY_OVERLAP_MS,
       },
+    },
+    witnesses: {
+      list: v.LASTRO_WITNESSES,
+      quorum: v.LASTRO_WITNESS_QUORUM ?? Math.floor(v.LASTRO_WITNESSES.length / 2) + 1,
+      intervalMs: v.LASTRO_WITNESS_INTERVAL_MS,
+      timeoutMs: v.LASTRO_WITNESS_TIMEOUT_MS,
     },
     auth: v.LASTRO_AUTH,
     grpc: {

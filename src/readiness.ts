@@ -1,7 +1,8 @@
-/** Readiness, part by part. Hints and the log degrade the service; store, Kafka, breaker and stopped partitions take it out of rotation. */
+/** Readiness, part by part. Hints, the log and its witnesses degrade the service; store, Kafka, breaker and stopped partitions take it out of rotation. */
 import type { Consumer } from "./ingest/consume.ts";
 import { haltSentence } from "./log/halt.ts";
 import type { LogState } from "./log/run-log.ts";
+import type { WitnessRun } from "./log/run-witnesses.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
 import type { EventSource } from "./ports/event-source.ts";
 import type { PartHealth, Readiness } from "./servers/http/server.ts";
@@ -14,7 +15,14 @@ export type ReadinessParts = {
   readonly consumer: Pick<Consumer, "held">;
   /** Undefined where the log is off. */
   readonly log: LogState | undefined;
+  readonly witnesses: Pick<WitnessRun, "missing">;
 };
+
+const witnessHealth = (missing: readonly string[]): PartHealth => ({
+  ok: missing.length === 0,
+  required: false,
+  ...(missing.length > 0 && { detail: `did not cosign: ${missing.join(", ")}` }),
+});
 
 /** Intake never waits for the log, so it takes nothing out of rotation. */
 function logHealth(state: LogState): PartHealth {
@@ -34,7 +42,8 @@ function logHealth(state: LogState): PartHealth {
   }
 }
 
-export function readinessOf({ store, source, hints, consumer, log }: ReadinessParts): Readiness {
+export function readinessOf(parts: ReadinessParts): Readiness {
+  const { store, source, hints, consumer, log, witnesses } = parts;
   const conditions = [...consumer.held.values()].map((held) => ({
     partition: held.source.partition,
     ...held.condition,
@@ -70,6 +79,6 @@ export function readinessOf({ store, source, hints, consumer, log }: ReadinessPa
           .join(", "),
       }),
     },
-    ...(log !== undefined && { log: logHealth(log) }),
+    ...(log !== undefined && { log: logHealth(log), witnesses: witnessHealth(witnesses.missing()) }),
   };
 }

@@ -26,6 +26,23 @@ export function startupTable(config: Config, running: RunningParts): string {
   return table.toString();
 }
 
+function witnessRow({ witnesses: { list, quorum } }: Config): LaunchedPart {
+  const change = "LASTRO_WITNESSES names others";
+  return list.length === 0
+    ? {
+        part: "witness",
+        where: "none",
+        what: "nobody cosigns the log",
+        change: "docs/witness.md; LASTRO_WITNESSES names some",
+      }
+    : {
+        part: "witness",
+        where: list.map(({ url }) => new URL(url).host).join(","),
+        what: `${quorum} of ${list.length} must cosign`,
+        change,
+      };
+}
+
 /** What the launcher found out about a part is more than the service knows. */
 function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] {
   const launched = new Map(config.launched.map((part) => [part.part, part]));
@@ -62,6 +79,7 @@ function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] 
           change: "LASTRO_LOG_KEY_FILE names another, LASTRO_LOG=off leaves the log to others",
         }
       : { part: "log", where: "off", what: "not extended here", change: "LASTRO_LOG=on" },
+    witnessRow(config),
     {
       part: "gRPC",
       where: running.grpc,

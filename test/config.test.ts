@@ -1,6 +1,8 @@
 import { describe, expect, test } from "@jest/globals";
 import { type Config, configVariables, describeConfig, parseConfig } from "../src/config.ts";
 import { defaultParseOptions } from "../src/core/parse-options.ts";
+import { formatVerifierKey, type KeyType } from "../src/core/signed-note.ts";
+import { sha256, testSigner } from "./support/log.ts";
 
 const noFiles = (): string => {
   throw new Error("no such file");
@@ -120,6 +122,33 @@ describe("configuration", () => {
   ])("without access control a listener on %s is accepted: %s", (address, isAccepted) => {
     expect(refused({ LASTRO_HTTP_ADDRESS: address })).toHaveLength(isAccepted ? 0 : 1);
     expect(refused({ LASTRO_GRPC_ADDRESS: address })).toHaveLength(isAccepted ? 0 : 1);
+  });
+
+  test("witnesses are given as `lastro witness` prints them, and more than half of them make a quorum", () => {
+    const named = (name: string, type: KeyType = "cosignature/v1"): string =>
+      `${formatVerifierKey(sha256, testSigner(name, type).key)}@https://${name.split("/")[0]}/log`;
+    const three = ["w1.test/w", "w2.test/w", "w3.test/w"].map((name) => named(name)).join(", ");
+    const { list, quorum } = accepted({ LASTRO_WITNESSES: three }).witnesses;
+    expect(list.map(({ key, url }) => [key.name, url])).toContainEqual(["w2.test/w", "https://w2.test/log"]);
+    expect(quorum).toBe(2);
+    expect(accepted({ LASTRO_WITNESSES: three, LASTRO_WITNESS_QUORUM: "3" }).witnesses.quorum).toBe(3);
+    expect(refused({ LASTRO_WITNESSES: three, LASTRO_WITNESS_QUORUM: "4" })).toEqual([
+      "LASTRO_WITNESS_QUORUM must not be greater than the number of LASTRO_WITNESSES",
+    ]);
+    expect(refused({ LASTRO_WITNESS_QUORUM: "1" })).toHaveLength(1);
+    for (const wrong of [
+      "w.test/1@https://w.test",
+      named("w.test/1", "ed25519"),
+      named("w.test/1").replace("https://", "https://me:secret@"),
+      named("w.test/1").replace("https:", "ftp:"),
+    ]) {
+      const [error] = refused({ LASTRO_WITNESSES: wrong });
+      expect(error).toMatch(/^LASTRO_WITNESSES must be <verifier key>@/);
+      expect(error).not.toContain("secret");
+    }
+    expect(refused({ LASTRO_WITNESSES: `${named("w.test/1")},${named("w.test/1")}` })).toEqual([
+      "LASTRO_WITNESSES names a witness twice",
+    ]);
   });
 
   test("only LASTRO_AUTH=none exists until there is access control", () => {

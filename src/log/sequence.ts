@@ -37,9 +37,9 @@ export type PassResult =
     };
 
 /** What this process remembers between passes. Nothing of it decides what is appended. */
-export type PassMemory = { readonly subtrees: Subtrees; hasAskedWitnesses: boolean };
+export type PassMemory = { readonly subtrees: Subtrees };
 
-export const newPassMemory = (): PassMemory => ({ subtrees: rememberSubtrees(), hasAskedWitnesses: false });
+export const newPassMemory = (): PassMemory => ({ subtrees: rememberSubtrees() });
 
 /** Throws LogHalted when what is stored contradicts what was committed to; what passes by itself (STORE_UNAVAILABLE, KEY_MISSING) is thrown as it is. */
 export async function sequencePass(
@@ -54,7 +54,7 @@ export async function sequencePass(
   const signer = await deps.openSigner(genesis.origin);
   const keys = await readSigningKeys(deps.log, deps.sha256, genesis, signer.vkeys, signal);
   const signing = { origin: genesis.origin, signer, keys };
-  const start = await readHead(deps, memory, signing, tree, signal);
+  const start = await readHead(deps, signing, tree, signal);
   await deps.reached("log_read");
   const next =
     start.size > start.n0
@@ -109,13 +109,12 @@ type Start = {
 /** Step 1. What may only grow meanwhile (signer, witness, head, log) is read in this order, so that another instance at work never looks like a step back. */
 async function readHead(
   deps: SequencerDeps,
-  memory: PassMemory,
   { origin, signer }: Signing,
   tree: StoredTree,
   signal: AbortSignal,
 ): Promise<Start> {
   const signed = await signer.state();
-  const seen = memory.hasAskedWitnesses ? [] : await deps.witnessSizes();
+  const seen = await deps.witnessSizes();
   const head = await deps.log.head(signal);
   const size = await deps.log.size(signal);
   const n0 = head?.size ?? 0;
@@ -123,7 +122,6 @@ async function readHead(
     throw new LogHalted("HEAD_BEYOND_LOG", `the head counts ${n0} leaves, log_index ends at ${size}`);
   if (size === 0) throw new LogHalted("INDEX_ABSENT", "index 0");
   assertNotBehind(n0, seen);
-  memory.hasAskedWitnesses = true;
   const latest = await latestLeaves(deps.log, n0, signal);
   const root = await tree.root(n0, latest);
   if (head !== undefined && !equalHashes(root, head.root))

@@ -58,6 +58,13 @@ export type LogPassReport = {
   readonly delaysMs: readonly number[];
 };
 
+export type WitnessReport = {
+  /** Leaves of the checkpoint that enough witnesses cosigned; undefined: too few did this time. */
+  readonly witnessedSize: number | undefined;
+  /** By the name of the witness's key: whether it cosigned. */
+  readonly hasCosigned: ReadonlyMap<string, boolean>;
+};
+
 export type PartitionState = "running" | "waiting" | "stopped" | "released";
 
 export type Observer = {
@@ -76,4 +83,6 @@ export type Observer = {
   logStandby(size: number): void;
   /** The log is neither extended nor signed until a restart. */
   logHalted(): void;
+  /** The witnesses were asked about a checkpoint. */
+  witnessesAsked(report: WitnessReport): void;
 };

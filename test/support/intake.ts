@@ -111,6 +111,7 @@ export const silentObserver: Observer = {
   logPass: () => undefined,
   logStandby: () => undefined,
   logHalted: () => undefined,
+  witnessesAsked: () => undefined,
 };
 
 /** The reference event, with changes to it. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { openCheckpointSigner } from "../../src/adapters/files/checkpoint-signer.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
 import type { OutcomeRow } from "../../src/core/outcome.ts";
+import { parseVerifierKey, type VerifierKey } from "../../src/core/signed-note.ts";
 import type { SequencerDeps } from "../../src/log/deps.ts";
 import { LogHalted } from "../../src/log/halt.ts";
 import { newPassMemory, type PassMemory, type PassResult, sequencePass } from "../../src/log/sequence.ts";
@@ -21,6 +22,8 @@ export type LogWorld = AsyncDisposable & {
   readonly keyFile: string;
   readonly notes: string[];
   nowMs: number;
+  /** Those that its checkpoints are signed with. */
+  logKeys(): Promise<readonly VerifierKey[]>;
   /** Accounts for the next offsets of the scene's partition, in one step. */
   intake(scene: Scene, fates: string): Promise<void>;
   /** One pass of a sequencer that has just started, or of the one whose memory is given. */
@@ -60,6 +63,11 @@ export async function openLogWorld(options: LogWorldOptions = {}): Promise<LogWo
     deps,
     keyFile,
     notes,
+    async logKeys() {
+      const origin = notes[0]?.split("\n")[0] ?? "";
+      const { vkeys } = await openSigner(origin);
+      return vkeys.map((vkey) => parseVerifierKey(sha256, vkey)).filter((key) => key !== undefined);
+    },
     intake: (scene: Scene, fates: string) => intake(store, scene, fates),
     async pass(over: Partial<SequencerDeps> = {}, memory = newPassMemory()) {
       const result = await sequencePass({ ...deps, ...over }, memory, never);

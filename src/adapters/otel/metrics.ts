@@ -34,6 +34,8 @@ export const gauges = {
   lastro_log_size: "Leaves of the log's head",
   lastro_log_lag: "Accounted offsets that no coverage entry of the log names yet",
   lastro_log_halted: "1 while the log is neither extended nor signed",
+  lastro_log_witnessed_size: "Leaves of the latest checkpoint that enough witnesses cosigned",
+  lastro_witness_cosigns: "1 for a witness that cosigned when it was asked last",
   lastro_dependency_up: "1 while the dependency answers",
 } as const;
 

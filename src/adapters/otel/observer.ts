@@ -51,16 +51,34 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
     internalError: () => metrics.add("lastro_internal_errors_total", 1),
     entityIdSourceChanged: () => metrics.add("lastro_entity_id_source_changed_total", 1),
     ...log,
+    ...witnessObserver(metrics),
   };
 }
+
+/** Shown once witnesses were asked here: a process that leaves the log to another says nothing of them. */
+function witnessObserver(metrics: Metrics): Pick<Observer, "witnessesAsked"> {
+  const cosigns = new Map<string, boolean>();
+  let witnessedSize: number | undefined;
+  metrics.show("lastro_witness_cosigns", () =>
+    cosigns.entries().map(([witness, value]) => ({ value: value ? 1 : 0, labels: { witness } })),
+  );
+  metrics.show("lastro_log_witnessed_size", () => known(witnessedSize));
+  return {
+    witnessesAsked(report) {
+      for (const [witness, hasCosigned] of report.hasCosigned) cosigns.set(witness, hasCosigned);
+      witnessedSize = report.witnessedSize ?? witnessedSize ?? 0;
+    },
+  };
+}
+
+const known = (value: number | undefined): readonly GaugeValue[] =>
+  value === undefined ? [] : [{ value, labels: {} }];
 
 /** Size and lag show once they are known: a process without the signing key says nothing of the log. */
 function logObserver(metrics: Metrics): Pick<Observer, "logPass" | "logStandby" | "logHalted"> {
   let size: number | undefined;
   let lag: number | undefined;
   let isHalted = false;
-  const known = (value: number | undefined): readonly GaugeValue[] =>
-    value === undefined ? [] : [{ value, labels: {} }];
   metrics.show("lastro_log_size", () => known(size));
   metrics.show("lastro_log_lag", () => known(lag));
   metrics.show("lastro_log_halted", () => known(isHalted ? 1 : 0));
