@@ -1,7 +1,7 @@
 /** The composition root: the only place that builds adapters and joins them. Opened downwards, closed upwards. */
 import { hash, randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { openCheckpointSigner } from "./adapters/files/checkpoint-signer.ts";
+import { setFlagsFromString } from "node:v8";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
@@ -23,13 +23,10 @@ import { headCache } from "./ingest/head-cache.ts";
 import { watchIdSources } from "./ingest/id-sources.ts";
 import { acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
 import { operate } from "./ingest/operate.ts";
-import type { Stations } from "./ingest/stations.ts";
-import { stationsHere } from "./ingest/stations-here.ts";
-import { stationsInThread } from "./ingest/stations-thread.ts";
+import type { StationSettings } from "./ingest/stations.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
-import { type LogRun, type RunLogDeps, runLog } from "./log/run-log.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { DeadLetters } from "./ports/dead-letters.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
@@ -38,17 +35,16 @@ import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
-import { sha256 } from "./privacy/draw.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import { checkBodies } from "./query/check-bodies.ts";
 import type { QueryDeps } from "./query/deps.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { readinessOf } from "./readiness.ts";
+import { type LogThread, startLogThread } from "./run-log-thread.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
 import { startupTable } from "./startup-table.ts";
-import { openWitnesses } from "./witnessing.ts";
 
 /** What a test may hang into the running service. */
 export type ServiceHooks = Partial<Pick<Observer, "reached">>;
@@ -59,6 +55,8 @@ const clientId = "lastro";
 const headCacheEntriesMax = 50_000;
 /** SQLite does one thing at a time: a second partition uses the waits for Redis, more only hold memory. */
 const partitionsConcurrently = { sqlite: 2, mongodb: 6 } as const;
+/** Growth of the heap before all of it is collected again. */
+const heapGrowthPercent = 70;
 /** Random bytes that name this process in the log's lease. */
 const holderBytes = 8;
 const storeProbeMs = 2_000;
@@ -68,6 +66,8 @@ const exit = { ok: 0, failed: 1, usage: 2 } as const;
 
 /** Runs until SIGTERM or SIGINT; returns the exit code. What keeps it from running goes to standard error, with what to do. */
 export async function runService(env: NodeJS.ProcessEnv, hooks: ServiceHooks = {}): Promise<number> {
+  // What a batch leaves behind is garbage within a second: V8 would let it pile up to four times what lives before it looks.
+  setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
   const stop = untilSignal();
   const parsed = parseConfig(env, (path) => readFileSync(path, "utf8"));
   if (!parsed.ok) {
@@ -121,15 +121,17 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const store = telemetry.tracedStore(opened.use(await openStore(config)));
   const keys = await openKeys(config, store, signal);
   const hints = opened.use(await openHints(config, keys, log));
-  const witnesses = openWitnesses(config, store.log, observer, log, signal);
-  const sequencer = await openSequencer(config, store, observer, log, witnesses.sizes, signal);
+  const transparency = await startLog(config, observer, hooks, log, signal);
+  opened.defer(() => transparency?.ended);
+  // What is repeated in the background ends with a start that fails, too: else the process would stay.
+  opened.defer(() => crash.abort(new Error("the service ends")));
   const { source, deadLetters } = await openKafka(config, store, keys, log, opened, signal);
 
   const intake: IntakeDeps = {
     records: store.records,
     hints,
     deadLetters,
-    stations: opened.use(openStations(config, catalogue, keys, observer, log)),
+    stations: stationsOf(config, catalogue, keys, observer, log),
     dataKeys: dataKeys({ keys: store.keys, ring: keys.ring, now, random }),
     heads: headCache(store.records, headCacheEntriesMax),
     idSources: watchIdSources(observer, log),
@@ -159,14 +161,8 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       operations,
     }),
   );
-  const transparency: LogRun | undefined = sequencer && runLog(sequencer, signal);
-  opened.defer(() => transparency?.ended);
-  if (transparency !== undefined) witnesses.start(() => transparency.state().kind === "sequencing");
-  // What is repeated in the background ends with a start that fails, too: else the process would stay.
-  opened.defer(() => crash.abort(new Error("the service ends")));
   const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
-  const parts = (): Readiness =>
-    readinessOf({ store: health(), source, hints, consumer, log: transparency?.state(), witnesses });
+  const parts = (): Readiness => readinessOf({ store: health(), source, hints, consumer, log: transparency });
   const showDependencies = async (): Promise<void> => {
     for (const name of dependencies) telemetry.dependency(name, parts()[name]?.ok ?? false);
   };
@@ -215,16 +211,19 @@ const withMajors = ({ parse }: Config, { majors }: Catalogue): Config["parse"] =
   schemaVersions: { ...parse.schemaVersions, knownMajors: [...parse.schemaVersions.knownMajors, ...majors] },
 });
 
-function openStations(
+const stationsOf = (
   config: Config,
   catalogue: Catalogue,
-  { lookupKey: lookup, lookupSecret }: StoreKeys,
+  { lookupKey: lookup }: StoreKeys,
   observer: Observer,
   log: Log,
-): Stations {
-  const parse = withMajors(config, catalogue);
-  const catalogueDigest = digestOf(config.catalogueFile);
-  const noteFault = (cause: unknown): void => {
+): StationSettings => ({
+  lookup,
+  catalogue,
+  catalogueDigest: digestOf(config.catalogueFile),
+  parse: withMajors(config, catalogue),
+  random,
+  noteFault(cause) {
     observer.internalError();
     log.error(
       "pure_station_threw",
@@ -232,14 +231,8 @@ function openStations(
       {},
       cause,
     );
-  };
-  const here = stationsHere({ lookup, catalogue, catalogueDigest, parse, random, noteFault });
-  if (config.workers === 0) return here;
-  const catalogueText =
-    config.catalogueFile === undefined ? undefined : readCatalogueText(config.catalogueFile);
-  const settings = { catalogueText, lookupSecret, catalogueDigest, parse };
-  return stationsInThread({ settings, here, noteFault, log });
-}
+  },
+});
 
 function openStore({ store }: Config): Promise<Store> {
   return store.kind === "sqlite" ? openSqliteStore(store) : openMongoStore(store);
@@ -259,24 +252,20 @@ async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): P
 }
 
 /** Undefined where the log is left to other instances. */
-async function openSequencer(
-  { transparency }: Config,
-  { log, records }: Store,
+async function startLog(
+  { store, transparency, witnesses }: Config,
   observer: Observer,
+  hooks: ServiceHooks,
   lines: Log,
-  witnessSizes: RunLogDeps["witnessSizes"],
   signal: AbortSignal,
-): Promise<RunLogDeps | undefined> {
-  const { enabled, name: logName, keyFile: path, intervalMs, limits } = transparency;
-  if (!enabled) return undefined;
-  const create = (await log.size(signal)) === 0;
-  const openSigner = await openCheckpointSigner({ path, create, random });
-  const holder = Buffer.from(random(holderBytes)).toString("hex");
-  const { reached } = observer;
-  return {
-    log, records, openSigner, witnessSizes, logName, sha256, limits, now, random, reached, intervalMs, holder,
-    observer, lines,
-  }; // biome-ignore format: a list
+): Promise<LogThread | undefined> {
+  if (!transparency.enabled) return undefined;
+  const data = {
+    config: { store, transparency, witnesses },
+    tellsPoints: hooks.reached !== undefined,
+    holder: Buffer.from(random(holderBytes)).toString("hex"),
+  };
+  return startLogThread({ data, observer, lines, random }, signal);
 }
 
 async function openKafka(

@@ -49,7 +49,10 @@ const text = z.string().min(1).max(4_096);
 const topicName = z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/, "must be a Kafka topic name");
 const storeUrl = z
   .string()
-  .regex(/^(?:sqlite:.+|mongodb(?:\+srv)?:\/\/.+)$/s, "must be sqlite:<path> or mongodb://host:port/name");
+  .regex(
+    /^(?:sqlite:(?!:memory:).+|mongodb(?:\+srv)?:\/\/.+)$/s,
+    "must be sqlite:<path of a file> or mongodb://host:port/name",
+  );
 const redisUrl = z.string().regex(/^rediss?:\/\/.+/s, "must be redis://host:port or rediss://host:port");
 const brokers = list.refine(
   (items) => items.length > 0 && items.every((item) => parseHostPort(item) !== undefined),
@@ -119,7 +122,6 @@ const Variables = z.object({
   LASTRO_SCHEMA_MAJORS: variable(list, defaultParseOptions.schemaVersions.knownMajors.join(","), { description: "Known majors of `event_schema_version`, separated by commas" }),
   LASTRO_SCHEMA_UNKNOWN: variable(z.enum(["flag", "reject"], "must be flag or reject"), defaultParseOptions.schemaVersions.unknown, { description: "What happens to an event of another major" }),
   LASTRO_OWNERSHIP_EXEMPT: variable(list, "", { description: "Producer services whose events need no `ownership_id`, separated by commas" }),
-  LASTRO_WORKERS: number(0, 1, 0, "threads", "Threads that read and seal the events of large batches; 0: the main thread does it"),
   LASTRO_BATCH_SIZE_MAX: number(1, 10_000, 4_000, "events", "Events of one append"),
   LASTRO_APPEND_ATTEMPTS_MAX: number(1, 100, 8, "attempts", "Attempts to append a batch before its partition waits"),
   LASTRO_RETRY_MIN_MS: number(1, minute, 100, "ms", "Shortest wait before trying again"),
@@ -321,7 +323,6 @@ function shape(v: Values) {
       backoffMinMs: v.LASTRO_RETRY_MIN_MS,
       backoffMaxMs: v.LASTRO_RETRY_MAX_MS,
     },
-    workers: v.LASTRO_WORKERS,
     drainMsMax: v.LASTRO_DRAIN_MS_MAX,
     deadLetters: { attemptsMax: v.LASTRO_DEAD_LETTER_ATTEMPTS_MAX },
     breaker: {

@@ -2,9 +2,9 @@
 import type { Consumer } from "./ingest/consume.ts";
 import { haltSentence } from "./log/halt.ts";
 import type { LogState } from "./log/run-log.ts";
-import type { WitnessRun } from "./log/run-witnesses.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
 import type { EventSource } from "./ports/event-source.ts";
+import type { LogThread } from "./run-log-thread.ts";
 import type { PartHealth, Readiness } from "./servers/http/server.ts";
 
 export type ReadinessParts = {
@@ -14,8 +14,7 @@ export type ReadinessParts = {
   readonly hints: Pick<DedupHints, "isConnected">;
   readonly consumer: Pick<Consumer, "held">;
   /** Undefined where the log is off. */
-  readonly log: LogState | undefined;
-  readonly witnesses: Pick<WitnessRun, "missing">;
+  readonly log: LogThread | undefined;
 };
 
 const witnessHealth = (missing: readonly string[]): PartHealth => ({
@@ -42,8 +41,7 @@ function logHealth(state: LogState): PartHealth {
   }
 }
 
-export function readinessOf(parts: ReadinessParts): Readiness {
-  const { store, source, hints, consumer, log, witnesses } = parts;
+export function readinessOf({ store, source, hints, consumer, log }: ReadinessParts): Readiness {
   const conditions = [...consumer.held.values()].map((held) => ({
     partition: held.source.partition,
     ...held.condition,
@@ -79,6 +77,9 @@ export function readinessOf(parts: ReadinessParts): Readiness {
           .join(", "),
       }),
     },
-    ...(log !== undefined && { log: logHealth(log), witnesses: witnessHealth(witnesses.missing()) }),
+    ...(log !== undefined && {
+      log: logHealth(log.state()),
+      witnesses: witnessHealth(log.missingWitnesses()),
+    }),
   };
 }

@@ -30,6 +30,7 @@ test("the map is short", () => {
 test("time, randomness and the environment are read in the composition root alone", () => {
   const roots = new Set([
     "src/app.ts",
+    "src/log-thread.ts",
     "src/main.ts",
     "src/config.ts",
     "src/cli/main.ts",

@@ -13,13 +13,12 @@ import { newAlias, sha256 } from "../privacy/draw.ts";
 import type { IntakeDeps } from "./deps.ts";
 import type { Fate } from "./fate.ts";
 import { followUpsOf, type StoredVersion } from "./follow-ups.ts";
-import type { Candidate, Prepared } from "./prepare.ts";
+import type { Candidate } from "./prepare.ts";
 import { type SealedBodies, sealCandidates } from "./seal-candidates.ts";
 import { type Ledger, splitCopies } from "./settle.ts";
 
 export type AppendWork = {
   readonly candidates: readonly Candidate[];
-  readonly seal: Prepared["seal"];
   readonly ledger: Ledger;
   /** Filled here. */
   readonly fates: Map<number, Fate>;
@@ -99,7 +98,6 @@ async function prepareRound(
 ): Promise<Round> {
   for (const { candidate, rejection } of await sealCandidates(
     deps,
-    work.seal,
     splitCopies(candidates).originals,
     sealed,
     control,

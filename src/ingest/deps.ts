@@ -8,7 +8,7 @@ import type { RecordStore } from "../ports/record-store.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
 import type { HeadCache } from "./head-cache.ts";
 import type { IdSources } from "./id-sources.ts";
-import type { Stations } from "./stations.ts";
+import type { StationSettings } from "./stations.ts";
 
 export type IntakeLimits = {
   /** Events in one append. */
@@ -23,7 +23,7 @@ export type IntakeDeps = {
   readonly records: RecordStore;
   readonly hints: DedupHints;
   readonly deadLetters: DeadLetters;
-  readonly stations: Stations;
+  readonly stations: StationSettings;
   readonly dataKeys: DataKeys;
   readonly heads: HeadCache;
   readonly idSources: IdSources;

@@ -34,7 +34,7 @@ export async function ingestBatch(
 ): Promise<BatchEnd> {
   const startedMs = deps.now();
   deps.observer.reached("received");
-  using prepared = await prepareBatch(deps, batch, control);
+  const prepared = await prepareBatch(deps, batch, control);
   deps.idSources.note(prepared.candidates);
   deps.observer.reached("prepared");
   const ledger = newLedger();
@@ -46,7 +46,7 @@ export async function ingestBatch(
     fates.set(event.offset, { kind: "rejected", rejection, stage });
   const accountWith = (presumed: Fates): AccountStep | undefined =>
     accountStep(batch, presumed, noLetters, deps.now());
-  const work = { candidates: prepared.candidates, seal: prepared.seal, ledger, fates, accountWith };
+  const work = { candidates: prepared.candidates, ledger, fates, accountWith };
   const appended = await appendVersions(deps, work, control);
   if (appended === "mark_lost") return { kind: "mark_lost" };
   if (appended === "stale") return { kind: "stale" };

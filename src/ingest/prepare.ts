@@ -1,44 +1,41 @@
 /** ① parse and ② identity of a batch: its events as candidates for a record, or refused. */
 import type { SourceEvent } from "../core/event.ts";
-import { type Rid, ridOf } from "../core/ids.ts";
+import type { Rid } from "../core/ids.ts";
 import type { BatchControl, SourceBatch } from "../ports/event-source.ts";
 import { headKeyText } from "../ports/record-store.ts";
 import type { IntakeDeps } from "./deps.ts";
-import type { EventFacts, PreparedEvents, Refusal } from "./stations.ts";
+import { paceOf } from "./pace.ts";
+import { type EventFacts, type Refusal, readEvent, type ToSeal } from "./stations.ts";
 
 /** An event that may become a record. */
 export type Candidate = EventFacts & {
   readonly event: SourceEvent;
   readonly rid: Rid;
-  /** Its number in the batch. */
-  readonly at: number;
+  readonly toSeal: ToSeal;
   /** `headKeyText` of stream and kind. */
   readonly key: string;
 };
 
 export type Refused = Refusal & { readonly event: SourceEvent };
-export type Prepared = Disposable & {
-  readonly candidates: readonly Candidate[];
-  readonly refused: readonly Refused[];
-  readonly seal: PreparedEvents["seal"];
-};
+export type Prepared = { readonly candidates: readonly Candidate[]; readonly refused: readonly Refused[] };
 
 export async function prepareBatch(
   deps: IntakeDeps,
-  batch: SourceBatch,
+  { src, events }: SourceBatch,
   control: BatchControl,
 ): Promise<Prepared> {
-  const prepared = await deps.stations.prepare(batch, deps.now(), control);
   const candidates: Candidate[] = [];
   const refused: Refused[] = [];
-  for (const [at, event] of batch.events.entries()) {
-    const result = prepared.results[at];
-    if (result === undefined) throw new Error(`event ${at} of the batch was not prepared`);
-    if ("rejection" in result) refused.push({ ...result, event });
-    else
-      candidates.push({
-        ...result, event, at, rid: ridOf(batch.src, event.offset), key: headKeyText(result),
-      }); // biome-ignore format: one line of names
+  const nowMs = deps.now();
+  const pace = paceOf(control);
+  for (const event of events) {
+    await pace(event.value);
+    const read = readEvent(deps.stations, src, event, nowMs);
+    if ("rejection" in read) refused.push({ ...read, event });
+    else {
+      const { facts, toSeal } = read;
+      candidates.push({ ...facts, event, rid: toSeal.rid, toSeal, key: headKeyText(facts) });
+    }
   }
-  return { candidates, refused, seal: prepared.seal, [Symbol.dispose]: () => prepared[Symbol.dispose]() };
+  return { candidates, refused };
 }

@@ -12,8 +12,9 @@ import {
 } from "../privacy/data-keys.ts";
 import type { SealedBody } from "../privacy/seal.ts";
 import type { IntakeDeps } from "./deps.ts";
-import type { Candidate, Prepared } from "./prepare.ts";
-import type { SealOrder } from "./stations.ts";
+import { paceOf } from "./pace.ts";
+import type { Candidate } from "./prepare.ts";
+import { sealOne } from "./stations.ts";
 
 /** Sealed bodies of a batch, by rid. */
 export type SealedBodies = Map<Rid, SealedBody>;
@@ -21,7 +22,6 @@ export type SealedBodies = Map<Rid, SealedBody>;
 /** Seals what is not sealed yet; returns the candidates whose sealing failed by a fault of ours. */
 export async function sealCandidates(
   deps: IntakeDeps,
-  seal: Prepared["seal"],
   candidates: readonly Candidate[],
   sealed: SealedBodies,
   control: BatchControl,
@@ -36,15 +36,13 @@ export async function sealCandidates(
     if (key === undefined) throw new Error("a data key that was asked for is not there");
     return key;
   };
-  const orders = open.map(({ at }, index): SealOrder => {
-    const { owner, actor } = wanted[index] as KeysOf;
-    return { at, owner: keyOf(owner), actor: actor === undefined ? undefined : keyOf(actor) };
-  });
-  const bodies = await seal(orders, control);
   const failed: { candidate: Candidate; rejection: Rejection }[] = [];
+  const pace = paceOf(control);
   for (const [index, candidate] of open.entries()) {
-    const result = bodies[index];
-    if (result === undefined) throw new Error(`the event at ${candidate.rid} was not sealed`);
+    await pace(candidate.event.value);
+    const { owner, actor } = wanted[index] as KeysOf;
+    const actorKey = actor === undefined ? undefined : keyOf(actor);
+    const result = sealOne(deps.stations, candidate.toSeal, keyOf(owner), actorKey);
     if ("reason" in result) failed.push({ candidate, rejection: result });
     else sealed.set(candidate.rid, result);
   }

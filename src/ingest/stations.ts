@@ -1,4 +1,4 @@
-/** ① parse, ② identity and ④ seal of one event: pure work on bytes, whose results are plain data, so that a thread of its own may do it. */
+/** ① parse, ② identity and ④ seal of one event: pure work on bytes. An event on which a station throws three times is rejected INTERNAL. */
 import type { Catalogue } from "../core/catalogue.ts";
 import { classify } from "../core/entity.ts";
 import { factsOf, type ParseOptions, parseEvent } from "../core/envelope.ts";
@@ -16,7 +16,6 @@ import { projectionOf } from "../core/projection.ts";
 import type { Projection } from "../core/record.ts";
 import type { Randomness } from "../ports/clock.ts";
 import type { DeadLetterStage } from "../ports/dead-letters.ts";
-import type { BatchControl, SourceBatch } from "../ports/event-source.ts";
 import type { DataKey } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
 import { type SealedBody, type SealInput, sealEvent } from "../privacy/seal.ts";
@@ -42,25 +41,6 @@ export type EventFacts = {
 };
 
 export type Refusal = { readonly rejection: Rejection; readonly stage: DeadLetterStage };
-
-/** Seals the batch's event number `at`. */
-export type SealOrder = { readonly at: number; readonly owner: DataKey; readonly actor: DataKey | undefined };
-
-/** A batch whose events were read; it remembers what sealing them needs. */
-export type PreparedEvents = Disposable & {
-  /** One for each event of the batch. */
-  readonly results: readonly (EventFacts | Refusal)[];
-  /** One answer for each order. */
-  seal(orders: readonly SealOrder[], control: BatchControl): Promise<readonly (SealedBody | Rejection)[]>;
-};
-
-/**
- * Contract. Where the stations run changes no result. An event on which one of them throws three times is rejected INTERNAL; whatever else throws is
- * infrastructure trouble, and nothing is done by half: a batch is prepared again from the start.
- */
-export type Stations = AsyncDisposable & {
-  prepare(batch: SourceBatch, nowMs: number, control: BatchControl): Promise<PreparedEvents>;
-};
 
 export type StationSettings = {
   readonly lookup: LookupKey;
@@ -92,7 +72,8 @@ export function readEvent(
 export const sealOne = (
   settings: StationSettings,
   toSeal: ToSeal,
-  { owner, actor }: Pick<SealOrder, "owner" | "actor">,
+  owner: DataKey,
+  actor: DataKey | undefined,
 ): SealedBody | Rejection =>
   withPureRetries(settings, () => {
     const keyClass = toSeal.envelope.ownershipId === undefined ? "p" : "s";

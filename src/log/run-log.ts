@@ -31,6 +31,8 @@ export type RunLogDeps = SequencerDeps & {
   readonly holder: string;
   readonly observer: Pick<Observer, "logPass" | "logStandby" | "logHalted">;
   readonly lines: Log;
+  /** Told after each pass. */
+  readonly onState: (state: LogState) => void;
 };
 
 /** An instance that died is replaced after this long. */
@@ -47,6 +49,7 @@ export function runLog(deps: RunLogDeps, signal: AbortSignal): LogRun {
       if (signal.aborted) break;
       tell(deps, state, next);
       state = next;
+      deps.onState(state);
       failures = next.kind === "waiting" ? failures + 1 : 0;
       if (hasMore) await setImmediate();
       else await sleep(pauseMs(deps, failures), signal).catch(() => undefined);

@@ -16,8 +16,6 @@ export type RunWitnessesDeps = {
 export type WitnessRun = {
   /** Sizes that the witnesses have seen. The first call waits until all were asked, or their time is over; it throws what a pass throws. */
   sizes(): Promise<readonly number[]>;
-  /** Names of the witnesses that did not cosign when they were asked last. */
-  missing(): readonly string[];
   /** Begins to ask each interval, while `isSequencing`. */
   start(isSequencing: () => boolean): void;
 };
@@ -51,7 +49,6 @@ export function runWitnesses(
       await first;
       return cosigner.sizes();
     },
-    missing: () => [...answers].filter(([, { kind }]) => kind !== "cosigned").map(([name]) => name),
     start(isSequencing) {
       void repeat(intervalMs, signal, async () => (isSequencing() ? pass() : undefined), onError);
     },

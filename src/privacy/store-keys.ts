@@ -17,8 +17,6 @@ export type StoreKeysDeps = {
 export type StoreKeys = {
   readonly storeId: StoreId;
   readonly lookupKey: LookupKey;
-  /** The lookup key L itself, for a thread of this process that computes with it. */
-  readonly lookupSecret: Uint8Array;
   readonly identity: StoreIdentity;
   /** The ring as everybody else is to use it: a KEK enters it only once the store holds its check value. */
   readonly ring: KeyRing;
@@ -48,7 +46,7 @@ export async function openStoreKeys(deps: StoreKeysDeps, signal: AbortSignal): P
     );
   }
   const ring = admittedRing(deps);
-  return { storeId: identity.storeId, lookupKey: lookupKey(l), lookupSecret: l, identity, ring };
+  return { storeId: identity.storeId, lookupKey: lookupKey(l), identity, ring };
 }
 
 /** Changes the store's identity by compare-and-set; `change` answers undefined when nothing is left to change. */

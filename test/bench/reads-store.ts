@@ -14,7 +14,6 @@ import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
-import { stationsHere } from "../../src/ingest/stations-here.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
 import { openStoreKeys } from "../../src/privacy/store-keys.ts";
@@ -146,7 +145,7 @@ export async function intakeOver(
       replay: async () => [],
       [Symbol.asyncDispose]: async () => undefined,
     },
-    stations: stationsHere({
+    stations: {
       lookup: keys.lookupKey,
       catalogue: emptyCatalogue,
       catalogueDigest: "none",
@@ -155,7 +154,7 @@ export async function intakeOver(
       noteFault: (cause) => {
         throw cause;
       },
-    }),
+    },
     lookup: keys.lookupKey,
     // Its keys are remembered by the real clock: the other one jumps.
     dataKeys: dataKeys({ keys: store.keys, ring: keys.ring, now: Date.now, random: randomBytes }),

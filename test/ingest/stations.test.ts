@@ -1,61 +1,31 @@
-/** One suite for the pure stations wherever they run, and what becomes of a batch whose thread dies. */
+/** The pure stations on a batch of odd events, sealed and opened again. */
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
-import type { Worker } from "node:worker_threads";
-import { describe, expect, test } from "@jest/globals";
+import { expect, test } from "@jest/globals";
 import { emptyCatalogue } from "../../src/core/catalogue.ts";
 import { defaultParseOptions } from "../../src/core/envelope.ts";
 import type { SourceEvent } from "../../src/core/event.ts";
-import { type Kid, ridOf } from "../../src/core/ids.ts";
-import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
-import type { SealOrder, StationSettings, Stations } from "../../src/ingest/stations.ts";
-import { stationsHere } from "../../src/ingest/stations-here.ts";
-import { startWorker, stationsInThread } from "../../src/ingest/stations-thread.ts";
+import type { Kid } from "../../src/core/ids.ts";
+import { readEvent, type StationSettings, sealOne } from "../../src/ingest/stations.ts";
 import type { SourceBatch } from "../../src/ports/event-source.ts";
 import { lookupKey } from "../../src/privacy/lookup-key.ts";
 import { openBody } from "../../src/privacy/open-body.ts";
-import { allRecords } from "../support/checker.ts";
-import { auditEvent, batchOf, nowMs, openIntake, silentLog } from "../support/intake.ts";
+import { auditEvent, batchOf, nowMs } from "../support/intake.ts";
 
-const lookupSecret = Buffer.alloc(32, 7);
 const owner = { kid: Buffer.alloc(16, 1).toString("base64url") as Kid, key: Buffer.alloc(32, 1) };
 const actor = { kid: Buffer.alloc(16, 2).toString("base64url") as Kid, key: Buffer.alloc(32, 2) };
-/** More than is done without a thread. */
 const many = 100;
-const control = {
-  heartbeat: async () => undefined,
-  isStale: () => false,
-  signal: AbortSignal.timeout(60_000),
-};
 
-type Made = {
-  readonly stations: Stations;
-  readonly faults: unknown[];
-  readonly workers: Worker[];
-  readonly warned: string[];
+const settings = (noteFault: StationSettings["noteFault"]): StationSettings => ({
+  lookup: lookupKey(Buffer.alloc(32, 7)),
+  catalogue: emptyCatalogue,
+  catalogueDigest: "none",
+  parse: defaultParseOptions,
+  random: randomBytes,
+  noteFault,
+});
+const throwIt = (cause: unknown): never => {
+  throw cause;
 };
-
-function make(where: "here" | "in a thread", parse: StationSettings["parse"] = defaultParseOptions): Made {
-  const [faults, workers, warned]: [unknown[], Worker[], string[]] = [[], [], []];
-  const noteFault = (cause: unknown): void => void faults.push(cause);
-  const common = { catalogueDigest: "none", parse };
-  const here = stationsHere({
-    ...common, catalogue: emptyCatalogue, lookup: lookupKey(lookupSecret), random: randomBytes, noteFault,
-  }); // biome-ignore format: one line of names
-  if (where === "here") return { stations: here, faults, workers, warned };
-  const stations = stationsInThread({
-    settings: { ...common, catalogueText: undefined, lookupSecret },
-    here: { ...here, prepare: () => Promise.reject(new Error("done without a thread")) },
-    noteFault,
-    log: { ...silentLog, error: (code) => void warned.push(code) },
-    startThread(settings) {
-      const worker = startWorker(settings);
-      workers.push(worker);
-      return worker;
-    },
-  });
-  return { stations, faults, workers, warned };
-}
 
 /** Events of every kind that reaches the stations: with and without key, headers, value and owner; views of a larger block, as a fetch gives them. */
 function oddBatch(): SourceBatch {
@@ -93,110 +63,39 @@ function oddBatch(): SourceBatch {
   return { ...batch, events };
 }
 
-async function workThrough({ stations }: Made, batch: SourceBatch) {
-  using prepared = await stations.prepare(batch, nowMs, control);
-  const orders = prepared.results.flatMap((result, at): SealOrder[] =>
-    "rejection" in result ? [] : [{ at, owner, actor: result.hasCuts ? actor : undefined }],
-  );
-  const sealed = await prepared.seal(orders, control);
-  const opened = sealed.map((one, n) => {
-    if ("reason" in one) return one;
-    const event = batch.events[orders[n]?.at ?? -1] as SourceEvent;
-    const { content } = openBody(one.body, ridOf(batch.src, event.offset), (keyClass) =>
+test("they read and seal every event of a batch so that it opens to the bytes that came, and refuse what is bad", () => {
+  const { src, events } = oddBatch();
+  const stations = settings(throwIt);
+  const refused: string[] = [];
+  const classes = new Set<string>();
+  for (const event of events) {
+    const read = readEvent(stations, src, event, nowMs);
+    if ("rejection" in read) {
+      refused.push(read.rejection.reason);
+      continue;
+    }
+    const sealed = sealOne(stations, read.toSeal, owner, read.facts.hasCuts ? actor : undefined);
+    if ("reason" in sealed) throw new Error(sealed.reason);
+    const { content } = openBody(sealed.body, read.toSeal.rid, (keyClass) =>
       keyClass === "a" ? actor.key : owner.key,
     );
     expect(Buffer.from(content?.value ?? []).equals(event.value ?? Buffer.alloc(0))).toBe(true);
-    return { content, kids: one.kids, classes: one.parts.map(({ c }) => c) };
-  });
-  return JSON.parse(JSON.stringify({ results: prepared.results, opened }));
-}
-
-describe.each(["here", "in a thread"] as const)("the pure stations %s", (where) => {
-  test("read and seal every event of a batch, and refuse what is bad, with the same results", async () => {
-    const made = make(where);
-    await using _ = made.stations;
-    const batch = oddBatch();
-    const worked = await workThrough(made, batch);
-    expect(worked).toEqual(await workThrough(make("here"), batch));
-    expect(worked.results).toHaveLength(many);
-    expect(worked.opened).toHaveLength(many - many / 5);
-    expect(made.faults).toEqual([]);
-  });
-
-  test("reject an event on which they throw three times as INTERNAL, and tell of it once", async () => {
-    const made = make(where, { ...defaultParseOptions, limits: null as never });
-    await using _ = made.stations;
-    const batch = batchOf(
-      0,
-      Array.from({ length: many }, (_, n) => auditEvent({ eventId: String(n) })),
-    );
-    using prepared = await made.stations.prepare(batch, nowMs, control);
-    expect(prepared.results).toMatchObject(
-      Array(many).fill({ stage: "internal", rejection: { reason: "INTERNAL" } }),
-    );
-    expect(made.faults).toHaveLength(many);
-    expect(made.faults[0]).toBeInstanceOf(Error);
-  });
+    expect(content?.meta.headers.map(([name]) => name)).toEqual(event.headers.map(([name]) => name));
+    for (const { c } of sealed.parts) classes.add(c);
+  }
+  expect(refused).toHaveLength(many / 5);
+  expect([...classes].toSorted()).toEqual(["a", "s"]);
 });
 
-test("a batch that is given up does not wait for the thread", async () => {
-  const made = make("in a thread");
-  await using _ = made.stations;
-  const abort = new AbortController();
-  const preparing = made.stations.prepare(oddBatch(), nowMs, { ...control, signal: abort.signal });
-  abort.abort();
-  await expect(preparing).rejects.toMatchObject({ code: "SOURCE_UNAVAILABLE" });
-  await expect(
-    made.stations.prepare(oddBatch(), nowMs, { ...control, signal: abort.signal }),
-  ).rejects.toMatchObject({
-    code: "SOURCE_UNAVAILABLE",
+test("an event on which one throws three times is rejected INTERNAL, and told of once", () => {
+  const faults: unknown[] = [];
+  const stations = settings((cause) => void faults.push(cause));
+  const broken = { ...stations, parse: { ...defaultParseOptions, limits: null as never } };
+  const { src, events } = batchOf(0, [auditEvent()]);
+  expect(readEvent(broken, src, events[0] as SourceEvent, nowMs)).toMatchObject({
+    stage: "internal",
+    rejection: { reason: "INTERNAL" },
   });
-  expect((await workThrough(made, oddBatch())).results).toHaveLength(many);
-});
-
-test("what is asked of closed stations fails, and no thread is started for it", async () => {
-  const made = make("in a thread");
-  await workThrough(made, oddBatch());
-  await made.stations[Symbol.asyncDispose]();
-  await expect(made.stations.prepare(oddBatch(), nowMs, control)).rejects.toMatchObject({ code: "INTERNAL" });
-  expect(made.warned).toEqual([]);
-});
-
-test.each(["reads", "has read"])(
-  "a thread that dies while it %s a batch loses nothing and doubles nothing: the batch fails as a whole, the next try gets a new thread",
-  async (when) => {
-    await using intake = await openIntake();
-    const made = make("in a thread");
-    await using _ = made.stations;
-    const batch = batchOf(
-      0,
-      Array.from({ length: many }, (_, n) => auditEvent({ eventId: String(n), id: `e-${n % 7}` })),
-    );
-    const die = async (): Promise<void> => void (await made.workers.at(-1)?.terminate());
-    const hints = { ...intake.deps.hints, known: async () => die().then(() => new Set<never>()) };
-    const deps = { ...intake.deps, stations: made.stations };
-    const first = ingestBatch(when === "reads" ? deps : { ...deps, hints }, batch, intake.control);
-    if (when === "reads") await Promise.all([die(), once(made.workers[0] as Worker, "exit")]);
-    await expect(first).rejects.toMatchObject({ code: "INTERNAL" });
-    expect(made.warned).toEqual(["stations_lost"]);
-    expect(await allRecords(intake.store)).toEqual([]);
-    expect(await ingestBatch(deps, batch, intake.control)).toMatchObject({
-      kind: "done",
-      report: { counts: { stored: many } },
-    });
-    const records = await allRecords(intake.store);
-    expect(records.map(({ rid }) => Number(rid.split(".")[2]))).toEqual(
-      batch.events.map(({ offset }) => offset),
-    );
-    expect(made.workers).toHaveLength(2);
-  },
-);
-
-test("small batches are done without a thread", async () => {
-  const made = make("in a thread");
-  await using _ = made.stations;
-  await expect(made.stations.prepare(batchOf(0, [auditEvent()]), nowMs, control)).rejects.toThrow(
-    "done without a thread",
-  );
-  expect(made.workers).toEqual([]);
+  expect(faults).toHaveLength(1);
+  expect(faults[0]).toBeInstanceOf(Error);
 });

@@ -13,6 +13,7 @@ type Running = {
   readonly reports: LogPassReport[];
   readonly sizes: number[];
   readonly lines: string[];
+  readonly states: LogState[];
   readonly stop: () => Promise<void>;
   /** Resolves at the next turn that the condition holds for. */
   until(condition: (state: LogState) => boolean): Promise<LogState>;
@@ -23,6 +24,7 @@ function start(world: LogWorld, over: Partial<RunLogDeps> = {}): Running {
   const reports: LogPassReport[] = [];
   const sizes: number[] = [];
   const lines: string[] = [];
+  const states: LogState[] = [];
   const line = (code: string): void => void lines.push(code);
   const deps: RunLogDeps = {
     ...world.deps,
@@ -34,6 +36,7 @@ function start(world: LogWorld, over: Partial<RunLogDeps> = {}): Running {
       logHalted: () => line("metric: halted"),
     },
     lines: { info: line, warn: line, error: line },
+    onState: (state) => void states.push(state),
     ...over,
   };
   const run = runLog(deps, ending.signal);
@@ -42,6 +45,7 @@ function start(world: LogWorld, over: Partial<RunLogDeps> = {}): Running {
     reports,
     sizes,
     lines,
+    states,
     async stop() {
       ending.abort();
       await run.ended;
@@ -68,6 +72,8 @@ test("passes follow each other until everything accounted for is logged, and go 
   await running.stop();
   await checkLogged(world.store);
   expect(running.lines).toEqual(["log_runs"]);
+  expect(running.states.at(0)).toEqual({ kind: "sequencing", size: 1 });
+  expect(running.states.at(-1)).toEqual(running.run.state());
   expect(running.reports.slice(0, 3).map(({ lag }) => lag)).toEqual([undefined, 1_000 - 597, 0]);
 });
 

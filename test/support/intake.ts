@@ -7,7 +7,6 @@ import { srcOf, type TopicId, type Uid } from "../../src/core/ids.ts";
 import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
-import { stationsHere } from "../../src/ingest/stations-here.ts";
 import type { Randomness } from "../../src/ports/clock.ts";
 import type { DeadLetter } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
@@ -76,7 +75,7 @@ export async function openIntake(given?: Store, random: Randomness = countedRand
       replay: async () => [],
       [Symbol.asyncDispose]: async () => undefined,
     },
-    stations: stationsHere({ ...stationSettings, lookup, random, noteFault: () => undefined }),
+    stations: { ...stationSettings, lookup, random, noteFault: () => undefined },
     dataKeys: dataKeys({ keys: store.keys, ring: admitted, now: () => nowMs, random }),
     heads: headCache(store.records, 1000),
     idSources: watchIdSources(silentObserver, silentLog),

@@ -68,7 +68,7 @@ export async function openLogWorld(options: LogWorldOptions = {}): Promise<LogWo
       const { vkeys } = await openSigner(origin);
       return vkeys.map((vkey) => parseVerifierKey(sha256, vkey)).filter((key) => key !== undefined);
     },
-    intake: (scene: Scene, fates: string) => intake(store, scene, fates),
+    intake: (scene: Scene, fates: string) => accountFor(store, scene, fates),
     async pass(over: Partial<SequencerDeps> = {}, memory = newPassMemory()) {
       const result = await sequencePass({ ...deps, ...over }, memory, never);
       const note = (await store.log.checkpoint("latest", never))?.note;
@@ -90,7 +90,8 @@ export async function openLogWorld(options: LogWorldOptions = {}): Promise<LogWo
   return world;
 }
 
-async function intake(store: Store, scene: Scene, fates: string): Promise<void> {
+/** The next offsets of the scene's partition as intake accounts for them: a letter each, (s)tored, (d)uplicate, (c)onflict, (r)ejected, (g)ap. */
+export async function accountFor(store: Store, scene: Scene, fates: string): Promise<void> {
   const from = (await store.records.mark(scene.src, never)) ?? 0;
   const at = [...fates].map((fate, index) => ({ fate, offset: from + index }));
   const records = at

@@ -92,3 +92,20 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     return { ...faces, [Symbol.asyncDispose]: async () => resources.dispose() };
   });
 }
+
+/** The faces that the log's thread needs, on a connection of its own, in the process that holds the file's lock. Throws STORE_UNAVAILABLE. */
+export async function openSqliteLog({
+  path,
+  cacheBytes,
+}: Required<Pick<SqliteOptions, "path" | "cacheBytes">>): Promise<
+  Pick<Store, "log" | "records"> & AsyncDisposable
+> {
+  return storeCall(new AbortController().signal, () => {
+    const db = openDatabase(path, { cacheBytes });
+    return {
+      log: openLog(db),
+      records: openRecords(db, defaults.recordBytesMax),
+      [Symbol.asyncDispose]: async () => db.close(),
+    };
+  });
+}

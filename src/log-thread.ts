@@ -1,0 +1,127 @@
+/**
+ * The thread of the transparency log: it opens the store, the signing key and the ways to the witnesses for itself, and extends the log beside
+ * intake. Nothing but messages passes between it and the service; whatever it was doing when it dies, the next one finishes.
+ */
+import { randomBytes } from "node:crypto";
+import { parentPort, workerData } from "node:worker_threads";
+import { openCheckpointSigner } from "./adapters/files/checkpoint-signer.ts";
+import { openMongoStore } from "./adapters/mongo/open-mongo-store.ts";
+import { openSqliteLog } from "./adapters/sqlite/open.ts";
+import { httpWitness } from "./adapters/tlog-witness/witness.ts";
+import type { Config } from "./config.ts";
+import { LastroError } from "./core/errors.ts";
+import { verifyEd25519 } from "./lib/ed25519.ts";
+import { openCosigner } from "./log/cosign.ts";
+import { type LogState, runLog } from "./log/run-log.ts";
+import { runWitnesses, type WitnessRun } from "./log/run-witnesses.ts";
+import type { Randomness } from "./ports/clock.ts";
+import type { Log } from "./ports/log.ts";
+import type { LogStore } from "./ports/log-store.ts";
+import type { LogPoint, Observer } from "./ports/observer.ts";
+import type { Store } from "./ports/store.ts";
+import { sha256 } from "./privacy/draw.ts";
+
+/** What the thread is started with. */
+export type LogThreadData = {
+  readonly config: Pick<Config, "store" | "transparency" | "witnesses">;
+  /** Whether it waits at each step until the service has heard of it. */
+  readonly tellsPoints: boolean;
+  /** Names this process in the log's lease: the next thread goes on at once. */
+  readonly holder: string;
+};
+
+type LogObserver = Pick<Observer, "logPass" | "logStandby" | "logHalted" | "witnessesAsked">;
+type Calls<T> = {
+  [K in keyof T]: T[K] extends (...args: infer A) => void ? readonly [K, A] : never;
+}[keyof T];
+
+/** What the thread says. */
+export type FromLogThread =
+  | { readonly kind: "opened" }
+  | { readonly kind: "refused"; readonly code: LastroError["code"]; readonly message: string }
+  | { readonly kind: "state"; readonly state: LogState }
+  | { readonly kind: "observed"; readonly call: Calls<LogObserver> }
+  | { readonly kind: "line"; readonly call: Calls<Log> }
+  | { readonly kind: "reached"; readonly point: LogPoint };
+/** What it is told: to end, or that the step was heard of. */
+export type ToLogThread = "end" | "heard";
+
+/** The sequencer reads each row once, in order: a page cache would only be filled and emptied. */
+const cacheBytes = 8 * 1024 * 1024;
+
+const { config, tellsPoints, holder } = workerData as LogThreadData;
+const say = (message: FromLogThread): void => parentPort?.postMessage(message);
+const random: Randomness = (bytes) => randomBytes(bytes);
+const end = new AbortController();
+let heard: () => void = () => undefined;
+
+parentPort?.on("message", (told: ToLogThread) => {
+  if (told === "end") end.abort();
+  heard();
+});
+
+const observer: LogObserver = {
+  logPass: (...args) => say({ kind: "observed", call: ["logPass", args] }),
+  logStandby: (...args) => say({ kind: "observed", call: ["logStandby", args] }),
+  logHalted: (...args) => say({ kind: "observed", call: ["logHalted", args] }),
+  witnessesAsked: (...args) => say({ kind: "observed", call: ["witnessesAsked", args] }),
+};
+const lines: Log = {
+  info: (...args) => say({ kind: "line", call: ["info", args] }),
+  warn: (...args) => say({ kind: "line", call: ["warn", args] }),
+  error: (...args) => say({ kind: "line", call: ["error", args] }),
+};
+
+const reached = async (point: LogPoint): Promise<void> => {
+  if (!tellsPoints) return;
+  const answer = new Promise<void>((resolve) => {
+    heard = resolve;
+  });
+  say({ kind: "reached", point });
+  await answer;
+};
+
+function openStore(): Promise<Pick<Store, "log" | "records"> & AsyncDisposable> {
+  const { store } = config;
+  return store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes }) : openMongoStore(store);
+}
+
+const nobody: WitnessRun = { sizes: async () => [], start: () => undefined };
+
+function openWitnesses(log: LogStore): WitnessRun {
+  const { list, quorum, intervalMs, timeoutMs } = config.witnesses;
+  if (list.length === 0) return nobody;
+  const witnesses = list.map(({ vkey, key, url }) => ({ ...httpWitness({ vkey, url }), key }));
+  const cosigner = openCosigner({ log, witnesses, quorum, sha256, verify: verifyEd25519, timeoutMs });
+  return runWitnesses({ cosigner, intervalMs, observer, lines }, end.signal);
+}
+
+async function main(): Promise<void> {
+  await using opened = new AsyncDisposableStack();
+  const { log, records } = opened.use(await openStore());
+  const { name: logName, keyFile: path, intervalMs, limits } = config.transparency;
+  const create = (await log.size(end.signal)) === 0;
+  const openSigner = await openCheckpointSigner({ path, create, random });
+  const witnesses = openWitnesses(log);
+  const run = runLog(
+    {
+      log, records, openSigner, logName, sha256, limits, random, reached, intervalMs, observer, lines, holder,
+      now: Date.now,
+      witnessSizes: witnesses.sizes,
+      onState: (state) => say({ kind: "state", state }),
+    },
+    end.signal,
+  ); // biome-ignore format: one line a name
+  witnesses.start(() => run.state().kind === "sequencing");
+  say({ kind: "opened" });
+  await run.ended;
+  end.abort();
+}
+
+try {
+  await main();
+} catch (error) {
+  if (!(error instanceof LastroError)) throw error;
+  say({ kind: "refused", code: error.code, message: error.message });
+}
+parentPort?.close();

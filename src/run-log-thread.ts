@@ -1,0 +1,131 @@
+/** The transparency log as the service sees it: a thread of its own, which is started again when it is lost. */
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { LastroError } from "./core/errors.ts";
+import { backoffMs, sleep } from "./lib/backoff.ts";
+import type { LogState } from "./log/run-log.ts";
+import type { FromLogThread, LogThreadData, ToLogThread } from "./log-thread.ts";
+import type { Randomness } from "./ports/clock.ts";
+import type { Log } from "./ports/log.ts";
+import type { Observer } from "./ports/observer.ts";
+
+export type LogThreadOptions = {
+  readonly data: LogThreadData;
+  readonly observer: Pick<Observer, "logPass" | "logStandby" | "logHalted" | "witnessesAsked" | "reached">;
+  readonly lines: Log;
+  readonly random: Randomness;
+  readonly startThread?: (data: LogThreadData) => Worker;
+};
+
+export type LogThread = {
+  state(): LogState;
+  /** Names of the witnesses that did not cosign when they were asked last. */
+  missingWitnesses(): readonly string[];
+  /** Resolves once the thread is gone: after the signal, or after a halt. */
+  readonly ended: Promise<void>;
+};
+
+const program = new URL("./log-thread.ts", import.meta.url);
+const resourceLimits = { maxOldGenerationSizeMb: 512 };
+/** For the thread to end its pass and give its lease back. */
+const endMsMax = 3_000;
+const [restartMinMs, restartMaxMs] = [500, 15_000];
+const lost = {
+  kind: "waiting",
+  code: "INTERNAL",
+  sentence: "the thread of the log ended unexpectedly; it is started again",
+} as const;
+
+const startWorker = (data: LogThreadData): Worker =>
+  new Worker(program, { workerData: data, resourceLimits, env: {} });
+
+/** Resolves once the thread has opened what it needs. Throws what it refuses to start for: STORE_UNAVAILABLE, CONFIG_INVALID, INTERNAL. */
+export async function startLogThread(options: LogThreadOptions, signal: AbortSignal): Promise<LogThread> {
+  const { data, observer, lines, random, startThread = startWorker } = options;
+  let state: LogState = { kind: "starting" };
+  let missing: readonly string[] = [];
+
+  const hear = (worker: Worker, said: Exclude<FromLogThread, { kind: "opened" | "refused" }>): void => {
+    switch (said.kind) {
+      case "state":
+        state = said.state;
+        return;
+      case "reached":
+        observer.reached(said.point);
+        tell(worker, "heard");
+        return;
+      case "line":
+        passOn(lines, said.call);
+        return;
+      case "observed":
+        if (said.call[0] === "witnessesAsked") missing = missingIn(said.call[1][0]);
+        passOn(observer, said.call);
+    }
+  };
+  const launch = (): Running => run(startThread(data), hear, signal);
+
+  async function keep(first: Running): Promise<void> {
+    for (let [running, losses] = [first, 1]; ; losses++) {
+      const cause = await running.ended;
+      if (signal.aborted || state.kind === "halted") return;
+      state = lost;
+      lines.error("log_thread_lost", lost.sentence, {}, cause);
+      await sleep(backoffMs(losses, restartMinMs, restartMaxMs, random), signal).catch(() => undefined);
+      if (signal.aborted) return;
+      running = launch();
+    }
+  }
+
+  const first = launch();
+  await first.opened;
+  return { state: () => state, missingWitnesses: () => missing, ended: keep(first) };
+}
+
+type Running = {
+  readonly opened: Promise<void>;
+  /** Resolves with what ended it. */
+  readonly ended: Promise<unknown>;
+};
+
+function run(
+  worker: Worker,
+  hear: (worker: Worker, said: Exclude<FromLogThread, { kind: "opened" | "refused" }>) => void,
+  signal: AbortSignal,
+): Running {
+  let cause: unknown;
+  const opened = Promise.withResolvers<void>();
+  // A thread that is started again is waited for by its end alone.
+  opened.promise.catch(() => undefined);
+  worker.on("message", (said: FromLogThread) => {
+    if (said.kind === "opened") opened.resolve();
+    else if (said.kind === "refused") {
+      cause = new LastroError(said.code, said.message);
+      opened.reject(cause);
+    } else hear(worker, said);
+  });
+  worker.on("error", (error) => {
+    cause = error;
+  });
+  const end = (): void => {
+    tell(worker, "end");
+    setTimeout(() => void worker.terminate(), endMsMax).unref();
+  };
+  if (signal.aborted) end();
+  signal.addEventListener("abort", end, { once: true });
+  const ended = once(worker, "exit").then(() => {
+    signal.removeEventListener("abort", end);
+    opened.reject(new LastroError("INTERNAL", lost.sentence, { cause }));
+    return cause;
+  });
+  return { opened: opened.promise, ended };
+}
+
+const tell = (worker: Worker, message: ToLogThread): void => worker.postMessage(message);
+
+const missingIn = ({ hasCosigned }: Parameters<Observer["witnessesAsked"]>[0]): readonly string[] =>
+  [...hasCosigned].filter(([, cosigned]) => !cosigned).map(([name]) => name);
+
+/** Calls the function of that name; the thread's side has checked name and arguments against each other. */
+function passOn<T extends object>(to: T, [name, args]: readonly [keyof T, readonly unknown[]]): void {
+  (to[name] as (...args: readonly unknown[]) => void)(...args);
+}

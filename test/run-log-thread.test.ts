@@ -1,0 +1,154 @@
+/** The log's thread with a store file of its own: real threads, real keys. */
+import { randomBytes } from "node:crypto";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { openSqliteStore } from "../src/adapters/sqlite/open.ts";
+import { type Config, parseConfig } from "../src/config.ts";
+import { logPoints } from "../src/ports/observer.ts";
+import type { Store } from "../src/ports/store.ts";
+import { type LogThread, type LogThreadOptions, startLogThread } from "../src/run-log-thread.ts";
+import { checkLogged } from "./support/log-checker.ts";
+import { accountFor } from "./support/log-world.ts";
+import { makeScene } from "./support/records.ts";
+import { temporaryFolder } from "./support/sqlite.ts";
+
+const untilMaxMs = 20_000;
+const never = new AbortController().signal;
+let folder: ReturnType<typeof temporaryFolder>;
+let store: Store;
+let stop: AbortController;
+
+beforeEach(async () => {
+  folder = temporaryFolder();
+  store = await openSqliteStore({ path: join(folder.path, "lastro.db") });
+  stop = new AbortController();
+});
+afterEach(async () => {
+  stop.abort();
+  await store[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
+
+function configured(): Config {
+  const parsed = parseConfig({ LASTRO_DATA_DIR: folder.path, LASTRO_LOG_INTERVAL_MS: "10" }, () => "");
+  if (!parsed.ok) throw new Error(parsed.errors.join("\n"));
+  return parsed.config;
+}
+
+type Started = { readonly thread: LogThread; readonly heard: string[]; readonly workers: Worker[] };
+
+async function start(over: Partial<LogThreadOptions> = {}): Promise<Started> {
+  const heard: string[] = [];
+  const workers: Worker[] = [];
+  const hear = (what: string): void => void heard.push(what);
+  const thread = await startLogThread(
+    {
+      data: { config: configured(), holder: "test", tellsPoints: false },
+      observer: {
+        logPass: () => hear("logPass"),
+        logStandby: () => hear("logStandby"),
+        logHalted: () => hear("logHalted"),
+        witnessesAsked: () => hear("witnessesAsked"),
+        reached: hear,
+      },
+      lines: { info: hear, warn: hear, error: hear },
+      random: (bytes) => randomBytes(bytes),
+      startThread(data) {
+        const program = new URL("../src/log-thread.ts", import.meta.url);
+        const worker = new Worker(program, { workerData: data, env: {} });
+        workers.push(worker);
+        return worker;
+      },
+      ...over,
+    },
+    stop.signal,
+  );
+  return { thread, heard, workers };
+}
+
+async function until(what: string, holds: () => boolean): Promise<void> {
+  const deadline = performance.now() + untilMaxMs;
+  while (!holds()) {
+    if (performance.now() > deadline) throw new Error(`never: ${what}`);
+    await new Promise((done) => setTimeout(done, 5));
+  }
+}
+const hasLogged =
+  ({ thread }: Started, size: number) =>
+  () => {
+    const state = thread.state();
+    return state.kind === "sequencing" && state.size >= size;
+  };
+
+test("the thread logs what another connection to the file stored, and tells of it", async () => {
+  const started = await start();
+  await accountFor(store, makeScene(), "sss");
+  await until("logged", hasLogged(started, 5));
+  await checkLogged(store);
+  expect(started.heard).toContain("log_runs");
+  expect(started.heard).toContain("logPass");
+});
+
+test("a thread that is lost is started again and goes on", async () => {
+  const started = await start();
+  const scene = makeScene();
+  await accountFor(store, scene, "sss");
+  await until("logged", hasLogged(started, 5));
+  await started.workers[0]?.terminate();
+  await until("lost", () => started.heard.includes("log_thread_lost"));
+  await accountFor(store, scene, "ss");
+  await until("logged by the next", hasLogged(started, 8));
+  expect(started.workers).toHaveLength(2);
+  await checkLogged(store);
+});
+
+test("the start fails with what the thread refuses to start for", async () => {
+  writeFileSync(join(folder.path, "file"), "");
+  const config = configured();
+  const transparency = { ...config.transparency, keyFile: join(folder.path, "file", "key.json") };
+  await expect(
+    start({ data: { config: { ...config, transparency }, holder: "test", tellsPoints: false } }),
+  ).rejects.toMatchObject({
+    code: "KEY_MISSING",
+  });
+});
+
+test("told to end, it gives its lease back and is gone", async () => {
+  const started = await start();
+  await until("it runs", hasLogged(started, 1));
+  stop.abort();
+  await started.thread.ended;
+  expect(started.workers[0]?.threadId).toBe(-1);
+  expect(await store.log.lease("another", Date.now(), Date.now() + 1_000, never)).toBe(true);
+  expect(started.heard).not.toContain("log_thread_lost");
+});
+
+test("one that halted is not started again", async () => {
+  const started = await start();
+  await accountFor(store, makeScene(), "sss");
+  await until("logged", hasLogged(started, 5));
+  const head = await store.log.head(never);
+  const forged = { size: 5, root: new Uint8Array(32) };
+  expect(await store.log.moveHead(head, forged, never)).toBe(true);
+  await started.thread.ended;
+  expect(started.thread.state()).toMatchObject({ kind: "halted", halt: { reason: "ROOT_MISMATCH" } });
+  expect(started.workers).toHaveLength(1);
+});
+
+test("at each step it waits until the service has heard of it", async () => {
+  const seen: string[] = [];
+  const started = await start({
+    data: { config: configured(), holder: "test", tellsPoints: true },
+    observer: {
+      logPass: () => undefined,
+      logStandby: () => undefined,
+      logHalted: () => undefined,
+      witnessesAsked: () => undefined,
+      reached: (point) => void seen.push(point),
+    },
+  });
+  await until("a whole pass", hasLogged(started, 1));
+  expect(seen.filter((point, at) => seen.indexOf(point) === at)).toEqual([...logPoints]);
+});
