@@ -29,7 +29,7 @@ describe("configuration", () => {
       /LASTRO_GRPC_ADRESS .*did you mean LASTRO_GRPC_ADDRESS\?/,
       /^LASTRO_BATCH_SIZE_MAX must be a whole number/,
       /^LASTRO_KAFKA_BROKERS must be host:port/,
-      /^LASTRO_STORE_URL must be sqlite:<path> or mongodb:/,
+      /^LASTRO_STORE_URL must be sqlite:<path of a file> or mongodb:/,
       /^LASTRO_STORE_URL is set twice/,
     ])
       expect(lines).toContainEqual(expect.stringMatching(fault));
