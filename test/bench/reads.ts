@@ -78,7 +78,7 @@ type Target = AsyncDisposable & {
 
 const program = fileURLToPath(new URL("./reads-server.ts", import.meta.url));
 
-async function startTarget(...args: readonly string[]): Promise<Target> {
+export async function startTarget(...args: readonly string[]): Promise<Target> {
   const child = fork(program, args, {
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],
@@ -142,7 +142,7 @@ type Round = {
 };
 
 /** A closed loop of `concurrency` calls for the time of a round. */
-async function measure(target: Target, { method, concurrency }: Run, start: number): Promise<Round> {
+export async function measure(target: Target, { method, concurrency }: Run, start: number): Promise<Round> {
   const took: number[] = [];
   let [at, bytes] = [start, 0];
   const cpuBefore = await target.cpuUs();
