@@ -130,11 +130,11 @@ export async function kafkaJars(log) {
   return { libs: join(dir, "libs"), version: kafkaVersion, from: "Maven Central" };
 }
 
-/** Debian starts a service that it installs; this one must not, so services are held back while apt-get runs. @param {Log} log */
-async function aptInstallRedis(log) {
+/** Debian starts a service that it installs; this one must not, so services are held back while apt-get runs.
+ * @param {string} name of the package */
+async function aptInstall(name) {
   const hold = "/usr/sbin/policy-rc.d";
   const ours = !existsSync(hold);
-  log("Redis: apt-get install redis-server (once) …");
   try {
     if (ours) {
       writeFileSync(hold, "#!/bin/sh\nexit 101\n");
@@ -142,29 +142,47 @@ async function aptInstallRedis(log) {
     }
     const env = { DEBIAN_FRONTEND: "noninteractive" };
     await mustRun("apt-get", ["-q", "update"], { env });
-    await mustRun("apt-get", ["-q", "install", "-y", "--no-install-recommends", "redis-server"], { env });
+    await mustRun("apt-get", ["-q", "install", "-y", "--no-install-recommends", name], { env });
   } finally {
     if (ours) rmSync(hold, { force: true });
   }
+}
+
+/** A program on the PATH under one of its names; as root on Debian its package is installed when there is none.
+ * @param {{ names: readonly [string, ...string[]], aptPackage: string, installed?: () => Promise<unknown> }} wanted @param {Log} log
+ * @returns {Promise<{ program: string, from: string }>} */
+async function debianProgram({ names, aptPackage, installed }, log) {
+  const [name] = names;
+  const find = () => names.map(findProgram).find((found) => found !== undefined);
+  const found = find();
+  if (found) return { program: found, from: found };
+  const how = `install it, on Debian as root: apt-get install ${aptPackage}`;
+  if (process.getuid?.() !== 0 || findProgram("apt-get") === undefined)
+    throw new Error(`There is no ${name} on the PATH: ${how}`);
+  log(`${name}: apt-get install ${aptPackage} (once) …`);
+  await aptInstall(aptPackage).catch((error) => {
+    throw new Error(`${name} could not be installed (${how}): ${error.message}`);
+  });
+  await installed?.();
+  const now = find();
+  if (now === undefined) throw new Error(`There is still no ${name} on the PATH: ${how}`);
+  return { program: now, from: "Debian's package, installed now" };
+}
+
+async function disableRedis() {
   if (existsSync("/run/systemd/system")) await run("systemctl", ["disable", "--now", "redis-server"]);
 }
 
-/** A redis-server or valkey-server; as root on Debian it is installed when missing.
- * @param {Log} log @returns {Promise<{ program: string, from: string }>} */
-export async function redisProgram(log) {
-  const find = () => findProgram("redis-server") ?? findProgram("valkey-server");
-  const found = find();
-  if (found) return { program: found, from: found };
-  const how = "install it, on Debian as root: apt-get install redis-server";
-  if (process.getuid?.() !== 0 || findProgram("apt-get") === undefined)
-    throw new Error(`There is no redis-server on the PATH: ${how}`);
-  await aptInstallRedis(log).catch((error) => {
-    throw new Error(`redis-server could not be installed (${how}): ${error.message}`);
-  });
-  const installed = find();
-  if (installed === undefined) throw new Error(`There is still no redis-server on the PATH: ${how}`);
-  return { program: installed, from: "Debian's package, installed now" };
-}
+/** A redis-server or valkey-server. @param {Log} log */
+export const redisProgram = (log) =>
+  debianProgram(
+    { names: ["redis-server", "valkey-server"], aptPackage: "redis-server", installed: disableRedis },
+    log,
+  );
+
+/** A Chromium, for tests alone. @param {Log} log */
+export const chromiumProgram = (log) =>
+  debianProgram({ names: ["chromium", "chromium-browser", "google-chrome"], aptPackage: "chromium" }, log);
 
 /** FerretDB as an embedded library, built once by Go. @param {Log} log */
 export async function ferretdbProgram(log) {

@@ -4,6 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { explain, prepare, root, speaker } from "./prepare.mjs";
+import { chromiumProgram } from "./programs.mjs";
 import { startKafka, startMongo, startRedis } from "./servers.mjs";
 import { summarise, summaryLine } from "./summary.mjs";
 
@@ -52,6 +53,19 @@ async function startServers(dir) {
   );
 }
 
+/** Without it the tests that need it fail alone, and say so. @returns {Promise<Record<string, string>>} */
+async function findBrowser() {
+  if (process.env["LASTRO_TEST_CHROMIUM"]) return {};
+  try {
+    const { program } = await chromiumProgram(log);
+    log(`Chromium (${program})`);
+    return { LASTRO_TEST_CHROMIUM: program };
+  } catch (error) {
+    log(explain(error));
+    return {};
+  }
+}
+
 /** Runs jest once. @param {string} node @param {string[]} args @param {Record<string, string>} env @param {string} reportFile
  * @returns {Promise<import("./summary.mjs").Report | undefined>} */
 function jest(node, args, env, reportFile) {
@@ -90,7 +104,8 @@ function jest(node, args, env, reportFile) {
 /** @param {string} dir */
 async function main(dir) {
   const node = await prepare(log);
-  const env = await startServers(dir);
+  // One after the other: apt-get locks out a second one.
+  const env = { ...(await startServers(dir)), ...(await findBrowser()) };
   const given = process.argv.slice(2);
   const reports = [];
   for (const [title, ...args] of given.length > 0 ? [["given on the command line", ...given]] : phases) {
