@@ -1,6 +1,6 @@
 /** The composition root: the only place that builds adapters and joins them. Opened downwards, closed upwards. */
 import { hash, randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
@@ -90,8 +90,13 @@ export type StoreToCheck = AsyncDisposable & {
   openBodies(signal: AbortSignal): Promise<ReturnType<typeof checkBodies>>;
 };
 
-/** The store alone, for a command that checks it. */
+/** The store alone, for a command that checks it. Throws NOT_FOUND for a file that is not there, and makes none. */
 export async function openStoreToCheck(config: Config): Promise<StoreToCheck> {
+  if (config.store.kind === "sqlite" && !existsSync(config.store.path))
+    throw new LastroError(
+      "NOT_FOUND",
+      `there is no store at ${config.store.path}: set LASTRO_STORE_URL or LASTRO_DATA_DIR as the service has them`,
+    );
   const store = await openStore(config);
   return {
     store,

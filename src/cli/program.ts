@@ -24,8 +24,15 @@ function newProgram(cli: Cli): Command {
     .configureOutput({ writeOut: (text) => cli.out(text), writeErr: (text) => cli.err(text) })
     .showHelpAfterError("(add --help for examples and options)")
     .exitOverride();
-  for (const subcommand of subcommands) program.addCommand(subcommand(cli).copyInheritedSettings(program));
+  for (const subcommand of subcommands) program.addCommand(inheriting(subcommand(cli), program));
   return program;
+}
+
+/** Commands below a command that is added whole inherit nothing by themselves: they would end the process with codes of their own. */
+function inheriting(command: Command, parent: Command): Command {
+  command.copyInheritedSettings(parent);
+  for (const below of command.commands) inheriting(below, command);
+  return command;
 }
 
 /** Runs one command line (without the names of node and of the program). Never throws. */

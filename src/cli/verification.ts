@@ -79,7 +79,7 @@ function textOf({ verdict, basis, findings, counts, checked }: Verification): st
   const what = Object.entries(checked).map(([name, count]) => `${count} ${name}`);
   return [
     ...lines,
-    `checked: ${what.join(", ")}`,
+    `checked: ${what.join(", ") || "nothing"}`,
     `${verdict} (basis: ${basis.map(basisText).join(", ")})`,
     "",
   ].join("\n");

@@ -143,7 +143,7 @@ function judgeOne(
 /** Checkpoints only go forward: what was published once is there, or a newer one is. */
 function judgeMissing(
   { deps, findings: { report } }: CheckPass,
-  { head, published, trusted }: Targets,
+  { published, trusted }: Targets,
   trust: Trust,
 ): void {
   const kept = Math.max(0, ...trusted.map(({ size }) => size));
@@ -160,7 +160,7 @@ function judgeMissing(
     published.find((one) => one.name === name)?.stored.size ?? -1;
   const least = Math.max(kept, sizeOf("witnessed"));
   if (least > 0) missing("latest", least, sizeOf("latest"));
-  else if (sizeOf("latest") < 0 && head !== undefined) {
+  else if (sizeOf("latest") < 0) {
     const object: Finding["object"] = { kind: "checkpoint", name: "latest", size: undefined };
     report({ code: "INPUT_MISSING", object, detail: "nothing was published yet" });
   }

@@ -1,13 +1,6 @@
 /** The operator's check over logs that intake and sequencer made: untouched ones, interrupted checks, rewritten ones. */
-import { createPrivateKey, sign } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { formatCheckpoint } from "../../src/core/checkpoint.ts";
 import type { Verification } from "../../src/core/findings.ts";
-import { leafHash } from "../../src/core/leaf.ts";
-import { rootOf } from "../../src/core/merkle.ts";
-import { formatNote, parseNote } from "../../src/core/signed-note.ts";
-import { joinHashes, tileWidth } from "../../src/core/tiles.ts";
 import { noTrust } from "../../src/core/trust.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
 import { checkStore } from "../../src/log/check.ts";
@@ -16,6 +9,7 @@ import { type CheckedLog, makeCheckedLog, sha256 } from "../support/checked-log.
 import { verifyNote } from "../support/ed25519.ts";
 import { auditEvent, batchOf } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
+import { rewrite } from "../support/rewritten.ts";
 
 test("R-80 an untouched store is intact, on the basis of the kept and cosigned checkpoint, with bodies closed and open", async () => {
   await using log = await makeCheckedLog(1, 330);
@@ -95,33 +89,3 @@ const checkWith = (
     { trust: noTrust, resume, onProgress: () => undefined, onRun: async (state) => onRun(state) },
     never,
   );
-
-/** Another event type for one record, and everything above it made to fit, the signature included. */
-async function rewrite({ db, store, world }: CheckedLog): Promise<void> {
-  const [row] = await store.log.leaves(10, 11, never);
-  const entry = row?.stored?.replace("account.updated", "account.enabled") ?? "";
-  const leaf = leafHash(sha256, entry);
-  db.prepare(
-    "UPDATE records SET entry = ?, leaf_hash = ?, event_type = 'account.enabled' WHERE leaf_hash = ?",
-  ).run(entry, leaf, row?.leafHash ?? null);
-  db.prepare("UPDATE log_index SET leaf_hash = ? WHERE idx = 10").run(leaf);
-  const leaves = (await store.log.rows(0, await store.log.size(never), never)).map(
-    ({ leafHash: hash }) => hash,
-  );
-  const root = rootOf(sha256, leaves);
-  db.prepare("UPDATE log_tiles SET hashes = ? WHERE level = 0 AND n = 0").run(
-    joinHashes(leaves.slice(0, tileWidth)),
-  );
-  db.prepare("UPDATE log_head SET root = ?").run(root);
-  const published = await store.log.checkpoint("latest", never);
-  const before = parseNote(published?.note ?? "");
-  const [name = ""] = before?.text.split("\n") ?? [];
-  const seed = Buffer.from(JSON.parse(readFileSync(world.keyFile, "utf8")).keys[0], "base64url");
-  const der = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), seed]);
-  const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
-  const text = formatCheckpoint({ origin: name, size: leaves.length, root });
-  const bytes = sign(null, Buffer.from(text), key);
-  const note = formatNote({ text, signatures: [{ name, id: before?.signatures[0]?.id ?? 0, bytes }] });
-  db.prepare("UPDATE log_checkpoints SET root = ?, note = ? WHERE name = 'latest'").run(root, note);
-  db.exec("DELETE FROM log_checkpoints WHERE name = 'witnessed'");
-}

@@ -1,0 +1,219 @@
+/** `lastro check` as an operator runs it: on the file of a SQLite store, each way it can end and each basis it can name. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { ridAt } from "../../src/adapters/sqlite/columns.ts";
+import { lockStore } from "../../src/adapters/sqlite/lock.ts";
+import { noTrust } from "../../src/core/trust.ts";
+import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
+import { checkStore } from "../../src/log/check.ts";
+import { type CheckState, formatState } from "../../src/log/check-state.ts";
+import type { Verification } from "../../src/sdk/verify.ts";
+import { type CheckedLog, makeCheckedLog, sha256 } from "../support/checked-log.ts";
+import { verifyNote } from "../support/ed25519.ts";
+import { auditEvent, batchOf } from "../support/intake.ts";
+import { never } from "../support/log-world.ts";
+import { memoryKeyRing } from "../support/memory-keys.ts";
+import { rewrite } from "../support/rewritten.ts";
+import { runLastroWith } from "../support/run-cli.ts";
+import { temporaryFolder } from "../support/sqlite.ts";
+
+const folder = temporaryFolder();
+const file = (name: string): string => join(folder.path, name);
+
+/** The store as it is now, as a file that the command may open. */
+function copyStore({ db }: CheckedLog, name: string): void {
+  mkdirSync(file(name));
+  db.exec(`VACUUM INTO '${file(join(name, "lastro.db"))}'`);
+}
+
+/** The keys that bodies of the test's intake are sealed with, where the command looks for them. */
+function putKeyRing(name: string): void {
+  const { key } = memoryKeyRing([1]).current();
+  const ring = { v: 1, current: 1, keks: { "1": Buffer.from(key).toString("base64url") } };
+  mkdirSync(file(join(name, "keys")));
+  writeFileSync(file(join(name, "keys", "keyring.json")), JSON.stringify(ring), { mode: 0o600 });
+}
+
+/** A copy of the untouched store with one change to it. */
+function changedStore(name: string, sql: string): void {
+  mkdirSync(file(name));
+  writeFileSync(file(join(name, "lastro.db")), readFileSync(file("good/lastro.db")));
+  const db = new DatabaseSync(file(join(name, "lastro.db")));
+  const { changes } = db.prepare(sql).run();
+  db.close();
+  if (changes === 0) throw new Error(`nothing was changed: ${sql}`);
+}
+
+const check = (store: string, ...args: readonly string[]) =>
+  runLastroWith(
+    { env: { LASTRO_DATA_DIR: file(store), NODE_COMPILE_CACHE: file("compiled") } },
+    "check",
+    ...args,
+  );
+const jsonOf = ({ out }: { readonly out: string }): Verification => JSON.parse(out);
+
+/** What the command would write if it were interrupted after so many runs. */
+async function stateAfter({ store }: CheckedLog, runs: number): Promise<string> {
+  const states: string[] = [];
+  const onRun = async (state: () => CheckState): Promise<void> => void states.push(formatState(state()));
+  await checkStore(
+    { log: store.log, audit: store.audit, crypto: { sha256, verify: verifyNote }, openBodies: undefined },
+    { trust: noTrust, resume: undefined, onProgress: () => undefined, onRun },
+    never,
+  );
+  const state = states[runs];
+  if (state === undefined) throw new Error(`the check has fewer runs than ${runs}`);
+  return state;
+}
+
+let log: CheckedLog;
+let state: string;
+let rid: string;
+beforeAll(async () => {
+  log = await makeCheckedLog(11, 330);
+  writeFileSync(file("kept.txt"), log.pin);
+  copyStore(log, "good");
+  putKeyRing("good");
+  state = await stateAfter(log, 5);
+  const row = log.db.prepare("SELECT position FROM records WHERE id = 20").get();
+  rid = ridAt(row?.["position"] as Uint8Array);
+  const { src } = batchOf(0, []);
+  const from = (await log.store.records.mark(src, never)) ?? 0;
+  await ingestBatch(log.intake.deps, batchOf(from, [auditEvent({ eventId: "new" })]), log.intake.control);
+  copyStore(log, "unlogged");
+  await log.world.drain();
+  await rewrite(log);
+  copyStore(log, "rewritten");
+}, 120_000);
+afterAll(async () => {
+  await log[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
+});
+
+const stronger = (basis: string): readonly string[] => {
+  if (basis === "witnessed") return ["--witness", log.witness];
+  return [basis === "pinned" ? "--pin" : "--anchored", file("kept.txt")];
+};
+const bases = ["pinned", "witnessed", "anchored"] as const;
+
+describe("R-80 a check of an untouched store", () => {
+  test("says what was checked, intact and its basis, and ends with 0", async () => {
+    const { code, out, err } = await check("good");
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toMatch(/^checked: \d+ leaves, \d+ records, .*\nintact \(basis: self\)\n$/);
+  });
+  test("names each basis that holds, and opens bodies where the key ring is", async () => {
+    const ended = await check("good", ...bases.flatMap(stronger), "--open-bodies", "--json");
+    expect(ended).toMatchObject({ code: 0, err: "" });
+    const { verdict, basis, findings, checked } = jsonOf(ended);
+    expect({ verdict, findings }).toEqual({ verdict: "intact", findings: [] });
+    expect(basis.map(({ kind }) => kind)).toEqual(["self", "witnessed", "pinned", "anchored"]);
+    expect(checked["bodiesOpened"]).toBe(checked["records"]);
+  });
+  test("goes on from the state of one that was interrupted, to the same end, and removes it", async () => {
+    writeFileSync(file("state.json"), state);
+    const [whole, resumed] = [
+      await check("good", "--json"),
+      await check("good", "--state", file("state.json"), "--json"),
+    ];
+    expect(resumed).toEqual({ ...whole, code: 0 });
+    expect(existsSync(file("state.json"))).toBe(false);
+  });
+});
+
+describe("R-21 a check of a store that was changed", () => {
+  test("ends with 4 and names the record", async () => {
+    changedStore("column", "UPDATE records SET event_type = 'x' WHERE id = 20");
+    const text = await check("column");
+    expect(text.code).toBe(4);
+    expect(text.out).toContain(`COLUMN_CHANGED  record ${rid}: columns differ from its entry: event_type\n`);
+    expect(text.out).toMatch(/\nbroken \(basis: self\)\n$/);
+    const json = await check("column", "--pin", file("kept.txt"), "--json");
+    expect(json.code).toBe(4);
+    expect(jsonOf(json)).toMatchObject({
+      verdict: "broken",
+      findings: [{ code: "COLUMN_CHANGED", object: { kind: "record", rid } }],
+    });
+  });
+  test("ends with 7 where a search aid alone differs, and does not see it with bodies closed", async () => {
+    changedStore("aid", "UPDATE records SET trace_id = 'another' WHERE id = 20");
+    putKeyRing("aid");
+    const open = await check("aid", "--open-bodies", "--json");
+    expect(open.code).toBe(7);
+    expect(jsonOf(open)).toMatchObject({
+      verdict: "intact",
+      findings: [{ code: "PROJECTION_CHANGED", object: { kind: "record", rid } }],
+    });
+    expect((await check("aid")).code).toBe(0);
+  });
+  test("ends with 6 where something is not logged yet, or nothing was published", async () => {
+    const tail = await check("unlogged", "--json");
+    expect(tail.code).toBe(6);
+    expect(jsonOf(tail)).toMatchObject({ verdict: "incomplete", findings: [{ code: "TAIL_UNLOGGED" }] });
+    mkdirSync(file("empty"));
+    writeFileSync(file("empty/lastro.db"), "");
+    const empty = await check("empty");
+    expect(empty.code).toBe(6);
+    expect(empty.out).toContain("INPUT_MISSING  checkpoint latest: nothing was published yet\n");
+  });
+});
+
+describe("R-21 a check of a store that was rewritten and signed anew with the real key", () => {
+  test("passes on basis self, which says no more than that", async () => {
+    const ended = await check("rewritten", "--json");
+    expect(ended.code).toBe(0);
+    expect(jsonOf(ended)).toMatchObject({ verdict: "intact", basis: [{ kind: "self" }], findings: [] });
+  });
+  test.each([
+    ["pinned", 4, "TREE_REWRITTEN"],
+    ["witnessed", 6, "WITNESSES_MISSING"],
+    ["anchored", 4, "TREE_REWRITTEN"],
+  ])("does not pass on basis %s, and keeps no checkpoint of it", async (basis, code, finding) => {
+    const ended = await check("rewritten", ...stronger(basis), "--json");
+    expect(ended.code).toBe(code);
+    expect(jsonOf(ended).findings.map((one) => one.code)).toContain(finding);
+    expect(jsonOf(ended).basis).toEqual([{ kind: "self" }]);
+    expect(readFileSync(file("kept.txt"), "utf8")).toBe(log.pin);
+  });
+});
+
+describe("a check that cannot be made", () => {
+  test("of a store that is not there ends with 3, names it and makes none", async () => {
+    const { code, out, err } = await check("nowhere");
+    expect({ code, out }).toEqual({ code: 3, out: "" });
+    expect(err).toContain(file("nowhere/lastro.db"));
+    expect(existsSync(file("nowhere"))).toBe(false);
+  });
+  test("of a store that does not answer ends with 5", async () => {
+    const env = {
+      LASTRO_DATA_DIR: file("good"),
+      LASTRO_STORE_URL: "mongodb://127.0.0.1:1/none?serverSelectionTimeoutMS=500",
+    };
+    const { code, out } = await runLastroWith({ env }, "check");
+    expect({ code, out }).toEqual({ code: 5, out: "" });
+  });
+  test("of a store that a service holds ends with 1 and says so", async () => {
+    using held = lockStore(file("good/lastro.db"));
+    expect(held).toBeDefined();
+    const { code, out, err } = await check("good");
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toContain("stop that one");
+  });
+  test("with bodies opened and no key ring ends with 1 and says where it must be", async () => {
+    const { code, out, err } = await check("unlogged", "--open-bodies");
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toContain(file("unlogged/keys/keyring.json"));
+  });
+  test("with a state that no check wrote, a setting that is none or an unknown option is a mistake in usage: 2", async () => {
+    writeFileSync(file("other.json"), "{}");
+    const state = await check("good", "--state", file("other.json"));
+    expect(state).toMatchObject({ code: 2, out: "" });
+    expect(state.err).toContain("remove it to begin anew");
+    const setting = await runLastroWith({ env: { LASTRO_STORE_URL: "postgres://db" } }, "check");
+    expect(setting).toMatchObject({ code: 2, out: "" });
+    expect(setting.err).toContain("LASTRO_STORE_URL");
+    expect((await check("good", "--jsn")).code).toBe(2);
+  });
+});
