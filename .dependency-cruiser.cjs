@@ -29,12 +29,12 @@ module.exports = {
       to: { path: "^src/", pathNot: "^src/(cli|sdk|core|lib|witness)/" },
     },
     {
-      name: "operator-commands-open-by-app",
+      name: "operator-commands-open-by-root",
       comment:
-        "commands of the operator, in src/cli/operator, reach stores through app.ts and never an adapter",
+        "commands of the operator, in src/cli/operator, reach stores through open-store.ts and never an adapter",
       severity: "error",
       from: { path: "^src/cli/operator/" },
-      to: { path: "^src/", pathNot: "^src/((cli|sdk|core|lib|log|ports)/|(app|config).ts$)" },
+      to: { path: "^src/", pathNot: "^src/((cli|sdk|core|lib|log|ports)/|(open-store|config).ts$)" },
     },
     {
       name: "core-has-no-io",
@@ -55,10 +55,17 @@ module.exports = {
     },
     {
       name: "one-composition-root",
-      comment: "nothing imports app.ts but main.ts and commands of the operator",
+      comment: "nothing imports app.ts but main.ts",
       severity: "error",
-      from: { path: "^src/", pathNot: "^src/(main.ts$|cli/operator/)" },
+      from: { path: "^src/", pathNot: "^src/main.ts$" },
       to: { path: "^src/app.ts$" },
+    },
+    {
+      name: "stores-are-opened-by-the-root",
+      comment: "nothing imports open-store.ts but app.ts and commands of the operator",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(app.ts$|cli/operator/)" },
+      to: { path: "^src/open-store.ts$" },
     },
     { name: "no-cycles", severity: "error", from: {}, to: { circular: true } },
   ],

@@ -1,20 +1,19 @@
 /** The composition root: the only place that builds adapters and joins them. Opened downwards, closed upwards. */
-import { hash, randomBytes } from "node:crypto";
-import { existsSync, readFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
 import { memoryHints } from "./adapters/memory/hints.ts";
-import { openMongoStore } from "./adapters/mongo/open-mongo-store.ts";
 import { startTelemetry, type Telemetry } from "./adapters/otel/telemetry.ts";
 import { openLog } from "./adapters/pino/log.ts";
 import { openDeadLetters } from "./adapters/platformatic-kafka/dead-letters.ts";
 import { openTopicReader } from "./adapters/platformatic-kafka/topic-reader.ts";
 import { openRedisHints } from "./adapters/redis/hints.ts";
-import { openSqliteStore } from "./adapters/sqlite/open.ts";
+import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import { type Config, parseConfig } from "./config.ts";
-import { type Catalogue, emptyCatalogue, parseCatalogue } from "./core/catalogue.ts";
+import type { Catalogue } from "./core/catalogue.ts";
 import { LastroError } from "./core/errors.ts";
 import { newBreaker } from "./ingest/breaker.ts";
 import { type Consumer, consume } from "./ingest/consume.ts";
@@ -27,6 +26,7 @@ import type { StationSettings } from "./ingest/stations.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
+import { openStore } from "./open-store.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { DeadLetters } from "./ports/dead-letters.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
@@ -37,7 +37,6 @@ import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
-import { checkBodies } from "./query/check-bodies.ts";
 import type { QueryDeps } from "./query/deps.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { readinessOf } from "./readiness.ts";
@@ -82,37 +81,6 @@ export async function runService(env: NodeJS.ProcessEnv, hooks: ServiceHooks = {
     process.stderr.write(`${error.code}: ${error.message}\n`);
     return exit.failed;
   }
-}
-
-export type StoreToCheck = AsyncDisposable & {
-  readonly store: Store;
-  /** Opens bodies with the key ring that is configured; makes no key. */
-  openBodies(signal: AbortSignal): Promise<ReturnType<typeof checkBodies>>;
-};
-
-/** The store alone, for a command that checks it. Throws NOT_FOUND for a file that is not there, and makes none. */
-export async function openStoreToCheck(config: Config): Promise<StoreToCheck> {
-  if (config.store.kind === "sqlite" && !existsSync(config.store.path))
-    throw new LastroError(
-      "NOT_FOUND",
-      `there is no store at ${config.store.path}: set LASTRO_STORE_URL or LASTRO_DATA_DIR as the service has them`,
-    );
-  const store = await openStore(config);
-  return {
-    store,
-    async openBodies(signal) {
-      const ring = await openKeyRing({ path: config.keys.ringFile, create: false, random });
-      const keys = await openStoreKeys({ state: store.state, ring, random, now }, signal);
-      return checkBodies({
-        history: store.history,
-        keys: dataKeys({ keys: store.keys, ring: keys.ring, now, random }),
-        lookup: keys.lookupKey,
-        catalogue: readCatalogue(config.catalogueFile),
-        catalogueDigest: digestOf(config.catalogueFile),
-      });
-    },
-    [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose](),
-  };
 }
 
 async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Promise<void> {
@@ -190,27 +158,6 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   if (!stop.aborted) throw crash.signal.reason;
 }
 
-function readCatalogue(path: string | undefined): Catalogue {
-  if (path === undefined) return emptyCatalogue;
-  const parsed = parseCatalogue(readCatalogueText(path));
-  if (parsed.ok) return parsed.catalogue;
-  throw new LastroError("CATALOGUE_INVALID", `${path} is not used:\n${parsed.errors.join("\n")}`);
-}
-
-function readCatalogueText(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch (cause) {
-    throw new LastroError("CATALOGUE_INVALID", `${path}, named by LASTRO_CATALOGUE_FILE, cannot be read`, {
-      cause,
-    });
-  }
-}
-
-/** SHA-256 of the catalogue's text, base64url; `none` without one. Sealed with each event: it says how the event was read. */
-const digestOf = (path: string | undefined): string =>
-  path === undefined ? "none" : hash("sha256", readCatalogueText(path), "base64url");
-
 const withMajors = ({ parse }: Config, { majors }: Catalogue): Config["parse"] => ({
   ...parse,
   schemaVersions: { ...parse.schemaVersions, knownMajors: [...parse.schemaVersions.knownMajors, ...majors] },
@@ -238,10 +185,6 @@ const stationsOf = (
     );
   },
 });
-
-function openStore({ store }: Config): Promise<Store> {
-  return store.kind === "sqlite" ? openSqliteStore(store) : openMongoStore(store);
-}
 
 async function openKeys({ keys }: Config, store: Store, signal: AbortSignal): Promise<StoreKeys> {
   const create = await mayMakeKeys(store.state, signal);

@@ -17,15 +17,18 @@ const encoder = new TextEncoder();
 export const utf8 = (text: string): Uint8Array => encoder.encode(text);
 
 const urlDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+/** The two digits of twelve bits. */
+const urlPairs = Array.from(
+  { length: 64 * 64 },
+  (_, bits) => `${urlDigits[bits >> 6]}${urlDigits[bits & 63]}`,
+);
 
 /** Base64url without padding. */
 export function toBase64Url(bytes: Uint8Array): string {
   let text = "";
   for (let at = 0; at < bytes.length; at += 3) {
     const [a = 0, b = 0, c = 0] = [bytes[at], bytes[at + 1], bytes[at + 2]];
-    const digits = Math.min(bytes.length - at, 3) + 1;
-    const bits = (a << 16) | (b << 8) | c;
-    for (let digit = 0; digit < digits; digit++) text += urlDigits[(bits >> (18 - 6 * digit)) & 63];
+    text += `${urlPairs[(a << 4) | (b >> 4)]}${urlPairs[((b & 15) << 8) | c]}`;
   }
-  return text;
+  return text.slice(0, Math.ceil((bytes.length * 4) / 3));
 }

@@ -7,7 +7,7 @@ import { controlKey, coverageKey, type LogKey, type LogRow, logRowsMax } from ".
 import { checkCoveredOutcomes, readOutcomes } from "./check-outcomes.ts";
 import { type CheckPass, goneMax, leavesObject, pushLeaf, recordObject } from "./check-pass.ts";
 import { type CheckedRecord, checkRecord, type Gone } from "./check-record.ts";
-import { alignRun, checkSlot } from "./check-run.ts";
+import { alignRun, areInStep, checkSlot } from "./check-run.ts";
 
 const rowsPerRead = 5_000;
 const recordsPerRead = 1_000;
@@ -122,6 +122,7 @@ async function checkRun(
 
 /** Offsets that either side holds a record for: one that is gone is a finding of its own. */
 function storedOffsets(rows: Rows, records: readonly CheckedRecord[]): readonly number[] {
+  if (areInStep(rows, records)) return records.map(({ offset }) => offset);
   const offsets = new Set(records.map(({ offset }) => offset));
   for (const row of rows) {
     const position = row && parseRid(row.key);

@@ -32,6 +32,8 @@ export function alignRun(
   rows: readonly (LogRow | undefined)[],
   records: readonly CheckedRecord[],
 ): { readonly slots: readonly Slot[]; readonly left: readonly CheckedRecord[] } {
+  if (areInStep(rows, records))
+    return { slots: rows.map((row, at) => ({ index: from + at, row, record: records[at] })), left: [] };
   const slots = rows.map((row, at) => ({
     index: from + at,
     row,
@@ -60,6 +62,12 @@ export function alignRun(
     for (const [at, slot] of slots.entries()) slot.record = records[at];
   return { slots, left: [...left] };
 }
+
+/** Each row names the record at its place: as it is where nothing was changed. */
+export const areInStep = (
+  rows: readonly (LogRow | undefined)[],
+  records: readonly CheckedRecord[],
+): boolean => rows.length === records.length && rows.every((row, at) => row?.key === records[at]?.rid);
 
 const offsetOf = (record: CheckedRecord): number => parseRid(identity(record))?.offset ?? record.offset;
 const isAfter = (record: CheckedRecord | undefined, before: CheckedRecord | undefined): boolean =>

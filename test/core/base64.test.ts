@@ -1,11 +1,12 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { fromBase64, toBase64, utf8 } from "../../src/core/base64.ts";
+import { fromBase64, toBase64, toBase64Url, utf8 } from "../../src/core/base64.ts";
 
 test("bytes are written as RFC 4648 says, and read back", () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       expect(toBase64(bytes)).toBe(Buffer.from(bytes).toString("base64"));
+      expect(toBase64Url(bytes)).toBe(Buffer.from(bytes).toString("base64url"));
       expect(fromBase64(toBase64(bytes))).toEqual(bytes);
     }),
   );

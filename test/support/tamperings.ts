@@ -288,6 +288,8 @@ const column: TamperKind = (tools) => {
   } else if (name === "recorded_at")
     setRecord(tools, row, name, number(row, name) + (draw(2) === 0 ? 1 : -1) * (1 + draw(1_000)));
   else if (typeof value === "string") setRecord(tools, row, name, mistyped(draw, value));
+  else if (draw(4) === 0)
+    setRecord(tools, row, name, Buffer.concat([bytes(row, name), Buffer.of(draw(256))]));
   else setRecord(tools, row, name, flipped(draw, bytes(row, name)));
   return { what: `column ${name}`, named: [record(position)] };
 };

@@ -11,7 +11,7 @@ import {
 } from "../../ports/audit-reader.ts";
 import { integer, positionOf, type Row, ridAt, text } from "./columns.ts";
 import { storeCall } from "./faults.ts";
-import { auditedEntry, auditedPosition, prepareAudited, recordOf } from "./record-row.ts";
+import { auditedEntry, auditedPosition, prepareRecords, recordOf } from "./record-row.ts";
 
 const positionBytes = 28;
 const sourceBytes = 20;
@@ -23,7 +23,7 @@ export function openAudit(db: DatabaseSync): AuditReader {
   const outcomes = db.prepare(
     "SELECT begin_offset, end_offset, kind, detail FROM outcomes WHERE src = ? AND begin_offset >= ? AND begin_offset < ? ORDER BY begin_offset LIMIT ?",
   );
-  const records = prepareAudited(
+  const records = prepareRecords(
     db,
     `WHERE position >= ? AND position < ? AND length(position) = ${positionBytes} ORDER BY position LIMIT ?`,
   );
@@ -82,10 +82,9 @@ export function openAudit(db: DatabaseSync): AuditReader {
 const isSrc = (text: string): boolean => parseRid(ridOf(text as Src, 0)) !== undefined;
 
 function recordIn(row: Row): AuditedRecord | undefined {
-  const position = auditedPosition(row);
-  const rid = position.length === positionBytes ? ridAt(position) : undefined;
-  const source = rid === undefined ? undefined : parseRid(rid);
-  if (rid === undefined || source === undefined) return undefined;
+  const rid = ridAt(auditedPosition(row, positionBytes));
+  const source = parseRid(rid);
+  if (source === undefined) return undefined;
   return {
     rid,
     offset: source.offset,

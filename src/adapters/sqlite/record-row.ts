@@ -2,7 +2,7 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
 import { LastroError } from "../../core/errors.ts";
 import type { StreamKind } from "../../core/event.ts";
-import type { Fingerprint, Kid, OwnershipKey, StreamAlias, StreamId, Uid } from "../../core/ids.ts";
+import type { B64, Fingerprint, Kid, OwnershipKey, StreamAlias, StreamId, Uid } from "../../core/ids.ts";
 import type { Projection, RecordRow } from "../../core/record.ts";
 import {
   asBytes,
@@ -15,7 +15,6 @@ import {
   positionOf,
   type Row,
   ridAt,
-  toB64,
   toBytes,
 } from "./columns.ts";
 
@@ -42,11 +41,13 @@ export const uidOf = (row: Row): Uid => {
 
 const kidBytes = 16;
 const joinKids = (kids: readonly Kid[]): Uint8Array => Buffer.concat(kids.map(toBytes));
-const kidsIn = (bytes: Buffer): readonly Kid[] =>
-  Array.from(
-    { length: bytes.length / kidBytes },
-    (_, i) => bytes.toString("base64url", i * kidBytes, (i + 1) * kidBytes) as Kid,
-  );
+function kidsIn(bytes: Buffer, from: number): readonly Kid[] {
+  if ((bytes.length - from) % kidBytes !== 0) throw damaged("kids");
+  const kids: Kid[] = [];
+  for (let at = from; at + kidBytes <= bytes.length; at += kidBytes)
+    kids.push(bytes.toString("base64url", at, at + kidBytes) as Kid);
+  return kids;
+}
 
 function asideOf({ candidateIds, severity, flags, indexed, actor, resourceType }: Projection): Aside {
   const { role, type } = actor;
@@ -94,13 +95,9 @@ export function prepareRecords(db: DatabaseSync, rest: string): StatementSync {
   return statement;
 }
 
-/** The same with the position as it is stored behind them, for who must not trust that rows can be read. */
-export function prepareAudited(db: DatabaseSync, rest: string): StatementSync {
-  const statement = db.prepare(`SELECT ${recordColumns}, position FROM records ${rest}`);
-  statement.setReturnArrays(true);
-  return statement;
-}
-export const auditedPosition = (row: Row): Buffer => asBytes(row[fields.length], "position");
+/** Of a row that may not be readable otherwise, and whose position is known to be so long: it comes first in `ids`. */
+export const auditedPosition = (row: Row, bytes: number): Buffer =>
+  asBytes(row[place.ids], "ids").subarray(1, 1 + bytes);
 export const auditedEntry = (row: Row): string | undefined => {
   const entry = row[place.entry];
   return typeof entry === "string" ? entry : undefined;
@@ -138,25 +135,31 @@ const idBytesMax = 0x7f;
 
 /** Takes one after the other. */
 function idReader(bytes: Buffer) {
-  let at = 0;
+  let [start, end] = [0, 0];
+  const advance = (): void => {
+    const length = bytes[end] ?? 0;
+    if (length > idBytesMax) throw damaged("ids");
+    start = end + 1;
+    end = start + length;
+  };
   return {
-    next(): Buffer {
-      const length = bytes[at] ?? 0;
-      if (length > idBytesMax) throw damaged("ids");
-      const start = at + 1;
-      at = start + length;
-      return bytes.subarray(start, at);
+    bytes(): Buffer {
+      advance();
+      return bytes.subarray(start, end);
     },
-    rest: (): Buffer => bytes.subarray(at),
+    b64(): B64 {
+      advance();
+      return bytes.toString("base64url", start, end);
+    },
+    kids: (): readonly Kid[] => kidsIn(bytes, end),
   };
 }
 
 /** From a row of `prepareRecords`. */
 export function recordOf(row: Row): RecordRow {
   const read = idReader(asBytes(row[place.ids], "ids"));
-  const [position, stream, alias] = [read.next(), toB64(read.next()), toB64(read.next())];
-  const [leafHash, fingerprint, ownership] = [read.next(), toB64(read.next()), toB64(read.next())];
-  const uid = toB64(read.next());
+  const [position, stream, alias] = [read.bytes(), read.b64(), read.b64()];
+  const [leafHash, fingerprint, ownership, uid] = [read.bytes(), read.b64(), read.b64(), read.b64()];
   return {
     rid: ridAt(position),
     uid: (optionalTextOf(row, "uid") ?? uid) as Uid,
@@ -169,7 +172,7 @@ export function recordOf(row: Row): RecordRow {
     recordedAtMs: integerOf(row, "recorded_at"),
     isActive: integerOf(row, "is_active") === 1,
     ownership: ownership === "" ? undefined : (ownership as OwnershipKey),
-    kids: kidsIn(read.rest()),
+    kids: read.kids(),
     entry: textOf(row, "entry"),
     leafHash,
     body: asBytes(row[place.body], "body"),

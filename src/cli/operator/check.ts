@@ -36,9 +36,9 @@ async function check(cli: Cli, options: Options): Promise<void> {
   const stop = untilSignal();
   // The store's calls are not cut short: the check ends between two runs, where it can go on.
   const { signal } = new AbortController();
-  // Loaded here alone: other commands start without the service's libraries.
-  const { openStoreToCheck } = await import("../../app.ts");
-  await using opened = await openStoreToCheck(parsed.config);
+  // Loaded here alone: other commands start without the libraries of stores.
+  const { openStoreToCheck } = await import("../../open-store.ts");
+  await using opened = await openStoreToCheck(parsed.config, { now: cli.now, random: cli.random });
   const { store } = opened;
   const openBodies = options.openBodies === true ? await opened.openBodies(signal) : undefined;
   const note = (await store.log.checkpoint("latest", signal))?.note;

@@ -1,0 +1,54 @@
+/** The part of the composition root that opens the configured store; alone, for a command that checks it, without the rest of the service. */
+import { existsSync } from "node:fs";
+import { openKeyRing } from "./adapters/files/key-ring.ts";
+import { openSqliteStore } from "./adapters/sqlite/open.ts";
+import { digestOf, readCatalogue } from "./catalogue-file.ts";
+import type { Config } from "./config.ts";
+import { LastroError } from "./core/errors.ts";
+import type { Randomness } from "./ports/clock.ts";
+import type { Store } from "./ports/store.ts";
+import { dataKeys } from "./privacy/data-keys.ts";
+import { openStoreKeys } from "./privacy/store-keys.ts";
+import { checkBodies } from "./query/check-bodies.ts";
+
+/** MongoDB's driver is loaded where it is needed: it costs a command more than the check of a small store. */
+export async function openStore({ store }: Config): Promise<Store> {
+  if (store.kind === "sqlite") return openSqliteStore(store);
+  const { openMongoStore } = await import("./adapters/mongo/open-mongo-store.ts");
+  return openMongoStore(store);
+}
+
+export type StoreToCheck = AsyncDisposable & {
+  readonly store: Store;
+  /** Opens bodies with the key ring that is configured; makes no key. */
+  openBodies(signal: AbortSignal): Promise<ReturnType<typeof checkBodies>>;
+};
+
+/** Throws NOT_FOUND for a file that is not there, and makes none. */
+export async function openStoreToCheck(
+  config: Config,
+  around: { readonly now: () => number; readonly random: Randomness },
+): Promise<StoreToCheck> {
+  if (config.store.kind === "sqlite" && !existsSync(config.store.path))
+    throw new LastroError(
+      "NOT_FOUND",
+      `there is no store at ${config.store.path}: set LASTRO_STORE_URL or LASTRO_DATA_DIR as the service has them`,
+    );
+  const store = await openStore(config);
+  return {
+    store,
+    async openBodies(signal) {
+      const { random } = around;
+      const ring = await openKeyRing({ path: config.keys.ringFile, create: false, random });
+      const keys = await openStoreKeys({ state: store.state, ring, ...around }, signal);
+      return checkBodies({
+        history: store.history,
+        keys: dataKeys({ keys: store.keys, ring: keys.ring, ...around }),
+        lookup: keys.lookupKey,
+        catalogue: readCatalogue(config.catalogueFile),
+        catalogueDigest: digestOf(config.catalogueFile),
+      });
+    },
+    [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose](),
+  };
+}
