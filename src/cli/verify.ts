@@ -4,7 +4,6 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import { parseRid, type Rid, ridOf, type Src } from "../core/ids.ts";
 import { openCheckpoint } from "../core/trust.ts";
-import { gatherEvidence } from "../sdk/gather-evidence.ts";
 import {
   type BundleScope,
   type Evidence,
@@ -102,6 +101,8 @@ async function evidenceOf(
     throw new CliFailure("usage", "name either --bundle or --server");
   if (server !== undefined) {
     const pinned = pin === undefined ? undefined : openCheckpoint(pin)?.checkpoint.size;
+    // Loaded here alone: verifying offline needs no client of gRPC.
+    const { gatherEvidence } = await import("../sdk/gather-evidence.ts");
     const evidence = await gatherEvidence(server, scope, pinned);
     if (save !== undefined) await writeFile(save, formatEvidence(evidence));
     return evidence;
