@@ -5,21 +5,19 @@
 import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { openCheckpointSigner } from "./adapters/files/checkpoint-signer.ts";
-import { openMongoStore } from "./adapters/mongo/open-mongo-store.ts";
-import { openSqliteLog } from "./adapters/sqlite/open.ts";
 import { httpWitness } from "./adapters/tlog-witness/witness.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
 import { verifyEd25519 } from "./lib/ed25519.ts";
+import { sha256 } from "./lib/sha256.ts";
 import { openCosigner } from "./log/cosign.ts";
 import { type LogState, runLog } from "./log/run-log.ts";
 import { runWitnesses, type WitnessRun } from "./log/run-witnesses.ts";
+import { openLogStore } from "./open-store.ts";
 import type { Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { LogStore } from "./ports/log-store.ts";
 import type { LogPoint, Observer } from "./ports/observer.ts";
-import type { Store } from "./ports/store.ts";
-import { sha256 } from "./privacy/draw.ts";
 
 /** What the thread is started with. */
 export type LogThreadData = {
@@ -30,7 +28,7 @@ export type LogThreadData = {
   readonly holder: string;
 };
 
-type LogObserver = Pick<Observer, "logPass" | "logStandby" | "logHalted" | "witnessesAsked">;
+export type LogObserver = Pick<Observer, "logPass" | "logStandby" | "logHalted" | "witnessesAsked">;
 type Calls<T> = {
   [K in keyof T]: T[K] extends (...args: infer A) => void ? readonly [K, A] : never;
 }[keyof T];
@@ -81,11 +79,6 @@ const reached = async (point: LogPoint): Promise<void> => {
   await answer;
 };
 
-function openStore(): Promise<Pick<Store, "log" | "records"> & AsyncDisposable> {
-  const { store } = config;
-  return store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes }) : openMongoStore(store);
-}
-
 const nobody: WitnessRun = { sizes: async () => [], start: () => undefined };
 
 function openWitnesses(log: LogStore): WitnessRun {
@@ -98,7 +91,7 @@ function openWitnesses(log: LogStore): WitnessRun {
 
 async function main(): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const { log, records } = opened.use(await openStore());
+  const { log, records } = opened.use(await openLogStore(config, cacheBytes));
   const { name: logName, keyFile: path, intervalMs, limits } = config.transparency;
   const create = (await log.size(end.signal)) === 0;
   const openSigner = await openCheckpointSigner({ path, create, random });

@@ -1,7 +1,7 @@
 /** The part of the composition root that opens the configured store; alone, for a command that checks it, without the rest of the service. */
 import { existsSync } from "node:fs";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
-import { openSqliteStore } from "./adapters/sqlite/open.ts";
+import { openSqliteLog, openSqliteStore } from "./adapters/sqlite/open.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
@@ -11,12 +11,24 @@ import { dataKeys } from "./privacy/data-keys.ts";
 import { openStoreKeys } from "./privacy/store-keys.ts";
 import { checkBodies } from "./query/check-bodies.ts";
 
+type StoreConfig = Pick<Config, "store">;
+type MongoConfig = Extract<Config["store"], { kind: "mongodb" }>;
+
 /** MongoDB's driver is loaded where it is needed: it costs a command more than the check of a small store. */
-export async function openStore({ store }: Config): Promise<Store> {
-  if (store.kind === "sqlite") return openSqliteStore(store);
+async function openMongo(store: MongoConfig): Promise<Store> {
   const { openMongoStore } = await import("./adapters/mongo/open-mongo-store.ts");
   return openMongoStore(store);
 }
+
+export const openStore = ({ store }: StoreConfig): Promise<Store> =>
+  store.kind === "sqlite" ? openSqliteStore(store) : openMongo(store);
+
+/** The faces that extend the log, opened once more beside the service's own; `cacheBytes` is SQLite's page cache. */
+export const openLogStore = (
+  { store }: StoreConfig,
+  cacheBytes: number,
+): Promise<Pick<Store, "log" | "records"> & AsyncDisposable> =>
+  store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes }) : openMongo(store);
 
 export type StoreToCheck = AsyncDisposable & {
   readonly store: Store;

@@ -4,14 +4,14 @@ import { Worker } from "node:worker_threads";
 import { LastroError } from "./core/errors.ts";
 import { backoffMs, sleep } from "./lib/backoff.ts";
 import type { LogState } from "./log/run-log.ts";
-import type { FromLogThread, LogThreadData, ToLogThread } from "./log-thread.ts";
+import type { FromLogThread, LogObserver, LogThreadData, ToLogThread } from "./log-thread.ts";
 import type { Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 
 export type LogThreadOptions = {
   readonly data: LogThreadData;
-  readonly observer: Pick<Observer, "logPass" | "logStandby" | "logHalted" | "witnessesAsked" | "reached">;
+  readonly observer: LogObserver & Pick<Observer, "reached">;
   readonly lines: Log;
   readonly random: Randomness;
   readonly startThread?: (data: LogThreadData) => Worker;
@@ -45,7 +45,7 @@ export async function startLogThread(options: LogThreadOptions, signal: AbortSig
   let state: LogState = { kind: "starting" };
   let missing: readonly string[] = [];
 
-  const hear = (worker: Worker, said: Exclude<FromLogThread, { kind: "opened" | "refused" }>): void => {
+  const hear = (worker: Worker, said: Told): void => {
     switch (said.kind) {
       case "state":
         state = said.state;
@@ -81,17 +81,16 @@ export async function startLogThread(options: LogThreadOptions, signal: AbortSig
   return { state: () => state, missingWitnesses: () => missing, ended: keep(first) };
 }
 
+/** What a thread says once it has opened what it needs. */
+type Told = Exclude<FromLogThread, { kind: "opened" | "refused" }>;
+
 type Running = {
   readonly opened: Promise<void>;
   /** Resolves with what ended it. */
   readonly ended: Promise<unknown>;
 };
 
-function run(
-  worker: Worker,
-  hear: (worker: Worker, said: Exclude<FromLogThread, { kind: "opened" | "refused" }>) => void,
-  signal: AbortSignal,
-): Running {
+function run(worker: Worker, hear: (worker: Worker, said: Told) => void, signal: AbortSignal): Running {
   let cause: unknown;
   const opened = Promise.withResolvers<void>();
   // A thread that is started again is waited for by its end alone.

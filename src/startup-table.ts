@@ -27,7 +27,6 @@ export function startupTable(config: Config, running: RunningParts): string {
 }
 
 function witnessRow({ witnesses: { list, quorum } }: Config): LaunchedPart {
-  const change = "LASTRO_WITNESSES names others";
   return list.length === 0
     ? {
         part: "witness",
@@ -39,7 +38,7 @@ function witnessRow({ witnesses: { list, quorum } }: Config): LaunchedPart {
         part: "witness",
         where: list.map(({ url }) => new URL(url).host).join(","),
         what: `${quorum} of ${list.length} must cosign`,
-        change,
+        change: "LASTRO_WITNESSES names others",
       };
 }
 

@@ -1,8 +1,8 @@
 /** Witnesses as they are written in a variable: `<verifier key>@<URL>`, separated by commas, as `lastro witness` prints it. */
-import { hash } from "node:crypto";
 import * as z from "zod";
 import { parseVerifierKey, type VerifierKey } from "./core/signed-note.ts";
 import { list } from "./lib/env-values.ts";
+import { sha256 } from "./lib/sha256.ts";
 
 export const witnessesMax = 32;
 
@@ -17,7 +17,7 @@ const form = /^(.+?)@(https?:\/\/.+)$/;
 
 function parseWitness(text: string): NamedWitness | undefined {
   const [, vkey = "", url = ""] = form.exec(text) ?? [];
-  const key = parseVerifierKey((bytes) => hash("sha256", bytes, "buffer"), vkey);
+  const key = parseVerifierKey(sha256, vkey);
   // One with a user in it would be shown in the start-up table.
   const isPlain = URL.parse(url)?.username === "";
   return key?.type === "cosignature/v1" && isPlain ? { vkey, key, url } : undefined;

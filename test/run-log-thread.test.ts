@@ -13,8 +13,8 @@ import { checkLogged } from "./support/log-checker.ts";
 import { accountFor } from "./support/log-world.ts";
 import { makeScene } from "./support/records.ts";
 import { temporaryFolder } from "./support/sqlite.ts";
+import { until } from "./support/until.ts";
 
-const untilMaxMs = 20_000;
 const never = new AbortController().signal;
 let folder: ReturnType<typeof temporaryFolder>;
 let store: Store;
@@ -68,13 +68,6 @@ async function start(over: Partial<LogThreadOptions> = {}): Promise<Started> {
   return { thread, heard, workers };
 }
 
-async function until(what: string, holds: () => boolean): Promise<void> {
-  const deadline = performance.now() + untilMaxMs;
-  while (!holds()) {
-    if (performance.now() > deadline) throw new Error(`never: ${what}`);
-    await new Promise((done) => setTimeout(done, 5));
-  }
-}
 const hasLogged =
   ({ thread }: Started, size: number) =>
   () => {

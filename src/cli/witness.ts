@@ -1,9 +1,9 @@
 /** `lastro witness`: runs a witness that cosigns checkpoints of the logs it is told to watch, until it is told to stop. */
-import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { type Command, Option } from "commander";
 import { parseVerifierKey, type VerifierKey } from "../core/signed-note.ts";
 import { type HostPort, parseHostPort } from "../lib/env-values.ts";
+import { sha256 } from "../lib/sha256.ts";
 import { untilSignal } from "../lib/signals.ts";
 import { aborted } from "../lib/upkeep.ts";
 import { openWitness, startWitness } from "../witness/start.ts";
@@ -109,7 +109,7 @@ function linesOf(path: string | undefined): readonly string[] {
 }
 
 function logKey(text: string): VerifierKey {
-  const key = parseVerifierKey((bytes) => hash("sha256", bytes, "buffer"), text);
+  const key = parseVerifierKey(sha256, text);
   if (key === undefined)
     throw new CliFailure("usage", `${text} is no verifier key (name+hash+base64); was a part of it lost?`);
   if (key.type !== "ed25519") throw new CliFailure("usage", `${text} is the key of a witness, not of a log`);

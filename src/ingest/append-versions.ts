@@ -6,10 +6,10 @@ import { asLate } from "../core/projection.ts";
 import type { RecordRow } from "../core/record.ts";
 import { type Placement, placeVersions } from "../core/versions.ts";
 import { backoffMs, sleep } from "../lib/backoff.ts";
-
+import { sha256 } from "../lib/sha256.ts";
 import type { BatchControl } from "../ports/event-source.ts";
 import type { AccountStep, AppendVerdict, HeadKey } from "../ports/record-store.ts";
-import { newAlias, sha256 } from "../privacy/draw.ts";
+import { newAlias } from "../privacy/draw.ts";
 import type { IntakeDeps } from "./deps.ts";
 import type { Fate } from "./fate.ts";
 import { followUpsOf, type StoredVersion } from "./follow-ups.ts";

@@ -33,10 +33,9 @@ export type Cosigner = {
 };
 
 type Seen = {
-  size: number;
-  /** The note that it cosigned last: it is not asked for the same again. */
-  note: string | undefined;
-  signature: NoteSignature | undefined;
+  readonly size: number;
+  /** What it cosigned last, if that was there: it is not asked for the same note again. */
+  readonly cosigned?: { readonly note: string; readonly signature: NoteSignature };
 };
 
 export function openCosigner(deps: CosignDeps): Cosigner {
@@ -68,25 +67,24 @@ async function cosign(
     return proof;
   };
   const signatures = [...read.signatures];
-  let isWitnessed = false;
+  const isWitnessed = (): boolean => signatures.length - read.signatures.length >= quorum;
   const answers = new Map<string, WitnessAnswer>();
   const ask = async (witness: AskedWitness): Promise<void> => {
     const known = seen.get(witness);
     const answer =
-      known?.note === note && known.signature !== undefined
-        ? ({ kind: "cosigned", signature: known.signature } as const)
+      known?.cosigned?.note === note
+        ? ({ kind: "cosigned", signature: known.cosigned.signature } as const)
         : await askWitness({ verify, proofFrom }, witness, { size, note, read }, known?.size ?? 0, until);
     answers.set(witness.key.name, answer);
     remember(seen, witness, latest, answer);
     if (answer.kind !== "cosigned") return;
     signatures.push(answer.signature);
-    if (signatures.length - read.signatures.length < quorum) return;
+    if (!isWitnessed()) return;
     const cosigned = { ...latest, note: formatNote({ ...read, signatures }), signatures: signatures.length };
     await log.publish("witnessed", cosigned, signal);
-    isWitnessed = true;
   };
   await Promise.all(witnesses.map(ask));
-  return { size, isWitnessed, answers };
+  return { size, isWitnessed: isWitnessed(), answers };
 }
 
 function remember(
@@ -95,7 +93,7 @@ function remember(
   { size, note }: PublishedCheckpoint,
   answer: WitnessAnswer,
 ): void {
-  if (answer.kind === "cosigned") seen.set(witness, { size, note, signature: answer.signature });
-  else if (answer.kind === "ahead")
-    seen.set(witness, { size: answer.size, note: undefined, signature: undefined });
+  if (answer.kind === "cosigned")
+    seen.set(witness, { size, cosigned: { note, signature: answer.signature } });
+  else if (answer.kind === "ahead") seen.set(witness, { size: answer.size });
 }

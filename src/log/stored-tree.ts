@@ -33,7 +33,8 @@ export function rememberSubtrees(): Subtrees {
     get: (node) => hashes.get(name(node)),
     set(node, hash) {
       if (hashes.size >= subtreesMax) hashes.clear();
-      hashes.set(name(node), hash);
+      // A view would keep all that it lies in.
+      hashes.set(name(node), Uint8Array.from(hash));
     },
     refresh(nowMs) {
       if (Math.abs(nowMs - sinceMs) < subtreesAgeMaxMs) return;

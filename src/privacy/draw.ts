@@ -1,5 +1,4 @@
-/** What a record draws and hashes beside its seal. */
-import { hash } from "node:crypto";
+/** What a record draws beside its seal. */
 import type { StreamAlias } from "../core/ids.ts";
 import type { Randomness } from "../ports/clock.ts";
 import { b64 } from "./sealed-format.ts";
@@ -8,5 +7,3 @@ const aliasBytes = 16;
 
 /** Drawn when version 1 of a stream is sealed, and copied from the head afterwards. */
 export const newAlias = (random: Randomness): StreamAlias => b64(random(aliasBytes)) as StreamAlias;
-
-export const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer");

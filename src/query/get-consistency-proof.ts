@@ -1,9 +1,9 @@
 /** That a tree is a prefix of a larger one. */
 import { consistencyPath, verifyConsistency } from "../core/merkle.ts";
+import { sha256 } from "../lib/sha256.ts";
 import type { Caller, QueryDeps } from "./deps.ts";
 import { invalid } from "./deps.ts";
 import { type ProvenTree, prefixOf, proven, requireSize, requireTreeOf } from "./prove.ts";
-import { sha256 } from "./published-log.ts";
 
 export type ConsistencyRequest = {
   readonly oldSize: number;

@@ -2,13 +2,14 @@
 import type { Src } from "../core/ids.ts";
 import { type CoverageEntry, parseLogEntry } from "../core/log-entries.ts";
 import { type HashReader, inclusionPath, verifyInclusion } from "../core/merkle.ts";
+import { sha256 } from "../lib/sha256.ts";
 import type { LogRow } from "../ports/log-store.ts";
 import { type Caller, invalid, type QueryDeps } from "./deps.ts";
 import { requireSrc } from "./list-outcomes.ts";
 import { checkedEntry, type Entry } from "./log-leaf.ts";
 import { collectRows, type PageRequest, pager } from "./page.ts";
 import { proven, requireTree } from "./prove.ts";
-import { logDamaged, type PublishedLog, type SignedTree, sha256 } from "./published-log.ts";
+import { logDamaged, type PublishedLog, type SignedTree } from "./published-log.ts";
 
 export type CoverageRequest = PageRequest & {
   readonly src: string;

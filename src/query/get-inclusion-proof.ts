@@ -2,11 +2,12 @@
 import { LastroError } from "../core/errors.ts";
 import { type HashReader, inclusionPath, verifyInclusion } from "../core/merkle.ts";
 import { formatTlogProof } from "../core/tlog-proof.ts";
+import { sha256 } from "../lib/sha256.ts";
 import type { CheckpointName, LogRow } from "../ports/log-store.ts";
 import type { Caller, QueryDeps } from "./deps.ts";
 import { type LeafName, leafIndex, leafRow, notYet } from "./log-leaf.ts";
 import { type ProvenTree, prefixOf, proven, requireSize, requireTree, requireTreeOf } from "./prove.ts";
-import { type PublishedLog, type SignedTree, sha256 } from "./published-log.ts";
+import type { PublishedLog, SignedTree } from "./published-log.ts";
 
 export type InclusionRequest = {
   readonly leaf: LeafName;

@@ -3,9 +3,10 @@ import { LastroError } from "../core/errors.ts";
 import { parseRid, type Rid } from "../core/ids.ts";
 import { leafHash } from "../core/leaf.ts";
 import { equalHashes } from "../core/merkle.ts";
+import { sha256 } from "../lib/sha256.ts";
 import type { LogRow } from "../ports/log-store.ts";
 import { invalid, type QueryDeps } from "./deps.ts";
-import { logDamaged, type PublishedLog, sha256 } from "./published-log.ts";
+import { logDamaged, type PublishedLog } from "./published-log.ts";
 
 export type LeafName = { readonly rid: string } | { readonly index: number };
 

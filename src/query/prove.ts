@@ -1,9 +1,10 @@
 /** Proofs are tried before they are given: one that does not verify against a signed root never leaves. */
 import { LastroError } from "../core/errors.ts";
 import { consistencyPath, type HashReader, treeRoot, verifyConsistency } from "../core/merkle.ts";
+import { sha256 } from "../lib/sha256.ts";
 import type { CheckpointName } from "../ports/log-store.ts";
 import { invalid } from "./deps.ts";
-import { logDamaged, type PublishedLog, type SignedTree, sha256 } from "./published-log.ts";
+import { logDamaged, type PublishedLog, type SignedTree } from "./published-log.ts";
 
 /** A tree that is published, or one that was shown to be a prefix of the latest. */
 export type ProvenTree = { readonly size: number; readonly root: Uint8Array };

@@ -1,10 +1,10 @@
 /** The transparency log as readers may see it: what a published checkpoint covers, and no more. Trusts no stored byte: what is proven is held against a signed root. */
-import { hash } from "node:crypto";
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import { LastroError } from "../core/errors.ts";
 import type { Rid } from "../core/ids.ts";
-import { equalHashes, type HashReader, type Sha256 } from "../core/merkle.ts";
+import { equalHashes, type HashReader } from "../core/merkle.ts";
 import { parseNote } from "../core/signed-note.ts";
+import { sha256 } from "../lib/sha256.ts";
 import { treeReader } from "../log/tree-reader.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { CheckpointName, LogStore, PublishedCheckpoint } from "../ports/log-store.ts";
@@ -33,8 +33,6 @@ export type PublishedLog = {
   /** Resolves when the record is so far; DEADLINE_EXCEEDED at the signal, FAILED_PRECONDITION when too many wait. */
   untilState(rid: Rid, state: LogStateAwaited, signal: AbortSignal): Promise<void>;
 };
-
-export const sha256: Sha256 = (bytes) => hash("sha256", bytes, "buffer");
 
 export const logDamaged = (what: string, cause?: unknown): LastroError =>
   new LastroError("LOG_DAMAGED", `${what}; compare the store with its log and restore it from a backup`, {

@@ -1,5 +1,4 @@
 /** Puts a witness together: its key, its memory, its server. A program of its own, so it opens its adapters itself. */
-import { hash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { hasWitnessKey, openWitnessKey, type WitnessKey } from "../adapters/files/witness-key.ts";
@@ -8,6 +7,7 @@ import { LastroError } from "../core/errors.ts";
 import type { VerifierKey } from "../core/signed-note.ts";
 import { verifyEd25519 } from "../lib/ed25519.ts";
 import type { HostPort } from "../lib/env-values.ts";
+import { sha256 } from "../lib/sha256.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { WitnessMemory } from "../ports/witness.ts";
 import { serveWitness, type WitnessOptions } from "./serve.ts";
@@ -57,7 +57,7 @@ export async function startWitness(options: StartWitness): Promise<RunningWitnes
       key: key.key,
       sign: key.sign,
       memory,
-      sha256: (bytes) => hash("sha256", bytes, "buffer"),
+      sha256,
       verify: verifyEd25519,
     }),
   );

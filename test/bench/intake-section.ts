@@ -10,15 +10,11 @@ import { measureLatency } from "./latency.ts";
 import { prepareTopic, publishPaced } from "./load.ts";
 import { growthOf, heapProbe } from "./memory.ts";
 import { medianOf, spread, table } from "./report.ts";
+import { benchSetting, events, latencySeconds, pairs } from "./settings.ts";
 
-const number = (name: string, preset: number): number =>
-  Number(process.env[`LASTRO_TEST_BENCH_${name}`] ?? preset);
-const events = number("EVENTS", 300_000);
-const pairs = number("PAIRS", 3);
-const latencySeconds = number("LATENCY_SECONDS", 60);
 /** 0: left out. */
-const backlogEvents = number("BACKLOG_EVENTS", 0);
-const steadyMinutes = number("STEADY_MINUTES", 0);
+const backlogEvents = benchSetting("BACKLOG_EVENTS", 0);
+const steadyMinutes = benchSetting("STEADY_MINUTES", 0);
 const naiveEvents = { auto: Math.min(events, 20_000), each: Math.min(events, 2_000) };
 /** LASTRO_BATCH_SIZE_MAX as it ships. */
 const batchSize = 4_000;

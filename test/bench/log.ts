@@ -10,20 +10,16 @@ import { create, toBinary } from "@bufbuild/protobuf";
 import { openCheckpointSigner } from "../../src/adapters/files/checkpoint-signer.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
 import { GetInclusionProofRequestSchema } from "../../src/gen/lastro/v1/transparency_pb.ts";
+import { sha256 } from "../../src/lib/sha256.ts";
 import { newPassMemory, sequencePass } from "../../src/log/sequence.ts";
-import { sha256 } from "../../src/privacy/draw.ts";
+import { untilLogged } from "../support/log-gauges.ts";
 import { type Servers, startService, workOff } from "./intake.ts";
 import { prepareTopic, publishPaced } from "./load.ts";
 import { measure, startTarget } from "./reads.ts";
 import { prepareReadsStore, type ReadsStore } from "./reads-store.ts";
-import { spread, table } from "./report.ts";
+import { quantile, spread, table } from "./report.ts";
+import { events, latencySeconds, pairs, records } from "./settings.ts";
 
-const number = (name: string, preset: number): number =>
-  Number(process.env[`LASTRO_TEST_BENCH_${name}`] ?? preset);
-const events = number("EVENTS", 300_000);
-const pairs = number("PAIRS", 3);
-const seconds = number("LATENCY_SECONDS", 60);
-const leaves = number("RECORDS", 1_000_000);
 const cli = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
 const never = new AbortController().signal;
 const childMsMax = 3_600_000;
@@ -51,9 +47,6 @@ async function delaysUntil(database: string, isOver: () => boolean): Promise<rea
   }
 }
 
-const quantile = (sorted: readonly number[], q: number): number =>
-  sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
-
 /** Logs everything that is stored before it tells that all is over. */
 async function measureDelays(
   servers: Servers,
@@ -64,17 +57,9 @@ async function measureDelays(
   let isOver = false;
   const delays = delaysUntil(service.database, () => isOver);
   await load(service);
-  await untilLagless(service.lastro.httpUrl);
+  await untilLogged(service.lastro, 1);
   isOver = true;
   return delays;
-}
-
-async function untilLagless(httpUrl: string): Promise<void> {
-  for (;;) {
-    const text = await (await fetch(`${httpUrl}/metrics`)).text();
-    if (/^lastro_log_lag 0$/m.test(text)) return;
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
 }
 
 async function intakeLoss(servers: Servers): Promise<string> {
@@ -88,7 +73,7 @@ async function intakeLoss(servers: Servers): Promise<string> {
   while (rounds.length < pairs) rounds.push({ off: await rate("off"), on: await rate("on") });
   const full = await measureDelays(servers, topic, (service) => workOff(service, events));
   const pacedTopic = `${topic}-paced`;
-  const pace = { perSecond: 1_000, seconds };
+  const pace = { perSecond: 1_000, seconds: latencySeconds };
   const paced = await measureDelays(servers, pacedTopic, (service) =>
     Promise.all([
       publishPaced(servers.brokers, pacedTopic, pace),
@@ -183,14 +168,14 @@ async function checkRate(
   const { verdict } = JSON.parse(stdout);
   if (verdict !== "intact")
     throw new Error(`the check of a clean store says ${verdict}:\n${stdout.slice(0, 2_000)}`);
-  return (leaves * 1_000) / (performance.now() - began);
+  return (records * 1_000) / (performance.now() - began);
 }
 
 async function largeLog(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "lastro-bench-log-"));
   const path = join(folder, "lastro.db");
   try {
-    const reads = await prepareReadsStore(leaves);
+    const reads = await prepareReadsStore(records);
     copyFileSync(reads.path, path, constants.COPYFILE_FICLONE);
     const { size, perSecond } = await sequenceAll(path, folder);
     const bytes = [...bytesPerLeaf(path, size)];
@@ -200,7 +185,7 @@ async function largeLog(): Promise<string> {
     const closed = (await checkRate(path, reads.ringPath, folder, [])).toFixed(0);
     const opened = (await checkRate(path, reads.ringPath, folder, ["--open-bodies"])).toFixed(0);
     return table(
-      [`${leaves.toLocaleString("en")} records`, "figure", "goal"],
+      [`${records.toLocaleString("en")} records`, "figure", "goal"],
       [
         ["the sequencer alone, leaves/s", perSecond.toFixed(0), ""],
         ["full tiles, bytes a leaf", sum("log_tiles"), "≤ 33"],

@@ -15,9 +15,10 @@ import {
 } from "../../src/gen/lastro/v1/history_pb.ts";
 import type { Ask, Say } from "./reads-server.ts";
 import { prepareReadsStore, type ReadsStore } from "./reads-store.ts";
+import { quantile } from "./report.ts";
+import { benchSetting, records } from "./settings.ts";
 
-const records = Number(process.env["LASTRO_TEST_BENCH_RECORDS"] ?? 1_000_000);
-const roundMs = Number(process.env["LASTRO_TEST_BENCH_ROUND_MS"] ?? 1_500);
+const roundMs = benchSetting("ROUND_MS", 1_500);
 const rounds = 5;
 const warmUps = 2;
 const learners = 16;
@@ -164,11 +165,10 @@ export async function measure(target: Target, { method, concurrency }: Run, star
   const own = process.cpuUsage(ownBefore);
   const cpu = (await target.cpuUs()) - cpuBefore;
   took.sort((a, b) => a - b);
-  const quantile = (q: number): number => took[Math.min(took.length - 1, Math.floor(q * took.length))] ?? 0;
   return {
     perSecond: took.length / seconds,
-    p50Ms: quantile(0.5),
-    p99Ms: quantile(0.99),
+    p50Ms: quantile(took, 0.5),
+    p99Ms: quantile(took, 0.99),
     serverUs: cpu / took.length,
     clientUs: (own.user + own.system) / took.length,
     bytes: bytes / took.length,

@@ -2,8 +2,8 @@
 import { expect, test } from "@jest/globals";
 import { formatCheckpoint, parseCheckpoint } from "../../src/core/checkpoint.ts";
 import { parseNote, parseVerifierKey, verifiedSignature } from "../../src/core/signed-note.ts";
+import { sha256 } from "../../src/lib/sha256.ts";
 import type { CheckpointSigner, SignerState } from "../../src/ports/checkpoint-signer.ts";
-import { sha256 } from "../../src/privacy/draw.ts";
 import { verifyNote } from "../support/ed25519.ts";
 
 export type SignerFixture = {

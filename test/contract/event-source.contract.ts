@@ -1,71 +1,17 @@
 /** What every event source must do, on a real Kafka. */
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, expect, test } from "@jest/globals";
-import type { LastroError } from "../../src/core/errors.ts";
 import type { Src } from "../../src/core/ids.ts";
-import type {
-  BatchControl,
-  EventSource,
-  SourceBatch,
-  SourceHandler,
-  SourcePartition,
-} from "../../src/ports/event-source.ts";
+import type { EventSource } from "../../src/ports/event-source.ts";
+import { until } from "../support/until.ts";
 import { numbered, openTestKafka, text } from "./event-source.kafka.ts";
+import { recorder } from "./event-source.recorder.ts";
 
 export type OpenSource = (options: {
   topic: string;
   groupId: string;
   sessionTimeoutMs: number;
 }) => Promise<EventSource>;
-
-const waitMaxMs = 20_000;
-
-export async function until(what: string, holds: () => boolean, maxMs = waitMaxMs): Promise<void> {
-  const deadline = Date.now() + maxMs;
-  while (!holds()) {
-    if (Date.now() > deadline) throw new Error(`never happened: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
-
-/** Notes what it is told; reads each assigned partition from where it was asked to start. */
-export function recorder(source: EventSource, startAt: (partition: SourcePartition) => number | undefined) {
-  const assigned: SourcePartition[] = [];
-  const revoked: Src[] = [];
-  const batches: SourceBatch[] = [];
-  const stopped: LastroError[] = [];
-  const crashed: LastroError[] = [];
-  let work = async (batch: SourceBatch, _control: BatchControl): Promise<number> => batch.to;
-  const handler: SourceHandler = {
-    assigned(partition) {
-      assigned.push(partition);
-      const from = startAt(partition);
-      if (from !== undefined) source.resume(partition.src, from);
-    },
-    async batch(batch, control) {
-      batches.push(batch);
-      return work(batch, control);
-    },
-    revoked: (src) => void revoked.push(src),
-    stopped: (_src, error) => void stopped.push(error),
-    crashed: (error) => void crashed.push(error),
-  };
-  const events = () => batches.flatMap((batch) => batch.events);
-  const values = () => events().map(({ value }) => value?.toString());
-  return {
-    handler,
-    assigned,
-    revoked,
-    batches,
-    stopped,
-    crashed,
-    events,
-    values,
-    onBatch(next: typeof work) {
-      work = next;
-    },
-  };
-}
 
 export function eventSourceContract(open: OpenSource): void {
   const kafka = openTestKafka();

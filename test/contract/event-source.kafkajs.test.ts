@@ -5,8 +5,10 @@ import { openKafkajsSource } from "../../src/adapters/kafkajs/event-source.ts";
 import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
 import type { TopicId } from "../../src/core/ids.ts";
 import { kafkaBrokers } from "../support/servers.ts";
-import { eventSourceContract, type OpenSource, recorder, until } from "./event-source.contract.ts";
+import { until } from "../support/until.ts";
+import { eventSourceContract, type OpenSource } from "./event-source.contract.ts";
 import { numbered, openTestKafka } from "./event-source.kafka.ts";
+import { recorder } from "./event-source.recorder.ts";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

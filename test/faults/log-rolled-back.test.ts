@@ -3,7 +3,8 @@ import { copyFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { until } from "../support/lastro.ts";
-import { checkWorldLog, logGauge, publishedNote, untilLogged } from "../support/log-process.ts";
+import { logGauge, untilLogged } from "../support/log-gauges.ts";
+import { checkWorldLog, publishedNote } from "../support/log-process.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
 
 const haltedMaxMs = 60_000;

@@ -3,10 +3,10 @@ import { expect } from "@jest/globals";
 import { parseRid } from "../../src/core/ids.ts";
 import { leafHash, parseRecordEntry } from "../../src/core/leaf.ts";
 import { activates, type RecordRow } from "../../src/core/record.ts";
+import { sha256 } from "../../src/lib/sha256.ts";
 import type { KeyRing } from "../../src/ports/key-ring.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
-import { sha256 } from "../../src/privacy/draw.ts";
 import { openBody, partsAgree } from "../../src/privacy/open-body.ts";
 import { idOf, type Published } from "./published.ts";
 

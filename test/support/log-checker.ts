@@ -12,10 +12,10 @@ import {
 import { consistencyPath, rootOf, verifyConsistency } from "../../src/core/merkle.ts";
 import { parseNote, parseVerifierKey, verifiedSignature } from "../../src/core/signed-note.ts";
 import { fullTiles, joinHashes, tileWidth } from "../../src/core/tiles.ts";
+import { sha256 } from "../../src/lib/sha256.ts";
 import { treeReader } from "../../src/log/tree-reader.ts";
 import { type LogLeaf, logRowsMax } from "../../src/ports/log-store.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { sha256 } from "../../src/privacy/draw.ts";
 import { verifyNote } from "./ed25519.ts";
 
 const signal = new AbortController().signal;

@@ -5,12 +5,12 @@ import { openCheckpointSigner } from "../../src/adapters/files/checkpoint-signer
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
 import type { OutcomeRow } from "../../src/core/outcome.ts";
 import { parseVerifierKey, type VerifierKey } from "../../src/core/signed-note.ts";
+import { sha256 } from "../../src/lib/sha256.ts";
 import type { SequencerDeps } from "../../src/log/deps.ts";
 import { LogHalted } from "../../src/log/halt.ts";
 import { newPassMemory, type PassMemory, type PassResult, sequencePass } from "../../src/log/sequence.ts";
 import type { LogPoint } from "../../src/ports/observer.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { sha256 } from "../../src/privacy/draw.ts";
 import { type Scene, startMs } from "./records.ts";
 import { temporaryFolder } from "./sqlite.ts";
 

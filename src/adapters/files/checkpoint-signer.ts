@@ -2,7 +2,7 @@
  * Signing keys of the log in a file that only the service's user can read, and beside it what was signed last. Whoever has the file can sign
  * another log under this name; only witnesses and those who kept a checkpoint would notice. It never lies in the store.
  */
-import { createPrivateKey, createPublicKey, hash, type KeyObject, sign } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:crypto";
 import { z } from "zod";
 import { formatCheckpoint } from "../../core/checkpoint.ts";
 import { LastroError } from "../../core/errors.ts";
@@ -13,6 +13,7 @@ import {
   type NoteSignature,
   parseVerifierKey,
 } from "../../core/signed-note.ts";
+import { sha256 } from "../../lib/sha256.ts";
 import type { CheckpointSigner, SignerState } from "../../ports/checkpoint-signer.ts";
 import type { Randomness } from "../../ports/clock.ts";
 import { createPrivate, parsePrivate, readPrivate, replacePrivate } from "./private-file.ts";
@@ -40,8 +41,6 @@ export type SignerOptions = {
   readonly create: boolean;
   readonly random: Randomness;
 };
-
-const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer");
 
 /** The keys are read anew for each signer, so that a rotation needs no restart. The file of what was signed belongs to one process. */
 export async function openCheckpointSigner({

@@ -1,9 +1,9 @@
 /** The key of a witness in a file that only its user can read. Whoever has it can cosign anything in the witness's name. */
-import { hash } from "node:crypto";
 import { z } from "zod";
 import { LastroError } from "../../core/errors.ts";
 import { formatVerifierKey, parseVerifierKey, type VerifierKey } from "../../core/signed-note.ts";
 import { openEd25519 } from "../../lib/ed25519.ts";
+import { sha256 } from "../../lib/sha256.ts";
 import type { Randomness } from "../../ports/clock.ts";
 import { createPrivate, parsePrivate, readPrivate, unusable } from "./private-file.ts";
 
@@ -18,7 +18,6 @@ export type WitnessKey = {
   sign(message: Uint8Array): Uint8Array;
 };
 
-const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer");
 const fileAt = (path: string) => ({ path, name: "the witness's key" });
 
 export const hasWitnessKey = async (path: string): Promise<boolean> =>

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { openCheckpointSigner } from "../../../src/adapters/files/checkpoint-signer.ts";
 import { parseVerifierKey } from "../../../src/core/signed-note.ts";
-import { sha256 } from "../../../src/privacy/draw.ts";
+import { sha256 } from "../../../src/lib/sha256.ts";
 
 let folder = "";
 let path = "";

@@ -10,9 +10,9 @@ import type { LastroError } from "../../../src/core/errors.ts";
 import type { Src } from "../../../src/core/ids.ts";
 import type { EventSource, SourceBatch } from "../../../src/ports/event-source.ts";
 import type { TopicReader } from "../../../src/ports/topic-reader.ts";
-import { until } from "../../contract/event-source.contract.ts";
 import { numbered, openTestKafka, type TestKafka } from "../../contract/event-source.kafka.ts";
 import { type RunningServer, startKafka } from "../../support/servers.ts";
+import { until } from "../../support/until.ts";
 
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 

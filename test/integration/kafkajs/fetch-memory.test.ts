@@ -4,8 +4,8 @@ import { fetchUnpackedBytesMax } from "../../../src/adapters/kafkajs/codecs.ts";
 import { openKafkajsSource } from "../../../src/adapters/kafkajs/event-source.ts";
 import { openTopicReader } from "../../../src/adapters/platformatic-kafka/topic-reader.ts";
 import type { SourceBatch } from "../../../src/ports/event-source.ts";
-import { until } from "../../contract/event-source.contract.ts";
 import { openTestKafka } from "../../contract/event-source.kafka.ts";
+import { until } from "../../support/until.ts";
 
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const kafka = openTestKafka();

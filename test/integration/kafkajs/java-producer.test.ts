@@ -5,8 +5,8 @@ import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "@jest/globals";
 import { openKafkajsSource } from "../../../src/adapters/kafkajs/event-source.ts";
 import { openTopicReader } from "../../../src/adapters/platformatic-kafka/topic-reader.ts";
-import { until } from "../../contract/event-source.contract.ts";
 import { openTestKafka } from "../../contract/event-source.kafka.ts";
+import { until } from "../../support/until.ts";
 
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const programs = new URL("../../../deploy/local/programs.mjs", import.meta.url).href;
