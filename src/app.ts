@@ -201,7 +201,7 @@ async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): P
 
 /** Undefined where the log is left to other instances. */
 async function startLog(
-  { store, transparency, witnesses }: Config,
+  { store, transparency, witnesses, anchors }: Config,
   observer: Observer,
   hooks: ServiceHooks,
   lines: Log,
@@ -209,7 +209,7 @@ async function startLog(
 ): Promise<LogThread | undefined> {
   if (!transparency.enabled) return undefined;
   const data = {
-    config: { store, transparency, witnesses },
+    config: { store, transparency, witnesses, anchors },
     tellsPoints: hooks.reached !== undefined,
     holder: Buffer.from(random(holderBytes)).toString("hex"),
   };

@@ -107,6 +107,11 @@ const Variables = z.object({
   LASTRO_WITNESS_QUORUM: optional(wholeNumber(1, witnessesMax), { unit: "witnesses", description: "Cosignatures that make a checkpoint `witnessed`", defaultText: "more than half of them" }),
   LASTRO_WITNESS_INTERVAL_MS: number(100, 10 * minute, 5 * second, "ms", "Pause between two askings of the witnesses"),
   LASTRO_WITNESS_TIMEOUT_MS: number(100, minute, 5 * second, "ms", "Longest wait for a witness"),
+  LASTRO_ANCHOR_FOLDER: optional(text, { description: "Folder outside this machine's reach, such as storage that is written once, that keeps checkpoints", defaultText: "none: no anchor" }),
+  LASTRO_ANCHOR_TSA_URL: optional(httpUrl, { description: "Time-stamping authority (RFC 3161) that stamps the checkpoints in that folder", secret: true, defaultText: "none" }),
+  LASTRO_ANCHOR_TSA_CA_FILE: optional(text, { description: "Root certificates (PEM) that its time stamps must lead to", defaultText: "none" }),
+  LASTRO_ANCHOR_INTERVAL_MS: number(second, day, 60 * minute, "ms", "From one anchored checkpoint to the next"),
+  LASTRO_ANCHOR_TIMEOUT_MS: number(100, minute, 20 * second, "ms", "Longest wait for an anchor"),
   LASTRO_CATALOGUE_FILE: optional(text, { description: "Event catalogue (JSON)", defaultText: "none: the built-in rules" }),
   LASTRO_EVENT_BYTES_MAX: number(kib, valueBytesHardMax, defaultLimits.valueBytesMax, "bytes", "Largest event"),
   LASTRO_EVENT_DEPTH_MAX: number(4, 128, defaultLimits.depthMax, "levels", "Deepest nesting of an event"),
@@ -226,6 +231,16 @@ const rules: readonly Rule[] = [
     holds: (v) => (v.LASTRO_WITNESS_QUORUM ?? 0) <= v.LASTRO_WITNESSES.length,
     otherwise: "must not be greater than the number of LASTRO_WITNESSES",
   },
+  {
+    about: ["LASTRO_ANCHOR_TSA_URL", "LASTRO_ANCHOR_FOLDER"],
+    holds: (v) => v.LASTRO_ANCHOR_TSA_URL === undefined || v.LASTRO_ANCHOR_FOLDER !== undefined,
+    otherwise: "needs LASTRO_ANCHOR_FOLDER: the time stamps are kept there",
+  },
+  {
+    about: ["LASTRO_ANCHOR_TSA_CA_FILE", "LASTRO_ANCHOR_TSA_URL"],
+    holds: (v) => (v.LASTRO_ANCHOR_TSA_CA_FILE === undefined) === (v.LASTRO_ANCHOR_TSA_URL === undefined),
+    otherwise: "and LASTRO_ANCHOR_TSA_URL must be set together: a time stamp is taken only if it verifies",
+  },
 ];
 
 const sqliteScheme = "sqlite:";
@@ -263,6 +278,9 @@ const parseOptionsOf = (v: Values) => ({
   clockSkewMs: v.LASTRO_EVENT_CLOCK_SKEW_MS,
   lateAfterMs: v.LASTRO_EVENT_LATE_AFTER_MS,
 });
+
+const authorityOf = ({ LASTRO_ANCHOR_TSA_URL: url, LASTRO_ANCHOR_TSA_CA_FILE: rootsFile }: Values) =>
+  url === undefined || rootsFile === undefined ? undefined : { url, rootsFile };
 
 function shape(v: Values) {
   return {
@@ -305,6 +323,12 @@ function shape(v: Values) {
       quorum: v.LASTRO_WITNESS_QUORUM ?? Math.floor(v.LASTRO_WITNESSES.length / 2) + 1,
       intervalMs: v.LASTRO_WITNESS_INTERVAL_MS,
       timeoutMs: v.LASTRO_WITNESS_TIMEOUT_MS,
+    },
+    anchors: {
+      folder: v.LASTRO_ANCHOR_FOLDER,
+      authority: authorityOf(v),
+      intervalMs: v.LASTRO_ANCHOR_INTERVAL_MS,
+      timeoutMs: v.LASTRO_ANCHOR_TIMEOUT_MS,
     },
     auth: v.LASTRO_AUTH,
     grpc: {

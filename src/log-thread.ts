@@ -4,6 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
+import { folderAnchor } from "./adapters/anchors/folder.ts";
 import { openCheckpointSigner } from "./adapters/files/checkpoint-signer.ts";
 import { httpWitness } from "./adapters/tlog-witness/witness.ts";
 import type { Config } from "./config.ts";
@@ -11,34 +12,42 @@ import { LastroError } from "./core/errors.ts";
 import { verifyEd25519 } from "./lib/ed25519.ts";
 import { sha256 } from "./lib/sha256.ts";
 import { openCosigner } from "./log/cosign.ts";
+import { runAnchors } from "./log/run-anchors.ts";
 import { type LogState, runLog } from "./log/run-log.ts";
 import { runWitnesses, type WitnessRun } from "./log/run-witnesses.ts";
 import { openLogStore } from "./open-store.ts";
+import type { Anchor } from "./ports/anchor.ts";
 import type { Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { LogStore } from "./ports/log-store.ts";
 import type { LogPoint, Observer } from "./ports/observer.ts";
 
+type Authority = NonNullable<Config["anchors"]["authority"]>;
+
 /** What the thread is started with. */
 export type LogThreadData = {
-  readonly config: Pick<Config, "store" | "transparency" | "witnesses">;
+  readonly config: Pick<Config, "store" | "transparency" | "witnesses" | "anchors">;
   /** Whether it waits at each step until the service has heard of it. */
   readonly tellsPoints: boolean;
   /** Names this process in the log's lease: the next thread goes on at once. */
   readonly holder: string;
 };
 
-export type LogObserver = Pick<Observer, "logPass" | "logStandby" | "logHalted" | "witnessesAsked">;
+export type LogObserver = Pick<
+  Observer,
+  "logPass" | "logStandby" | "logHalted" | "witnessesAsked" | "anchorsAsked"
+>;
 type Calls<T> = {
   [K in keyof T]: T[K] extends (...args: infer A) => void ? readonly [K, A] : never;
 }[keyof T];
+export type ObservedCall = Calls<LogObserver>;
 
 /** What the thread says. */
 export type FromLogThread =
   | { readonly kind: "opened" }
   | { readonly kind: "refused"; readonly code: LastroError["code"]; readonly message: string }
   | { readonly kind: "state"; readonly state: LogState }
-  | { readonly kind: "observed"; readonly call: Calls<LogObserver> }
+  | { readonly kind: "observed"; readonly call: ObservedCall }
   | { readonly kind: "line"; readonly call: Calls<Log> }
   | { readonly kind: "reached"; readonly point: LogPoint };
 /** What it is told: to end, or that the step was heard of. */
@@ -63,6 +72,7 @@ const observer: LogObserver = {
   logStandby: (...args) => say({ kind: "observed", call: ["logStandby", args] }),
   logHalted: (...args) => say({ kind: "observed", call: ["logHalted", args] }),
   witnessesAsked: (...args) => say({ kind: "observed", call: ["witnessesAsked", args] }),
+  anchorsAsked: (...args) => say({ kind: "observed", call: ["anchorsAsked", args] }),
 };
 const lines: Log = {
   info: (...args) => say({ kind: "line", call: ["info", args] }),
@@ -89,6 +99,23 @@ function openWitnesses(log: LogStore): WitnessRun {
   return runWitnesses({ cosigner, intervalMs, observer, lines }, end.signal);
 }
 
+async function openAnchors(log: LogStore): Promise<Pick<WitnessRun, "start">> {
+  const { folder, authority, intervalMs, timeoutMs } = config.anchors;
+  if (folder === undefined) return nobody;
+  const anchors = [
+    folderAnchor(folder, random),
+    ...(authority ? [await openAuthority(folder, authority)] : []),
+  ];
+  const deps = { log, anchors, intervalMs, timeoutMs, now: Date.now, observer, lines };
+  return { start: (isSequencing) => void runAnchors(deps, isSequencing, end.signal) };
+}
+
+/** The library of time stamps is loaded only where there is an authority to ask. */
+async function openAuthority(folder: string, authority: Authority): Promise<Anchor> {
+  const { openTimeStampAnchor } = await import("./adapters/anchors/time-stamp.ts");
+  return openTimeStampAnchor({ folder, ...authority, random });
+}
+
 async function main(): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const { log, records } = opened.use(await openLogStore(config, cacheBytes));
@@ -96,6 +123,7 @@ async function main(): Promise<void> {
   const create = (await log.size(end.signal)) === 0;
   const openSigner = await openCheckpointSigner({ path, create, random });
   const witnesses = openWitnesses(log);
+  const anchors = await openAnchors(log);
   const run = runLog(
     {
       log, records, openSigner, logName, sha256, limits, random, reached, intervalMs, observer, lines, holder,
@@ -105,7 +133,9 @@ async function main(): Promise<void> {
     },
     end.signal,
   ); // biome-ignore format: one line a name
-  witnesses.start(() => run.state().kind === "sequencing");
+  const isSequencing = (): boolean => run.state().kind === "sequencing";
+  witnesses.start(isSequencing);
+  anchors.start(isSequencing);
   say({ kind: "opened" });
   await run.ended;
   end.abort();

@@ -1,4 +1,4 @@
-/** Readiness, part by part. Hints, the log and its witnesses degrade the service; store, Kafka, breaker and stopped partitions take it out of rotation. */
+/** Readiness, part by part. Hints, the log, its witnesses and anchors degrade the service; store, Kafka, breaker and stopped partitions take it out of rotation. */
 import type { Consumer } from "./ingest/consume.ts";
 import { haltSentence } from "./log/halt.ts";
 import type { LogState } from "./log/run-log.ts";
@@ -17,10 +17,10 @@ export type ReadinessParts = {
   readonly log: LogThread | undefined;
 };
 
-const witnessHealth = (missing: readonly string[]): PartHealth => ({
+const othersHealth = (missing: readonly string[], what: string): PartHealth => ({
   ok: missing.length === 0,
   required: false,
-  ...(missing.length > 0 && { detail: `did not cosign: ${missing.join(", ")}` }),
+  ...(missing.length > 0 && { detail: `${what}: ${missing.join(", ")}` }),
 });
 
 /** Intake never waits for the log, so it takes nothing out of rotation. */
@@ -79,7 +79,8 @@ export function readinessOf({ store, source, hints, consumer, log }: ReadinessPa
     },
     ...(log !== undefined && {
       log: logHealth(log.state()),
-      witnesses: witnessHealth(log.missingWitnesses()),
+      witnesses: othersHealth(log.missing().witnesses, "did not cosign"),
+      anchors: othersHealth(log.missing().anchors, "did not keep the checkpoint"),
     }),
   };
 }

@@ -4,7 +4,7 @@ import { Worker } from "node:worker_threads";
 import { LastroError } from "./core/errors.ts";
 import { backoffMs, sleep } from "./lib/backoff.ts";
 import type { LogState } from "./log/run-log.ts";
-import type { FromLogThread, LogObserver, LogThreadData, ToLogThread } from "./log-thread.ts";
+import type { FromLogThread, LogObserver, LogThreadData, ObservedCall, ToLogThread } from "./log-thread.ts";
 import type { Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
@@ -19,8 +19,8 @@ export type LogThreadOptions = {
 
 export type LogThread = {
   state(): LogState;
-  /** Names of the witnesses that did not cosign when they were asked last. */
-  missingWitnesses(): readonly string[];
+  /** Names of the witnesses that did not cosign, and of the anchors that did not keep the checkpoint, when they were asked last. */
+  missing(): MissingOthers;
   /** Resolves once the thread is gone: after the signal, or after a halt. */
   readonly ended: Promise<void>;
 };
@@ -43,7 +43,7 @@ const startWorker = (data: LogThreadData): Worker =>
 export async function startLogThread(options: LogThreadOptions, signal: AbortSignal): Promise<LogThread> {
   const { data, observer, lines, random, startThread = startWorker } = options;
   let state: LogState = { kind: "starting" };
-  let missing: readonly string[] = [];
+  let missing: MissingOthers = { witnesses: [], anchors: [] };
 
   const hear = (worker: Worker, said: Told): void => {
     switch (said.kind) {
@@ -58,7 +58,7 @@ export async function startLogThread(options: LogThreadOptions, signal: AbortSig
         passOn(lines, said.call);
         return;
       case "observed":
-        if (said.call[0] === "witnessesAsked") missing = missingIn(said.call[1][0]);
+        missing = missingAfter(missing, said.call);
         passOn(observer, said.call);
     }
   };
@@ -78,7 +78,7 @@ export async function startLogThread(options: LogThreadOptions, signal: AbortSig
 
   const first = launch();
   await first.opened;
-  return { state: () => state, missingWitnesses: () => missing, ended: keep(first) };
+  return { state: () => state, missing: () => missing, ended: keep(first) };
 }
 
 /** What a thread says once it has opened what it needs. */
@@ -121,8 +121,16 @@ function run(worker: Worker, hear: (worker: Worker, said: Told) => void, signal:
 
 const tell = (worker: Worker, message: ToLogThread): void => worker.postMessage(message);
 
-const missingIn = ({ hasCosigned }: Parameters<Observer["witnessesAsked"]>[0]): readonly string[] =>
-  [...hasCosigned].filter(([, cosigned]) => !cosigned).map(([name]) => name);
+type MissingOthers = { readonly witnesses: readonly string[]; readonly anchors: readonly string[] };
+
+function missingAfter(missing: MissingOthers, [name, args]: ObservedCall): MissingOthers {
+  if (name === "witnessesAsked") return { ...missing, witnesses: missingIn(args[0].hasCosigned) };
+  if (name === "anchorsAsked") return { ...missing, anchors: missingIn(args[0].hasKept) };
+  return missing;
+}
+
+const missingIn = (answers: ReadonlyMap<string, boolean>): readonly string[] =>
+  [...answers].filter(([, isThere]) => !isThere).map(([name]) => name);
 
 /** Calls the function of that name; the thread's side has checked name and arguments against each other. */
 function passOn<T extends object>(to: T, [name, args]: readonly [keyof T, readonly unknown[]]): void {

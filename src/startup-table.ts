@@ -42,6 +42,20 @@ function witnessRow({ witnesses: { list, quorum } }: Config): LaunchedPart {
       };
 }
 
+function anchorRow({ anchors: { folder, authority } }: Config): LaunchedPart {
+  return {
+    part: "anchor",
+    where: folder ?? "none",
+    what:
+      folder === undefined
+        ? "nobody keeps checkpoints"
+        : authority === undefined
+          ? "keeps checkpoints"
+          : `keeps checkpoints, stamped by ${new URL(authority.url).host}`,
+    change: `docs/anchors.md; LASTRO_ANCHOR_FOLDER names ${folder === undefined ? "one" : "another"}`,
+  };
+}
+
 /** What the launcher found out about a part is more than the service knows. */
 function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] {
   const launched = new Map(config.launched.map((part) => [part.part, part]));
@@ -79,6 +93,7 @@ function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] 
         }
       : { part: "log", where: "off", what: "not extended here", change: "LASTRO_LOG=on" },
     witnessRow(config),
+    anchorRow(config),
     {
       part: "gRPC",
       where: running.grpc,

@@ -151,6 +151,27 @@ describe("configuration", () => {
     ]);
   });
 
+  test("a time-stamping authority is given with its roots and the folder of its time stamps, or not at all", () => {
+    const [LASTRO_ANCHOR_FOLDER, LASTRO_ANCHOR_TSA_CA_FILE] = ["/anchors", "/roots.pem"];
+    const LASTRO_ANCHOR_TSA_URL = "https://me:hunter2@tsa.test/";
+    const config = accepted({ LASTRO_ANCHOR_FOLDER, LASTRO_ANCHOR_TSA_URL, LASTRO_ANCHOR_TSA_CA_FILE });
+    expect(config.anchors).toEqual({
+      folder: "/anchors",
+      authority: { url: LASTRO_ANCHOR_TSA_URL, rootsFile: "/roots.pem" },
+      intervalMs: 3_600_000,
+      timeoutMs: 20_000,
+    });
+    expect(describeConfig(config)).not.toContain("hunter2");
+    expect(accepted({ LASTRO_ANCHOR_FOLDER }).anchors.authority).toBeUndefined();
+    expect(refused({ LASTRO_ANCHOR_TSA_URL, LASTRO_ANCHOR_TSA_CA_FILE })).toEqual([
+      expect.stringMatching(/^LASTRO_ANCHOR_TSA_URL needs LASTRO_ANCHOR_FOLDER/),
+    ]);
+    for (const half of [{ LASTRO_ANCHOR_TSA_URL }, { LASTRO_ANCHOR_TSA_CA_FILE }])
+      expect(refused({ LASTRO_ANCHOR_FOLDER, ...half })).toEqual([
+        expect.stringMatching(/^LASTRO_ANCHOR_TSA_CA_FILE and LASTRO_ANCHOR_TSA_URL must be set together/),
+      ]);
+  });
+
   test("only LASTRO_AUTH=none exists until there is access control", () => {
     expect(accepted({ LASTRO_AUTH: "none" }).auth).toBe("none");
     expect(refused({ LASTRO_AUTH: "oidc" })).toEqual([

@@ -51,6 +51,7 @@ async function start(over: Partial<LogThreadOptions> = {}): Promise<Started> {
         logStandby: () => hear("logStandby"),
         logHalted: () => hear("logHalted"),
         witnessesAsked: () => hear("witnessesAsked"),
+        anchorsAsked: () => hear("anchorsAsked"),
         reached: hear,
       },
       lines: { info: hear, warn: hear, error: hear },
@@ -139,6 +140,7 @@ test("at each step it waits until the service has heard of it", async () => {
       logStandby: () => undefined,
       logHalted: () => undefined,
       witnessesAsked: () => undefined,
+      anchorsAsked: () => undefined,
       reached: (point) => void seen.push(point),
     },
   });

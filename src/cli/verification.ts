@@ -2,6 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { basisText, objectText, type Trust, type Verification } from "../sdk/verify.ts";
+import { readAnchored } from "./anchored.ts";
 import type { Cli } from "./command.ts";
 import { CliFailure, VerdictFailure } from "./failure.ts";
 
@@ -11,6 +12,7 @@ export type TrustOptions = {
   readonly witness: readonly string[];
   readonly witnesses?: string;
   readonly anchored: readonly string[];
+  readonly tsa?: string;
   readonly json?: true;
 };
 
@@ -20,16 +22,9 @@ export const addTrustOptions = (command: Command): Command =>
     .option("--pin <file>", "checkpoint to compare with; the newer one is kept there when all is intact")
     .option("--witness <vkey...>", "verifier key of a witness that you trust", [])
     .option("--witnesses <k>", "how many of them must have cosigned (default: all that are named)")
-    .option("--anchored <file...>", "checkpoint that you got back from an anchor", [])
+    .option("--anchored <path...>", "checkpoint that you got back from an anchor, or a folder of them", [])
+    .option("--tsa <file>", "root certificates (PEM) that the time stamp beside each of those must lead to")
     .option("--json", "print the verification as JSON");
-
-export const readText = (path: string): string => {
-  try {
-    return readFileSync(path === "-" ? 0 : path, "utf8");
-  } catch (cause) {
-    throw new CliFailure("notFound", `${path} cannot be read`, { cause });
-  }
-};
 
 /** A file that is not there yet pins nothing: the first checkpoint is kept in it. */
 function readPin(path: string | undefined): string | undefined {
@@ -42,7 +37,7 @@ function readPin(path: string | undefined): string | undefined {
   }
 }
 
-export function trustOf(options: TrustOptions): Trust {
+export async function trustOf(options: TrustOptions): Promise<Trust> {
   const k = options.witnesses === undefined ? options.witness.length : Number(options.witnesses);
   if (!Number.isSafeInteger(k) || k < 0 || k > options.witness.length)
     throw new CliFailure("usage", "--witnesses must be a count from 0 to that of the witnesses named");
@@ -50,7 +45,7 @@ export function trustOf(options: TrustOptions): Trust {
     vkeys: options.vkey,
     pin: readPin(options.pin),
     witnesses: { vkeys: options.witness, k },
-    anchored: options.anchored.map(readText),
+    anchored: await readAnchored(options),
   };
 }
 

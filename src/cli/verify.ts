@@ -19,7 +19,8 @@ import {
 import { type Cli, newCommand } from "./command.ts";
 import { CliFailure } from "./failure.ts";
 import { progressBar } from "./progress.ts";
-import { addTrustOptions, keepPin, readText, type TrustOptions, tell, trustOf } from "./verification.ts";
+import { readText } from "./read-text.ts";
+import { addTrustOptions, keepPin, type TrustOptions, tell, trustOf } from "./verification.ts";
 
 type BundleOptions = TrustOptions & {
   readonly bundle?: string;
@@ -85,7 +86,7 @@ function rangeOf(src: string, from: number, to: number): BundleScope {
 }
 
 async function verifyScope(cli: Cli, scope: BundleScope, options: BundleOptions): Promise<void> {
-  const trust = trustOf(options);
+  const trust = await trustOf(options);
   const evidence = await evidenceOf(scope, options, trust);
   const result = verifyBundle(scope, evidence, trust);
   keepPin(options.pin, evidence.checkpoint, result);
@@ -95,15 +96,16 @@ async function verifyScope(cli: Cli, scope: BundleScope, options: BundleOptions)
 async function evidenceOf(
   scope: BundleScope,
   { bundle, server, save }: BundleOptions,
-  { pin }: Trust,
+  { pin, anchored }: Trust,
 ): Promise<Evidence> {
   if ((bundle === undefined) === (server === undefined))
     throw new CliFailure("usage", "name either --bundle or --server");
   if (server !== undefined) {
-    const pinned = pin === undefined ? undefined : openCheckpoint(pin)?.checkpoint.size;
+    const notes = [...(pin === undefined ? [] : [pin]), ...anchored.map(({ note }) => note)];
+    const kept = notes.flatMap((note) => openCheckpoint(note)?.checkpoint.size ?? []);
     // Loaded here alone: verifying offline needs no client of gRPC.
     const { gatherEvidence } = await import("../sdk/gather-evidence.ts");
-    const evidence = await gatherEvidence(server, scope, pinned);
+    const evidence = await gatherEvidence(server, scope, kept);
     if (save !== undefined) await writeFile(save, formatEvidence(evidence));
     return evidence;
   }
@@ -115,7 +117,7 @@ async function evidenceOf(
 const isUrl = (where: string): boolean => /^https?:\/\//.test(where);
 
 async function verifyWhole(cli: Cli, where: string, options: LogOptions): Promise<void> {
-  const trust = trustOf(options);
+  const trust = await trustOf(options);
   const reader = isUrl(where) ? httpLogReader(where) : folderLogReader(where);
   const bar = progressBar("leaves");
   const note = await unlessAway(where, () => reader.checkpoint("latest"));

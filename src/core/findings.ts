@@ -50,7 +50,8 @@ export type Basis =
   | { readonly kind: "self" }
   | { readonly kind: "pinned"; readonly size: number }
   | { readonly kind: "witnessed"; readonly k: number }
-  | { readonly kind: "anchored"; readonly size: number };
+  /** `atMs`: when a time-stamping authority says that the checkpoint was there. */
+  | { readonly kind: "anchored"; readonly size: number; readonly atMs?: number };
 
 export type Verification = {
   readonly verdict: Verdict;
@@ -127,5 +128,9 @@ export function objectText(object: FindingObject): string {
   }
 }
 
-export const basisText = (basis: Basis): string =>
-  basis.kind === "witnessed" ? `witnessed(${basis.k})` : basis.kind;
+export function basisText(basis: Basis): string {
+  if (basis.kind === "witnessed") return `witnessed(${basis.k})`;
+  if (basis.kind === "anchored" && basis.atMs !== undefined)
+    return `anchored(${new Date(basis.atMs).toISOString()})`;
+  return basis.kind;
+}

@@ -1,6 +1,6 @@
 /** On what a checkpoint is believed: the log's keys, a checkpoint that was kept, witnesses, anchors. Decides nothing that was not given to it. */
 import { type Checkpoint, parseCheckpoint } from "./checkpoint.ts";
-import type { Basis, Finding, Report } from "./findings.ts";
+import type { Basis, Finding, FindingCode, Report } from "./findings.ts";
 import { equalHashes, type Sha256 } from "./merkle.ts";
 import {
   type Ed25519Verify,
@@ -12,19 +12,30 @@ import {
 
 export type VerifyCrypto = { readonly sha256: Sha256; readonly verify: Ed25519Verify };
 
+/** What came of verifying the time stamp of an anchored note, and when its authority says that the note was there. */
+export type TimeStampVerdict =
+  | { readonly kind: "valid"; readonly atMs: number }
+  | { readonly kind: "invalid"; readonly why: string }
+  | { readonly kind: "missing" };
+
+/** A note that an anchor gave back. `stamp` where its time stamp was asked for. */
+export type Anchored = { readonly note: string; readonly stamp?: TimeStampVerdict };
+
 export type Trust = {
   /** Verifier keys of the log that the verifier holds by itself; none: those that the log's own entries name. */
   readonly vkeys: readonly string[];
   /** The note of a checkpoint that the verifier kept. */
   readonly pin: string | undefined;
   readonly witnesses: { readonly vkeys: readonly string[]; readonly k: number };
-  /** Notes that an anchor gave back. */
-  readonly anchored: readonly string[];
+  readonly anchored: readonly Anchored[];
 };
 export const noTrust: Trust = { vkeys: [], pin: undefined, witnesses: { vkeys: [], k: 0 }, anchored: [] };
 
 /** A checkpoint whose root the tree must have at its size. */
-export type TrustedCheckpoint = Checkpoint & { readonly why: "pinned" | "anchored" };
+export type TrustedCheckpoint = Checkpoint & {
+  readonly why: "pinned" | "anchored";
+  readonly atMs?: number;
+};
 
 export type OpenedCheckpoint = { readonly note: SignedNote; readonly checkpoint: Checkpoint };
 
@@ -36,19 +47,23 @@ export function openCheckpoint(note: string): OpenedCheckpoint | undefined {
 
 /** What the verifier kept itself; what cannot be read of it is a finding. */
 export function trustedCheckpoints(trust: Trust, report: Report): readonly TrustedCheckpoint[] {
-  const given = [
+  type Given = Anchored & { readonly why: TrustedCheckpoint["why"] };
+  const given: readonly Given[] = [
     ...(trust.pin === undefined ? [] : [{ note: trust.pin, why: "pinned" as const }]),
-    ...trust.anchored.map((note) => ({ note, why: "anchored" as const })),
+    ...trust.anchored.map((anchored) => ({ ...anchored, why: "anchored" as const })),
   ];
-  return given.flatMap(({ note, why }): readonly TrustedCheckpoint[] => {
-    const opened = openCheckpoint(note);
-    if (opened !== undefined) return [{ ...opened.checkpoint, why }];
-    report({
-      code: "INPUT_INVALID",
-      object: { kind: "checkpoint", name: why, size: undefined },
-      detail: `the ${why} checkpoint is no signed checkpoint`,
-    });
-    return [];
+  return given.flatMap(({ note, why, stamp }): readonly TrustedCheckpoint[] => {
+    const checkpoint = openCheckpoint(note)?.checkpoint;
+    const unfit = (code: FindingCode, detail: string): readonly TrustedCheckpoint[] => {
+      report({ code, object: { kind: "checkpoint", name: why, size: checkpoint?.size }, detail });
+      return [];
+    };
+    if (checkpoint === undefined)
+      return unfit("INPUT_INVALID", `the ${why} checkpoint is no signed checkpoint`);
+    if (stamp === undefined) return [{ ...checkpoint, why }];
+    if (stamp.kind === "invalid") return unfit("INPUT_INVALID", `its time stamp: ${stamp.why}`);
+    if (stamp.kind === "missing") return unfit("INPUT_MISSING", "no time stamp lies beside it");
+    return [{ ...checkpoint, why, atMs: stamp.atMs }];
   });
 }
 
@@ -124,15 +139,16 @@ export function witnessedBasis(
   return [];
 }
 
-/** Compares the tree with what the verifier kept, where its root at that size is known; tells what was thereby confirmed. */
+/** Compares the tree with what the verifier kept, where its root at that size is known; tells what was thereby confirmed: of each kind the largest. */
 export function checkTrusted(
   trusted: readonly TrustedCheckpoint[],
   origin: string | undefined,
   rootAt: (size: number) => Uint8Array | undefined,
   report: Report,
 ): readonly Basis[] {
-  const basis: Basis[] = [];
-  for (const { why, size, root, origin: named } of trusted) {
+  const confirmed = new Map<TrustedCheckpoint["why"], TrustedCheckpoint>();
+  for (const checkpoint of trusted) {
+    const { why, size, root, origin: named } = checkpoint;
     const object: Finding["object"] = { kind: "checkpoint", name: why, size };
     const found = rootAt(size);
     if (origin !== undefined && named !== origin)
@@ -153,7 +169,9 @@ export function checkTrusted(
         object,
         detail: `the tree has another root at the size of the ${why} checkpoint`,
       });
-    else basis.push({ kind: why, size });
+    else if (size > (confirmed.get(why)?.size ?? -1)) confirmed.set(why, checkpoint);
   }
-  return basis;
+  return [...confirmed.values()].map(({ why, size, atMs }) =>
+    why === "pinned" ? { kind: why, size } : { kind: why, size, ...(atMs !== undefined && { atMs }) },
+  );
 }

@@ -65,6 +65,13 @@ export type WitnessReport = {
   readonly hasCosigned: ReadonlyMap<string, boolean>;
 };
 
+export type AnchorReport = {
+  /** Leaves of the checkpoint that the anchors were to keep. */
+  readonly size: number;
+  /** By the name of the anchor. */
+  readonly hasKept: ReadonlyMap<string, boolean>;
+};
+
 export type PartitionState = "running" | "waiting" | "stopped" | "released";
 
 export type Observer = {
@@ -85,4 +92,6 @@ export type Observer = {
   logHalted(): void;
   /** The witnesses were asked about a checkpoint. */
   witnessesAsked(report: WitnessReport): void;
+  /** The anchors were asked to keep a checkpoint. */
+  anchorsAsked(report: AnchorReport): void;
 };

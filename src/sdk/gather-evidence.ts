@@ -29,8 +29,8 @@ type Ask = <I extends DescMessage, O extends DescMessage>(
 export async function gatherEvidence(
   address: string,
   scope: BundleScope,
-  /** Size of a checkpoint that was kept, so that the proof from there is asked for. */
-  pinnedSize: number | undefined,
+  /** Sizes of checkpoints that were kept, so that the proofs from there are asked for. */
+  keptSizes: readonly number[],
 ): Promise<Evidence> {
   const client = new Client(address, credentials.createInsecure(), {
     "grpc.max_receive_message_length": answerBytesMax,
@@ -44,12 +44,14 @@ export async function gatherEvidence(
     const indexes = scope.kind === "record" ? [{ rid: scope.rid }] : await indexesOf(ask, scope, size);
     const entries: EvidenceEntry[] = [];
     for (const at of indexes) entries.push(await entryAt(ask, at, size));
+    const consistency: Evidence["consistency"][number][] = [];
+    for (const kept of new Set(keptSizes)) consistency.push(...(await consistencyFrom(ask, kept, size)));
     return {
       checkpoint: checkpoint.note,
       vkeys: await namedKeys(ask),
       entries,
       outcomes: [],
-      consistency: await consistencyFrom(ask, pinnedSize, size),
+      consistency,
     };
   } finally {
     client.close();
@@ -142,13 +144,9 @@ async function namedKeys(ask: Ask): Promise<readonly string[]> {
   return typeof vkey === "string" ? [vkey] : [];
 }
 
-async function consistencyFrom(
-  ask: Ask,
-  pinned: number | undefined,
-  size: number,
-): Promise<Evidence["consistency"]> {
-  if (pinned === undefined || pinned === size || pinned === 0) return [];
-  const [from, to] = [Math.min(pinned, size), Math.max(pinned, size)];
+async function consistencyFrom(ask: Ask, kept: number, size: number): Promise<Evidence["consistency"]> {
+  if (kept === size || kept === 0) return [];
+  const [from, to] = [Math.min(kept, size), Math.max(kept, size)];
   const proof = await ask(TransparencyService.method.getConsistencyProof, {
     oldSize: BigInt(from),
     treeSize: BigInt(to),

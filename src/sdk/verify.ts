@@ -14,7 +14,13 @@ import {
   type Verification,
 } from "../core/findings.ts";
 import { entriesPath, tilePath } from "../core/tiles.ts";
-import { noTrust, type Trust, type VerifyCrypto } from "../core/trust.ts";
+import {
+  type Anchored,
+  noTrust,
+  type TimeStampVerdict,
+  type Trust,
+  type VerifyCrypto,
+} from "../core/trust.ts";
 import { type BundleScope, verifyBundle as verifyBundleWith } from "../core/verify-bundle.ts";
 import { type LogReader, type VerifyLogOptions, verifyLog as verifyLogWith } from "../core/verify-log.ts";
 
@@ -78,6 +84,7 @@ export function logReaderOf(read: (path: string) => Promise<Uint8Array | undefin
 }
 
 export {
+  type Anchored,
   type Basis,
   type BundleScope,
   basisText,
@@ -91,6 +98,7 @@ export {
   noTrust,
   objectText,
   parseEvidence,
+  type TimeStampVerdict,
   type Trust,
   type Verdict,
   type Verification,

@@ -65,7 +65,7 @@ describe("R-21 a store that was rewritten and signed anew with the real key", ()
     expect(result).toMatchObject({ verdict: "broken", findings: [{ code: "TREE_REWRITTEN" }] });
   });
   test("fails against a checkpoint that an anchor gave back", async () => {
-    const result = await log.check({ trust: { ...noTrust, anchored: [log.pin] } });
+    const result = await log.check({ trust: { ...noTrust, anchored: [{ note: log.pin }] } });
     expect(result).toMatchObject({ verdict: "broken", findings: [{ code: "TREE_REWRITTEN" }] });
   });
   test("is not confirmed where a witness is asked for, and broken where what it cosigned is still there", async () => {

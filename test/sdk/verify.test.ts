@@ -59,7 +59,7 @@ test("R-80 a bundle says offline that a record is in the log, on the basis that 
     kind: "pinned",
     size: laid.leaves.length,
   });
-  expect(record(evidence, { ...noTrust, anchored: [log.pin] }).basis).toContainEqual({
+  expect(record(evidence, { ...noTrust, anchored: [{ note: log.pin }] }).basis).toContainEqual({
     kind: "anchored",
     size: laid.leaves.length,
   });

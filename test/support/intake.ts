@@ -111,6 +111,7 @@ export const silentObserver: Observer = {
   logStandby: () => undefined,
   logHalted: () => undefined,
   witnessesAsked: () => undefined,
+  anchorsAsked: () => undefined,
 };
 
 /** The reference event, with changes to it. */

@@ -36,6 +36,8 @@ export const gauges = {
   lastro_log_halted: "1 while the log is neither extended nor signed",
   lastro_log_witnessed_size: "Leaves of the latest checkpoint that enough witnesses cosigned",
   lastro_witness_cosigns: "1 for a witness that cosigned when it was asked last",
+  lastro_log_anchored_size: "Leaves of the latest checkpoint that an anchor keeps",
+  lastro_anchor_keeps: "1 for an anchor that kept the checkpoint when it was asked last",
   lastro_dependency_up: "1 while the dependency answers",
 } as const;
 

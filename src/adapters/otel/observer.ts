@@ -52,6 +52,7 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
     entityIdSourceChanged: () => metrics.add("lastro_entity_id_source_changed_total", 1),
     ...log,
     ...witnessObserver(metrics),
+    ...anchorObserver(metrics),
   };
 }
 
@@ -67,6 +68,26 @@ function witnessObserver(metrics: Metrics): Pick<Observer, "witnessesAsked"> {
     witnessesAsked(report) {
       for (const [witness, hasCosigned] of report.hasCosigned) cosigns.set(witness, hasCosigned);
       witnessedSize = report.witnessedSize ?? witnessedSize ?? 0;
+    },
+  };
+}
+
+/** Shown once anchors were asked here. */
+function anchorObserver(metrics: Metrics): Pick<Observer, "anchorsAsked"> {
+  const keeps = new Map<string, boolean>();
+  const sizes = new Map<string, number>();
+  metrics.show("lastro_anchor_keeps", () =>
+    keeps.entries().map(([anchor, value]) => ({ value: value ? 1 : 0, labels: { anchor } })),
+  );
+  metrics.show("lastro_log_anchored_size", () =>
+    sizes.entries().map(([anchor, value]) => ({ value, labels: { anchor } })),
+  );
+  return {
+    anchorsAsked({ size, hasKept }) {
+      for (const [anchor, isKept] of hasKept) {
+        keeps.set(anchor, isKept);
+        sizes.set(anchor, isKept ? size : (sizes.get(anchor) ?? 0));
+      }
     },
   };
 }

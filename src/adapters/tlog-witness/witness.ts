@@ -1,6 +1,7 @@
 /** A witness over HTTP: C2SP tlog-witness. What it answers is checked by who asked. */
 import { formatAddCheckpoint } from "../../core/add-checkpoint.ts";
 import { LastroError } from "../../core/errors.ts";
+import { boundedBody } from "../../lib/bounded-body.ts";
 import type { Witness, WitnessVerdict } from "../../ports/witness.ts";
 
 const answerBytesMax = 64 * 1024;
@@ -21,7 +22,7 @@ export function httpWitness({ vkey, url }: WitnessAddress): Witness {
           redirect: "error",
           signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMsMax)]),
         });
-        return verdictOf(response.status, await boundedText(response));
+        return verdictOf(response.status, (await boundedBody(response, answerBytesMax)).toString("utf8"));
       } catch (cause) {
         throw new LastroError("WITNESS_UNAVAILABLE", `the witness at ${target.host} does not answer`, {
           cause,
@@ -29,17 +30,6 @@ export function httpWitness({ vkey, url }: WitnessAddress): Witness {
       }
     },
   };
-}
-
-async function boundedText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of response.body ?? []) {
-    length += chunk.length;
-    if (length > answerBytesMax) throw new RangeError("the answer is too long");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 function verdictOf(status: number, body: string): WitnessVerdict {

@@ -33,7 +33,7 @@ export function checkCommand(cli: Cli): Command {
 async function check(cli: Cli, options: Options): Promise<void> {
   const parsed = parseConfig(cli.env, (path) => readFileSync(path, "utf8"));
   if (!parsed.ok) throw new CliFailure("usage", parsed.errors.join("\n"));
-  const trust = trustOf(options);
+  const trust = await trustOf(options);
   const stop = untilSignal();
   // The store's calls are not cut short: the check ends between two runs, where it can go on.
   const { signal } = new AbortController();

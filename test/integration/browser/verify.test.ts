@@ -77,7 +77,7 @@ test("R-80 the verifier is bundled for browsers, and what needs Node is not", as
 
 test("R-80 in a browser a good bundle is intact on each basis that its verifier holds", async () => {
   const text = sdk.formatEvidence(await evidenceOfRecord());
-  const trust = { ...log.trust, anchored: [log.pin] };
+  const trust = { ...log.trust, anchored: [{ note: log.pin }] };
   const size = laid.leaves.length;
   expect(await saidOf({ kind: "record", rid }, text, trust)).toEqual({
     verdict: "intact",

@@ -1,0 +1,98 @@
+/** Has published checkpoints kept by the anchors in the background, for as long as this process extends the log. What goes wrong here raises an alert and stops neither intake nor the log. */
+import { LastroError } from "../core/errors.ts";
+import { openCheckpoint } from "../core/trust.ts";
+import { repeat } from "../lib/upkeep.ts";
+import type { Anchor, AnchoredNote } from "../ports/anchor.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { Log } from "../ports/log.ts";
+import type { LogStore } from "../ports/log-store.ts";
+import type { Observer } from "../ports/observer.ts";
+
+export type RunAnchorsDeps = {
+  readonly log: Pick<LogStore, "checkpoint">;
+  readonly anchors: readonly Anchor[];
+  /** From one checkpoint that all anchors keep to the next. */
+  readonly intervalMs: number;
+  /** An anchor that has not answered by then is away. */
+  readonly timeoutMs: number;
+  readonly now: Clock;
+  readonly observer: Pick<Observer, "anchorsAsked">;
+  readonly lines: Log;
+};
+
+type Answer = { readonly kind: "kept" | "differs" } | { readonly kind: "away"; readonly why: string };
+
+const tickMs = 1_000;
+/** After a pass in which one did not keep the checkpoint. */
+const retryMsMax = 60_000;
+
+/** Anchors each interval, while `isSequencing`; ends with the signal. */
+export async function runAnchors(
+  deps: RunAnchorsDeps,
+  isSequencing: () => boolean,
+  signal: AbortSignal,
+): Promise<void> {
+  const { intervalMs, now, lines, observer } = deps;
+  const answers = new Map<string, Answer>();
+  let nextMs = 0;
+  const tick = async (): Promise<void> => {
+    if (!isSequencing() || now() < nextMs) return;
+    const checkpoint = await latest(deps, signal);
+    if (checkpoint === undefined) return;
+    nextMs = now() + Math.min(intervalMs, retryMsMax);
+    await Promise.all(
+      deps.anchors.map(async (anchor) => {
+        const answer = await ask(deps, anchor, checkpoint, signal);
+        tell(lines, anchor.name, answers.get(anchor.name), answer);
+        answers.set(anchor.name, answer);
+      }),
+    );
+    const hasKept = new Map(deps.anchors.map(({ name }) => [name, answers.get(name)?.kind === "kept"]));
+    observer.anchorsAsked({ size: checkpoint.size, hasKept });
+    if ([...hasKept.values()].every(Boolean)) nextMs = now() + intervalMs;
+  };
+  const onError = (error: unknown): void =>
+    lines.warn("anchors_not_asked", "the anchors could not be asked; tried again by itself", {
+      code: error instanceof LastroError ? error.code : "INTERNAL",
+    });
+  await repeat(Math.min(tickMs, intervalMs), signal, tick, onError);
+}
+
+async function latest({ log }: RunAnchorsDeps, signal: AbortSignal): Promise<AnchoredNote | undefined> {
+  const published = await log.checkpoint("latest", signal);
+  const opened = published && openCheckpoint(published.note);
+  return opened && { ...opened.checkpoint, note: published.note };
+}
+
+async function ask(
+  { timeoutMs }: RunAnchorsDeps,
+  anchor: Anchor,
+  checkpoint: AnchoredNote,
+  signal: AbortSignal,
+): Promise<Answer> {
+  try {
+    const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    return { kind: await anchor.keep(checkpoint, until) };
+  } catch (error) {
+    return { kind: "away", why: error instanceof LastroError ? error.message : "an anchor does not answer" };
+  }
+}
+
+/** A line when an anchor's answer changes, not at each asking. */
+function tell(lines: Log, anchor: string, before: Answer | undefined, answer: Answer): void {
+  if (before?.kind === answer.kind) return;
+  switch (answer.kind) {
+    case "kept":
+      lines.info("anchor_keeps", "an anchor keeps checkpoints of the log", { anchor });
+      return;
+    case "away":
+      lines.warn("anchor_away", `${answer.why}; it is asked again by itself`, { anchor });
+      return;
+    case "differs":
+      lines.error(
+        "anchor_differs",
+        "an anchor keeps another tree of this log and size: one of them was rewritten; see docs/anchors.md",
+        { anchor },
+      );
+  }
+}
