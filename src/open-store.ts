@@ -5,11 +5,13 @@ import { openSqliteLog, openSqliteStore } from "./adapters/sqlite/open.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
+import type { CheckRange } from "./log/check-range.ts";
 import type { Randomness } from "./ports/clock.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
 import { openStoreKeys } from "./privacy/store-keys.ts";
 import { checkBodies } from "./query/check-bodies.ts";
+import { type CheckThread, startCheckThread } from "./run-check-thread.ts";
 
 type StoreConfig = Pick<Config, "store">;
 type MongoConfig = Extract<Config["store"], { kind: "mongodb" }>;
@@ -23,17 +25,19 @@ async function openMongo(store: MongoConfig): Promise<Store> {
 export const openStore = ({ store }: StoreConfig): Promise<Store> =>
   store.kind === "sqlite" ? openSqliteStore(store) : openMongo(store);
 
-/** The faces that extend the log, opened once more beside the service's own; `cacheBytes` is SQLite's page cache. */
+/** The faces that extend and check the log, opened once more beside the service's own; `cacheBytes` is SQLite's page cache. */
 export const openLogStore = (
   { store }: StoreConfig,
   cacheBytes: number,
-): Promise<Pick<Store, "log" | "records"> & AsyncDisposable> =>
+): Promise<Pick<Store, "log" | "records" | "audit"> & AsyncDisposable> =>
   store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes }) : openMongo(store);
 
 export type StoreToCheck = AsyncDisposable & {
   readonly store: Store;
   /** Opens bodies with the key ring that is configured; makes no key. */
   openBodies(signal: AbortSignal): Promise<ReturnType<typeof checkBodies>>;
+  /** A second thread, on a connection of its own, that shares the work of `checkHere`; it opens no bodies. */
+  startThread(checkHere: CheckRange): CheckThread;
 };
 
 /** Throws NOT_FOUND for a file that is not there, and makes none. */
@@ -61,6 +65,7 @@ export async function openStoreToCheck(
         catalogueDigest: digestOf(config.catalogueFile),
       });
     },
+    startThread: (checkHere) => startCheckThread({ store: config.store }, checkHere),
     [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose](),
   };
 }

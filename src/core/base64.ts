@@ -23,6 +23,20 @@ const urlPairs = Array.from(
   (_, bits) => `${urlDigits[bits >> 6]}${urlDigits[bits & 63]}`,
 );
 
+const urlCodes = Uint8Array.from(urlDigits, (digit) => digit.charCodeAt(0));
+
+/** Whether the text is `toBase64Url(bytes)`, without making that. */
+export function isBase64UrlOf(text: string, bytes: Uint8Array): boolean {
+  if (text.length !== Math.ceil((bytes.length * 4) / 3)) return false;
+  let [bits, held, at] = [0, 0, 0];
+  for (const byte of bytes) {
+    bits = ((bits & 0x3f) << 8) | byte;
+    for (held += 8; held >= 6; held -= 6)
+      if (text.charCodeAt(at++) !== urlCodes[(bits >> (held - 6)) & 0x3f]) return false;
+  }
+  return held === 0 || text.charCodeAt(at) === urlCodes[(bits << (6 - held)) & 0x3f];
+}
+
 /** Base64url without padding. */
 export function toBase64Url(bytes: Uint8Array): string {
   let text = "";

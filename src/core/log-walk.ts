@@ -33,9 +33,13 @@ export type WalkState = {
   readonly counts: Readonly<Record<"records" | "coverages" | "controls", number>>;
 };
 
+/** Of a record's entry, what is held against the others. */
+export type WalkedRecord = { readonly t: "record" } & Pick<RecordEntry, "rid" | "alias" | "kind" | "version">;
+export type WalkedEntry = WalkedRecord | Exclude<LogEntry, { t: "record" }>;
+
 export type LogWalk = {
   /** The entry at the next index; undefined: it could not be had, and what it would have said is not held against the others. */
-  take(entry: LogEntry | undefined): void;
+  take(entry: WalkedEntry | undefined): void;
   next(): number;
   origin(): string | undefined;
   vkeys(): readonly string[];
@@ -77,7 +81,7 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
     });
   };
 
-  function takeRecord(record: RecordEntry): void {
+  function takeRecord(record: WalkedRecord): void {
     counts.records += 1;
     const position = parseRid(record.rid);
     if (position === undefined) return;

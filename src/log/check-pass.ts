@@ -1,14 +1,14 @@
 /** What a check carries along the log: trees over each copy of the leaves, the walk over the entries, and what can only be judged at the end. */
-import type { Finding, Findings } from "../core/findings.ts";
+import type { Finding, Findings, Report } from "../core/findings.ts";
 import type { Rid } from "../core/ids.ts";
-import type { LogEntry } from "../core/log-entries.ts";
-import type { LogWalk } from "../core/log-walk.ts";
+import type { LogWalk, WalkedEntry } from "../core/log-walk.ts";
 import { equalHashes, hashBytes } from "../core/merkle.ts";
 import type { GrownTile, RivalTrees } from "../core/rival-trees.ts";
 import { type TileId, tileHashes, tileWidth } from "../core/tiles.ts";
 import type { VerifyCrypto } from "../core/trust.ts";
-import type { AuditedRecord, AuditReader } from "../ports/audit-reader.ts";
+import type { AuditReader } from "../ports/audit-reader.ts";
 import type { LogStore } from "../ports/log-store.ts";
+import type { CheckRange, OpenBodies } from "./check-range.ts";
 import type { Gone } from "./check-record.ts";
 
 export type CheckDeps = {
@@ -16,9 +16,9 @@ export type CheckDeps = {
   readonly audit: AuditReader;
   readonly crypto: VerifyCrypto;
   /** Opens bodies and holds them against commitments and projections; undefined: they stay sealed. */
-  readonly openBodies:
-    | ((records: readonly AuditedRecord[], signal: AbortSignal) => Promise<readonly Finding[]>)
-    | undefined;
+  readonly openBodies: OpenBodies | undefined;
+  /** Checks ranges in another thread; without it they are checked in this one. */
+  readonly checkRange?: CheckRange | undefined;
 };
 
 /** Copies of a leaf, in this order: computed from the stored entry, in log_index, in the tile. */
@@ -29,12 +29,13 @@ export const leafCopies = 3;
 export type PassLeaf = {
   readonly computed: Uint8Array | undefined;
   readonly indexed: Uint8Array | undefined;
-  readonly entry: LogEntry | undefined;
+  readonly entry: WalkedEntry | undefined;
   readonly object: Finding["object"];
 };
 
 export type CheckPass = {
   readonly deps: CheckDeps;
+  readonly checkRange: CheckRange;
   readonly findings: Findings;
   readonly trees: RivalTrees;
   readonly walk: LogWalk;
@@ -105,3 +106,17 @@ async function storedTile(pass: CheckPass, tile: TileId): Promise<readonly Uint8
   else report({ code: "TILE_CHANGED", object, detail: `it is not ${tileWidth} hashes long` });
   return undefined;
 }
+
+/** Whether the log accounts for it is known at the end. */
+export function takeGone({ gone, findings: { report } }: CheckPass, one: Gone): void {
+  if (gone.length < goneMax) gone.push(one);
+  else reportGone(report, one);
+}
+
+/** Nothing in the log accounts for what is gone. */
+export const reportGone = (report: Report, { rid, what }: Gone): void =>
+  report({
+    code: what === "body" ? "BODY_MISSING" : "COLUMN_CHANGED",
+    object: recordObject(rid),
+    detail: `its ${what} ${what === "body" ? "is" : "are"} gone, and no erasure in the log names the keys`,
+  });

@@ -2,6 +2,7 @@
 import type { Finding, Report } from "../core/findings.ts";
 import type { Kid, Rid } from "../core/ids.ts";
 import { leafHash, parseRecordEntry, type RecordEntry } from "../core/leaf.ts";
+import type { WalkedRecord } from "../core/log-walk.ts";
 import { equalHashes, type Sha256 } from "../core/merkle.ts";
 import type { RecordRow } from "../core/record.ts";
 import { compareBody } from "../core/sealed-parts.ts";
@@ -13,7 +14,7 @@ export type CheckedRecord = {
   readonly offset: number;
   /** Computed from the stored entry. */
   readonly leaf: Uint8Array | undefined;
-  readonly entry: RecordEntry | undefined;
+  readonly entry: WalkedRecord | undefined;
 };
 
 /** Something of a record is gone; whether an erasure accounts for it is known at the end of the log. */
@@ -45,8 +46,16 @@ export function checkRecord(
       report({ code: "BODY_CHANGED", object, detail: "its sealed body is not what its entry commits to" });
     else if (body !== "agrees") gone({ rid, kids: body.gone, what: "body" });
   }
-  return { rid, offset, leaf, entry };
+  return { rid, offset, leaf, entry: entry && walkedRecord(entry) };
 }
+
+const walkedRecord = ({ rid, alias, kind, version }: RecordEntry): WalkedRecord => ({
+  t: "record",
+  rid,
+  alias,
+  kind,
+  version,
+});
 
 const purgeable: ReadonlySet<string> = new Set(["tenant", "event_type", "producer_service"]);
 const isPurged = ({ projection }: RecordRow): boolean =>

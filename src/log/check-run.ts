@@ -1,7 +1,7 @@
 /** Lays a run of rows of `log_index` beside the records of its offsets: which record lies at which index, and what one side has and the other has not. */
 import type { Finding, Report } from "../core/findings.ts";
 import { parseRid, type Rid } from "../core/ids.ts";
-import type { RecordEntry } from "../core/leaf.ts";
+import type { WalkedRecord } from "../core/log-walk.ts";
 import type { LogRow } from "../ports/log-store.ts";
 import type { CheckedRecord } from "./check-record.ts";
 
@@ -17,7 +17,7 @@ export type CheckedLeaf = {
   readonly index: number;
   readonly computed: Uint8Array | undefined;
   readonly indexed: Uint8Array | undefined;
-  readonly entry: RecordEntry | undefined;
+  readonly entry: WalkedRecord | undefined;
   readonly object: Finding["object"];
 };
 

@@ -13,7 +13,7 @@ import {
   sizeToCheck,
   type Targets,
 } from "./check-checkpoints.ts";
-import { checkLeaves, reportGone } from "./check-leaves.ts";
+import { checkLeaves } from "./check-leaves.ts";
 import {
   type CheckDeps,
   type CheckPass,
@@ -23,8 +23,10 @@ import {
   leafCopies,
   leavesObject,
   recordObject,
+  reportGone,
   tileCopy,
 } from "./check-pass.ts";
+import { rangeChecker } from "./check-range.ts";
 import { checkSources } from "./check-sources.ts";
 import { type CheckState, stateOf } from "./check-state.ts";
 
@@ -52,6 +54,7 @@ export async function checkStore(
   const { sha256 } = deps.crypto;
   const pass: CheckPass = {
     deps,
+    checkRange: deps.checkRange ?? rangeChecker(deps),
     findings,
     trees: rivalTrees(sha256, leafCopies, sizes, resume?.trees),
     walk: logWalk(sha256, findings.report, resume?.walk),

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { fromBase64, toBase64, toBase64Url, utf8 } from "../../src/core/base64.ts";
+import { fromBase64, isBase64UrlOf, toBase64, toBase64Url, utf8 } from "../../src/core/base64.ts";
 
 test("bytes are written as RFC 4648 says, and read back", () => {
   fc.assert(
@@ -8,6 +8,19 @@ test("bytes are written as RFC 4648 says, and read back", () => {
       expect(toBase64(bytes)).toBe(Buffer.from(bytes).toString("base64"));
       expect(toBase64Url(bytes)).toBe(Buffer.from(bytes).toString("base64url"));
       expect(fromBase64(toBase64(bytes))).toEqual(bytes);
+    }),
+  );
+});
+
+test("base64url is told from any other text without being written", () => {
+  const digit = fc.constantFrom(..."ABQgwxz09-_= ");
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat(60), digit, (bytes, at, other) => {
+      const text = toBase64Url(bytes);
+      const changed = text.slice(0, at) + other + text.slice(at + 1);
+      expect(isBase64UrlOf(text, bytes)).toBe(true);
+      expect(isBase64UrlOf(changed, bytes)).toBe(changed === text);
+      expect(isBase64UrlOf(text.slice(0, -1), bytes)).toBe(text === "");
     }),
   );
 });

@@ -93,18 +93,19 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   });
 }
 
-/** The faces that the log's thread needs, on a connection of its own, in the process that holds the file's lock. Throws STORE_UNAVAILABLE. */
+/** The faces that threads of the log and of a check need, on a connection of its own, in the process that holds the file's lock. Throws STORE_UNAVAILABLE. */
 export async function openSqliteLog({
   path,
   cacheBytes,
 }: Required<Pick<SqliteOptions, "path" | "cacheBytes">>): Promise<
-  Pick<Store, "log" | "records"> & AsyncDisposable
+  Pick<Store, "log" | "records" | "audit"> & AsyncDisposable
 > {
   return storeCall(new AbortController().signal, () => {
     const db = openDatabase(path, { cacheBytes });
     return {
       log: openLog(db),
       records: openRecords(db, defaults.recordBytesMax),
+      audit: openAudit(db),
       [Symbol.asyncDispose]: async () => db.close(),
     };
   });

@@ -7,6 +7,7 @@ import { verifyEd25519 } from "../../lib/ed25519.ts";
 import { sha256 } from "../../lib/sha256.ts";
 import { untilSignal } from "../../lib/signals.ts";
 import { checkStore } from "../../log/check.ts";
+import { rangeChecker } from "../../log/check-range.ts";
 import { type CheckState, formatState, parseState } from "../../log/check-state.ts";
 import { type Cli, newCommand } from "../command.ts";
 import { CliFailure } from "../failure.ts";
@@ -17,6 +18,8 @@ type Options = TrustOptions & { readonly state?: string; readonly openBodies?: t
 
 /** Between two writes of the state file. */
 const stateEveryMs = 30_000;
+/** Leaves from which on a second thread saves more than its start costs. */
+const threadLeavesMin = 20_000;
 
 export function checkCommand(cli: Cli): Command {
   return addTrustOptions(
@@ -42,12 +45,16 @@ async function check(cli: Cli, options: Options): Promise<void> {
   await using opened = await openStoreToCheck(parsed.config, { now: cli.now, random: cli.random });
   const { store } = opened;
   const openBodies = options.openBodies === true ? await opened.openBodies(signal) : undefined;
+  const deps = { log: store.log, audit: store.audit, crypto, openBodies };
+  const isLarge = (await store.log.size(signal)) >= threadLeavesMin;
+  await using thread =
+    isLarge && openBodies === undefined ? opened.startThread(rangeChecker(deps)) : undefined;
   const note = (await store.log.checkpoint("latest", signal))?.note;
   const bar = progressBar("leaves");
   const resume = readState(options.state);
   let savedAtMs = cli.now();
   const result = await checkStore(
-    { log: store.log, audit: store.audit, crypto, openBodies },
+    { ...deps, checkRange: thread?.checkRange },
     {
       trust,
       resume,
