@@ -2,6 +2,7 @@
 import canonicalize from "canonicalize";
 import { LastroError } from "./errors.ts";
 import { type JsonObject, type JsonValue, setMember } from "./json.ts";
+import { parseJson } from "./parse-json.ts";
 
 /**
  * JSON.stringify writes strings and numbers as RFC 8785 asks for, at a third of the library's time, once the keys are in order. What it would
@@ -70,10 +71,9 @@ export const losesValue = (numberText: string): boolean =>
 
 /** The value with lossy numbers as {"\u0000n": source text}. The text must be JSON. */
 export function parseExactly(text: string): JsonValue {
-  return JSON.parse(text, (_key, value: unknown, ...rest: { readonly source?: string }[]) => {
-    const source = rest[0]?.source;
-    return typeof value === "number" && source !== undefined && losesValue(source)
+  return parseJson(text, (_key, value, { source }) =>
+    typeof value === "number" && source !== undefined && losesValue(source)
       ? { [numberMark]: source }
-      : value;
-  }) as JsonValue;
+      : value,
+  );
 }

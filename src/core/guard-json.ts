@@ -6,6 +6,7 @@ import { losesValue, parseExactly } from "./canonical.ts";
 import { faultOf, type Scan, type TokenRange, type Watch } from "./guard-fault.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "./json.ts";
 import { type Refused, type RejectReason, refuse } from "./outcome.ts";
+import { parseJson } from "./parse-json.ts";
 import type { ParseLimits } from "./parse-options.ts";
 
 export type Guarded = {
@@ -50,7 +51,7 @@ export function guardJson(bytes: Uint8Array, limits: ParseLimits, watch: Watch):
   skipSpace(scan);
   if (scan.at === scan.end) return refuse("EMPTY", "", "The value is empty: send one JSON object.");
   if (!scanDocument(scan)) return faultOf(scan);
-  const value = JSON.parse(text) as JsonValue;
+  const value = parseJson(text);
   if (countKeys(value) !== scan.keys) return duplicateKey(bytes, limits, watch);
   if (!isJsonObject(value))
     return refuse("NOT_OBJECT", "", "The value is JSON but not an object: send the standard envelope.");
@@ -62,7 +63,7 @@ export function guardJson(bytes: Uint8Array, limits: ParseLimits, watch: Watch):
   };
 }
 
-/** JSON.parse keeps one of two equal keys, so a tree with fewer keys than the text had a duplicate. */
+/** Parsing keeps one of two equal keys, so a tree with fewer keys than the text had a duplicate. */
 function countKeys(value: JsonValue): number {
   if (typeof value !== "object" || value === null) return 0;
   let count = 0;

@@ -2,7 +2,7 @@
 import { ruleFor } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import type { Rid, StreamId } from "../core/ids.ts";
-import type { JsonValue } from "../core/json.ts";
+import { parseJson } from "../core/parse-json.ts";
 import { type EntityState, foldState, isBase, type StateStep } from "../core/state.ts";
 import type { AsOf } from "../ports/history-reader.ts";
 import {
@@ -130,8 +130,7 @@ function requireSealed(
 
 function stepOf(deps: QueryDeps, view: RecordView): Step {
   const text = contentOf(view)?.payload;
-  const payload: JsonValue | undefined =
-    text === undefined ? undefined : JSON.parse(new TextDecoder().decode(text));
+  const payload = text === undefined ? undefined : parseJson(new TextDecoder().decode(text));
   return {
     version: view.version,
     action: view.action === "none" ? "update" : view.action,

@@ -6,12 +6,13 @@ import { isJsonObject, type JsonValue, member } from "../core/json.ts";
 import { resolvePointer } from "../core/json-pointer.ts";
 import { memberSlices } from "../core/json-slice.ts";
 import { replaceAliases } from "../core/owner.ts";
+import { parseJson } from "../core/parse-json.ts";
 import type { OpenedBody } from "../privacy/open-body.ts";
 import type { SealedMeta } from "../privacy/sealed-meta.ts";
 import type { RecordContent } from "./record-view.ts";
 
 const decoder = new TextDecoder();
-const parse = (bytes: Uint8Array): JsonValue => JSON.parse(decoder.decode(bytes));
+const parse = (bytes: Uint8Array): JsonValue => parseJson(decoder.decode(bytes));
 const nothing = new Uint8Array();
 const envelopeParts = ["payload", "metadata"];
 
