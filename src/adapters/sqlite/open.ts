@@ -6,6 +6,7 @@ import type { Store } from "../../ports/store.ts";
 import { openAudit } from "./audit.ts";
 import { text } from "./columns.ts";
 import { storeCall } from "./faults.ts";
+import { openGroupCommit } from "./group-commit.ts";
 import { openHistory } from "./history.ts";
 import { openKeys } from "./keys.ts";
 import { lockStore } from "./lock.ts";
@@ -78,11 +79,12 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     const file = path === inMemory ? path : prepareFile(path);
     if (file !== inMemory) undo.use(lockStore(file));
     const db = undo.adopt(openDatabase(file, settings), (open) => open.close());
+    const commit = openGroupCommit(db);
     const version = db.prepare("SELECT sqlite_version() AS version").get();
     const faces = {
-      records: openRecords(db, settings.recordBytesMax),
+      records: openRecords(db, commit, settings.recordBytesMax),
       history: openHistory(db),
-      keys: openKeys(db),
+      keys: openKeys(db, commit),
       state: openState(db),
       audit: openAudit(db),
       log: openLog(db),
@@ -104,7 +106,7 @@ export async function openSqliteLog({
     const db = openDatabase(path, { cacheBytes });
     return {
       log: openLog(db),
-      records: openRecords(db, defaults.recordBytesMax),
+      records: openRecords(db, openGroupCommit(db), defaults.recordBytesMax),
       [Symbol.asyncDispose]: async () => db.close(),
     };
   });
