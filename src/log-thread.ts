@@ -91,14 +91,14 @@ function openWitnesses(log: LogStore): WitnessRun {
 
 async function main(): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const { log, records } = opened.use(await openLogStore(config, cacheBytes));
+  const { log, records, rest = () => undefined } = opened.use(await openLogStore(config, cacheBytes));
   const { name: logName, keyFile: path, intervalMs, limits } = config.transparency;
   const create = (await log.size(end.signal)) === 0;
   const openSigner = await openCheckpointSigner({ path, create, random });
   const witnesses = openWitnesses(log);
   const run = runLog(
     {
-      log, records, openSigner, logName, sha256, limits, random, reached, intervalMs, observer, lines, holder,
+      log, records, openSigner, logName, sha256, limits, random, reached, intervalMs, observer, lines, holder, rest,
       now: Date.now,
       witnessSizes: witnesses.sizes,
       onState: (state) => say({ kind: "state", state }),
