@@ -52,8 +52,10 @@ const now: Clock = Date.now;
 const random: Randomness = pooledRandom((bytes) => randomBytes(bytes));
 const clientId = "lastro";
 const headCacheEntriesMax = 50_000;
-/** SQLite does one thing at a time: a second partition uses the waits for Redis, more only hold memory. */
-const partitionsConcurrently = { sqlite: 2, mongodb: 6 } as const;
+/** Small batches of several partitions share a round trip to Redis, and a commit of SQLite. */
+const partitionsConcurrently = 6;
+/** Full batches in work at once. SQLite does one thing at a time: a second one uses the waits for Redis, more only hold memory. */
+const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 /** Growth of the heap before all of it is collected again. */
 const heapGrowthPercent = 70;
 /** Random bytes that name this process in the log's lease. */
@@ -120,6 +122,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       source,
       state: store.state,
       breaker: newBreaker(config.breaker),
+      eventsInWorkMax: fullBatchesMax[config.store.kind] * config.intake.batchSizeMax,
       accept: (topicId, until) => acceptIncarnation(store.state, config.kafka.topic, topicId, until),
       onCrash: (error) => crash.abort(error),
     },
@@ -217,7 +220,7 @@ async function startLog(
 }
 
 async function openKafka(
-  { kafka, store: { kind }, drainMsMax }: Config,
+  { kafka, drainMsMax }: Config,
   store: Store,
   { storeId }: StoreKeys,
   log: Log,
@@ -240,7 +243,7 @@ async function openKafka(
   const source = opened.use(
     await openKafkajsSource({
       brokers, topic, groupId, clientId, topicReader, incarnation, log, now,
-      partitionsConcurrently: partitionsConcurrently[kind],
+      partitionsConcurrently,
       drainBudgetMs: drainMsMax,
       sessionTimeoutMs: kafka.sessionTimeoutMs,
       fetchBytesMax: kafka.fetchBytesMax,

@@ -118,7 +118,7 @@ async function openAuthority(folder: string, authority: Authority): Promise<Anch
 
 async function main(): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const { log, records } = opened.use(await openLogStore(config, cacheBytes));
+  const { log, records, rest = () => undefined } = opened.use(await openLogStore(config, cacheBytes));
   const { name: logName, keyFile: path, intervalMs, limits } = config.transparency;
   const create = (await log.size(end.signal)) === 0;
   const openSigner = await openCheckpointSigner({ path, create, random });
@@ -126,7 +126,7 @@ async function main(): Promise<void> {
   const anchors = await openAnchors(log);
   const run = runLog(
     {
-      log, records, openSigner, logName, sha256, limits, random, reached, intervalMs, observer, lines, holder,
+      log, records, openSigner, logName, sha256, limits, random, reached, intervalMs, observer, lines, holder, rest,
       now: Date.now,
       witnessSizes: witnesses.sizes,
       onState: (state) => say({ kind: "state", state }),

@@ -1,7 +1,7 @@
 /** The part of the composition root that opens the configured store; alone, for a command that checks it, without the rest of the service. */
 import { existsSync } from "node:fs";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
-import { openSqliteLog, openSqliteStore } from "./adapters/sqlite/open.ts";
+import { type LogFaces, openSqliteLog, openSqliteStore } from "./adapters/sqlite/open.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
@@ -26,10 +26,7 @@ export const openStore = ({ store }: StoreConfig): Promise<Store> =>
   store.kind === "sqlite" ? openSqliteStore(store) : openMongo(store);
 
 /** The faces that extend and check the log, opened once more beside the service's own; `cacheBytes` is SQLite's page cache. */
-export const openLogStore = (
-  { store }: StoreConfig,
-  cacheBytes: number,
-): Promise<Pick<Store, "log" | "records" | "audit"> & AsyncDisposable> =>
+export const openLogStore = ({ store }: StoreConfig, cacheBytes: number): Promise<LogFaces> =>
   store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes }) : openMongo(store);
 
 export type StoreToCheck = AsyncDisposable & {

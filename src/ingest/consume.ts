@@ -15,11 +15,14 @@ import type { Breaker } from "./breaker.ts";
 import type { IntakeDeps } from "./deps.ts";
 import { ingestBatch } from "./ingest-batch.ts";
 import type { HeldPartition, HeldPartitions, PartitionCondition } from "./partitions.ts";
+import { openRoom, type Room } from "./room.ts";
 
 export type ConsumeDeps = IntakeDeps & {
   readonly source: EventSource;
   readonly state: Pick<StoreState, "breaker" | "setBreaker">;
   readonly breaker: Breaker;
+  /** Of all partitions together; bounds memory. */
+  readonly eventsInWorkMax: number;
   /** Keeps an incarnation of the topic that the operator accepted. */
   readonly accept: (topicId: TopicId, signal: AbortSignal) => Promise<void>;
   /** The client is beyond repair: the process must end. */
@@ -45,6 +48,7 @@ const operatorDecides: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 
 export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   const held: HeldPartitions = new Map();
+  const room = openRoom(deps.eventsInWorkMax);
 
   const setCondition = (partition: HeldPartition, condition: PartitionCondition): void => {
     partition.condition = condition;
@@ -144,7 +148,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       const partition = held.get(batch.src);
       if (partition === undefined) return batch.from;
       try {
-        return await ingestSlices(deps, batch, partition, control, { openBreaker, stop: signal });
+        return await ingestSlices(deps, batch, partition, control, { openBreaker, room, stop: signal });
       } catch (cause) {
         fail(partition, cause);
         return partition.mark ?? batch.from;
@@ -197,20 +201,30 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
 
 const isStopped = ({ condition }: HeldPartition): boolean => condition.kind === "stopped";
 
+type SlicesContext = {
+  openBreaker(state: BreakerState): Promise<void>;
+  readonly room: Room;
+  readonly stop: AbortSignal;
+};
+
+const stale = { kind: "stale" } as const;
+
 /** Works through a batch in slices of bounded size; returns the new mark. */
 async function ingestSlices(
   deps: ConsumeDeps,
   batch: SourceBatch,
   partition: HeldPartition,
   control: BatchControl,
-  { openBreaker, stop }: { openBreaker(state: BreakerState): Promise<void>; readonly stop: AbortSignal },
+  { openBreaker, room, stop }: SlicesContext,
 ): Promise<number> {
   partition.logEnd = Math.max(partition.logEnd, batch.logEnd);
   for (const slice of slices(batch, deps.limits.batchSizeMax)) {
     await nextTurn();
-    // What is begun is finished; cut off half-way it would be delivered again.
-    if (control.isStale() || stop.aborted) break;
-    const end = await deps.observer.aroundBatch(slice, () => ingestBatch(deps, slice, control));
+    const end = await room(slice.events.length, async () => {
+      // What is begun is finished; cut off half-way it would be delivered again.
+      if (control.isStale() || stop.aborted) return stale;
+      return deps.observer.aroundBatch(slice, () => ingestBatch(deps, slice, control));
+    });
     if (end.kind === "stale") break;
     if (end.kind === "mark_lost") throw markLost();
     partition.mark = slice.to;

@@ -31,6 +31,8 @@ export type RunLogDeps = SequencerDeps & {
   readonly holder: string;
   readonly observer: Pick<Observer, "logPass" | "logStandby" | "logHalted">;
   readonly lines: Log;
+  /** Called before each pause: nothing waits to be logged. */
+  readonly rest: () => void;
   /** Told after each pass. */
   readonly onState: (state: LogState) => void;
 };
@@ -51,8 +53,12 @@ export function runLog(deps: RunLogDeps, signal: AbortSignal): LogRun {
       state = next;
       deps.onState(state);
       failures = next.kind === "waiting" ? failures + 1 : 0;
-      if (hasMore) await setImmediate();
-      else await sleep(pauseMs(deps, failures), signal).catch(() => undefined);
+      if (hasMore) {
+        await setImmediate();
+        continue;
+      }
+      deps.rest();
+      await sleep(pauseMs(deps, failures), signal).catch(() => undefined);
     }
     await release(deps, state);
   };

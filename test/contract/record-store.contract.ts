@@ -112,6 +112,34 @@ export function recordStoreContract(name: string, open: () => Promise<Store>): v
       expect(plain(await store.history.byRid(scene.rid(1), signal))).toEqual(plain(before));
     });
 
+    test("R-05 of appends asked for at once each gets its own verdict, and what one of them loses the others keep", async () => {
+      const scenes = [makeScene(), makeScene()];
+      const [taken, given, lost] = [makeScene(), makeScene(), makeScene()];
+      const one = (scene: Scene) =>
+        scene.batch({ records: [scene.record({ offset: 0, version: 1 })], account: scene.step(0, 1) });
+      await append(one(taken));
+      await append(one(lost));
+      const verdicts = await Promise.allSettled([
+        append(one(scenes[0] as Scene)),
+        append(
+          taken.batch({ records: [taken.record({ offset: 0, version: 1 })], account: taken.step(1, 2) }),
+        ),
+        store.records.append(one(given), AbortSignal.abort()),
+        append(lost.batch({ account: lost.step(5, 6) })),
+        append(one(scenes[1] as Scene)),
+      ]);
+      const kinds = verdicts.map((verdict) =>
+        verdict.status === "fulfilled" ? verdict.value.kind : "rejected",
+      );
+      expect(kinds).toEqual(["done", "clash", "rejected", "mark_lost", "done"]);
+      const stored = await Promise.all([...scenes, given].map((scene) => storedRids(scene, [0])));
+      expect(stored.map((rids) => rids.length)).toEqual([1, 1, 0]);
+      const marks = await Promise.all(
+        [...scenes, given, lost].map(({ src }) => store.records.mark(src, signal)),
+      );
+      expect(marks).toEqual([1, 1, undefined, 1]);
+    });
+
     test("a record the store refuses leaves the items before it and names itself", async () => {
       const scene = makeScene();
       const records = [

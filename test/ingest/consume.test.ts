@@ -58,6 +58,7 @@ async function consuming(intake: Intake, over: Partial<RecordStore> = {}) {
     source,
     state: intake.store.state,
     breaker: newBreaker({ enabled: true, windowSize: 4, ratio: 0.5, producersMin: 1 }),
+    eventsInWorkMax: 2_000,
     accept: async (id: TopicId) => void accepted.push(id),
     onCrash: () => undefined,
   };

@@ -36,6 +36,7 @@ function start(world: LogWorld, over: Partial<RunLogDeps> = {}): Running {
       logHalted: () => line("metric: halted"),
     },
     lines: { info: line, warn: line, error: line },
+    rest: () => undefined,
     onState: (state) => void states.push(state),
     ...over,
   };
@@ -77,14 +78,16 @@ test("passes follow each other until everything accounted for is logged, and go 
   expect(running.reports.slice(0, 3).map(({ lag }) => lag)).toEqual([undefined, 1_000 - 597, 0]);
 });
 
-test("without a pause while there is a backlog, with one when there is none", async () => {
+test("without a pause while there is a backlog, with one when there is none; then the store may do what it put off", async () => {
   await using world = await openLogWorld({ batchMax: 300 });
   await world.intake(makeScene(), "s".repeat(1_000));
   const hour = 3_600_000;
-  const running = start(world, { intervalMs: hour });
+  const rests: number[] = [];
+  const running = start(world, { intervalMs: hour, rest: () => rests.push(running.reports.length) });
   await running.until(() => running.reports.at(-1)?.lag === 0);
   expect(running.reports).toHaveLength(5);
   await running.stop();
+  expect(rests).toEqual([5]);
   await checkLogged(world.store);
 });
 

@@ -2,6 +2,7 @@
 import { generateKeyPairSync, hash, sign } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { openAudit } from "../../src/adapters/sqlite/audit.ts";
+import { openGroupCommit } from "../../src/adapters/sqlite/group-commit.ts";
 import { openHistory } from "../../src/adapters/sqlite/history.ts";
 import { openKeys } from "../../src/adapters/sqlite/keys.ts";
 import { openLog } from "../../src/adapters/sqlite/log.ts";
@@ -78,10 +79,11 @@ function values(draw: Draw, round: number, partition: number, events: number): (
 /** About `events` offsets. */
 export async function makeCheckedLog(seed: number, events: number): Promise<CheckedLog> {
   const db = openDatabase(":memory:");
+  const commit = openGroupCommit(db);
   const store: Store = {
-    records: openRecords(db, 1024 * 1024),
+    records: openRecords(db, commit, 1024 * 1024),
     history: openHistory(db),
-    keys: openKeys(db),
+    keys: openKeys(db, commit),
     state: openState(db),
     log: openLog(db),
     audit: openAudit(db),

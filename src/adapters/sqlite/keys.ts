@@ -5,7 +5,7 @@ import type { Kid } from "../../core/ids.ts";
 import type { KeyClass, KeyDocument, KeyRef, KeyState, KeyStore, WrappedKey } from "../../ports/key-store.ts";
 import { b64, blob, integer, optionalText, type Row, text, toBytes } from "./columns.ts";
 import { storeCall } from "./faults.ts";
-import { transaction } from "./transaction.ts";
+import type { GroupCommit } from "./group-commit.ts";
 
 const keyOf = (row: Row): WrappedKey => ({
   kid: b64(row, "kid") as Kid,
@@ -87,7 +87,7 @@ const documentIsOpen = `CASE class
 
 const refOf = (row: Row): KeyRef => ({ class: text(row, "class") as KeyClass, id: text(row, "document") });
 
-export function openKeys(db: DatabaseSync): KeyStore {
+export function openKeys(db: DatabaseSync, commit: GroupCommit): KeyStore {
   const read = openRead(db);
   const create = openCreate(db);
   const rewrap = db.prepare(
@@ -101,7 +101,7 @@ export function openKeys(db: DatabaseSync): KeyStore {
   const byKid = db.prepare("SELECT class, document FROM data_keys WHERE class = ? AND kid = ?");
   return {
     read: (refs, signal) => storeCall(signal, () => read(refs)),
-    create: (documents, signal) => storeCall(signal, () => transaction(db, () => documents.forEach(create))),
+    create: (documents, signal) => commit(signal, documents.length, () => documents.forEach(create)),
     rewrap: (ref, kid, from, to, signal) =>
       storeCall(
         signal,

@@ -1,4 +1,4 @@
-/** The authority in SQLite: a batch is one transaction with a verdict per row. */
+/** The authority in SQLite: a batch is written in one transaction, alone or with others, with a verdict per row. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Fingerprint, Rid, StreamAlias, StreamId, Uid } from "../../core/ids.ts";
 import { activates, type Head, type RecordRow } from "../../core/record.ts";
@@ -12,6 +12,7 @@ import {
 import { type Accounts, openAccounts } from "./accounts.ts";
 import { b64, blob, integer, positionOf, type Row, ridAt, text, toBytes } from "./columns.ts";
 import { isRefusal, isUniqueViolation, reasonOf, storeCall } from "./faults.ts";
+import type { GroupCommit } from "./group-commit.ts";
 import { openFacts } from "./ownerships.ts";
 import { insertRecord, kindCode, kindOf, recordValues, uidOf, uidValue } from "./record-row.ts";
 import { transaction } from "./transaction.ts";
@@ -73,20 +74,19 @@ function openFollowUps(db: DatabaseSync) {
   };
 }
 
-/** All at once: what one batch holds, or its records before the one that clashed, or nothing. */
+/** Within a transaction. All at once: what one batch holds, or its records before the one that clashed, or nothing. */
 function openAppend(db: DatabaseSync, accounts: Accounts, recordBytesMax: number) {
   const insertAll = openInsert(db, recordBytesMax);
   const followUp = openFollowUps(db);
-  return (batch: AppendBatch): AppendVerdict =>
-    transaction(db, () => {
-      const { account } = batch;
-      if (account !== undefined && !accounts.isAtMark(account)) return { kind: "mark_lost" };
-      const verdict = insertAll(batch.records);
-      if (verdict.kind !== "done") return verdict;
-      followUp(batch);
-      if (account !== undefined) accounts.save(account);
-      return verdict;
-    });
+  return (batch: AppendBatch): AppendVerdict => {
+    const { account } = batch;
+    if (account !== undefined && !accounts.isAtMark(account)) return { kind: "mark_lost" };
+    const verdict = insertAll(batch.records);
+    if (verdict.kind !== "done") return verdict;
+    followUp(batch);
+    if (account !== undefined) accounts.save(account);
+    return verdict;
+  };
 }
 
 function openRepair(db: DatabaseSync, headOfStream: (stream: StreamId) => Row | undefined) {
@@ -126,7 +126,7 @@ function openFind(db: DatabaseSync) {
   };
 }
 
-export function openRecords(db: DatabaseSync, recordBytesMax: number): RecordStore {
+export function openRecords(db: DatabaseSync, commit: GroupCommit, recordBytesMax: number): RecordStore {
   const accounts = openAccounts(db);
   const append = openAppend(db, accounts, recordBytesMax);
   const find = openFind(db);
@@ -138,15 +138,13 @@ export function openRecords(db: DatabaseSync, recordBytesMax: number): RecordSto
     "INSERT INTO state (name, revision, value) VALUES ('probe', 1, '') ON CONFLICT (name) DO UPDATE SET revision = revision + 1",
   );
   return {
-    append: (batch, signal) => storeCall(signal, () => append(batch)),
+    append: (batch, signal) => commit(signal, batch.records.length, () => append(batch)),
     account: (step, signal) =>
-      storeCall(signal, () =>
-        transaction(db, () => {
-          if (!accounts.isAtMark(step)) return "mark_lost";
-          accounts.save(step);
-          return "done";
-        }),
-      ),
+      commit(signal, step.outcomes.length, () => {
+        if (!accounts.isAtMark(step)) return "mark_lost";
+        accounts.save(step);
+        return "done";
+      }),
     repairActive: (streams, signal) =>
       storeCall(signal, () => transaction(db, () => streams.forEach(repair))),
     probe: (signal) =>

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "@jest/globals";
-import { openSqliteStore } from "../../../src/adapters/sqlite/open.ts";
+import { openSqliteLog, openSqliteStore } from "../../../src/adapters/sqlite/open.ts";
 import type { Src } from "../../../src/core/ids.ts";
 import { makeScene, startMs } from "../../support/records.ts";
 import { temporaryFolder } from "../../support/sqlite.ts";
@@ -169,4 +169,18 @@ test("account entries are extended while younger than 60 s and shorter than 10,0
     [8, 10_008, startMs + 60_000],
     [10_008, 10_009, startMs + 60_003],
   ]);
+});
+
+test("when the log rests, what intake wrote is folded into the file beside it", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "lastro.db");
+  await using store = await openSqliteStore({ path });
+  await using log = await openSqliteLog({ path, cacheBytes: 1024 * 1024 });
+  const scene = makeScene();
+  const records = Array.from({ length: 200 }, (_, offset) => scene.record({ offset, version: offset + 1 }));
+  await store.records.append(scene.batch({ records, account: scene.step(0, 200) }), signal);
+  const before = statSync(path).size;
+  log.rest?.();
+  expect(statSync(path).size).toBeGreaterThan(before);
+  expect(await log.records.mark(scene.src, signal)).toBe(200);
 });
