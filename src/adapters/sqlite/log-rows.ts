@@ -8,7 +8,7 @@ import {
 } from "../../ports/log-store.ts"; // biome-ignore format: one line
 import { integer, optionalText, positionOf, type Row, ridAt, text } from "./columns.ts";
 import { assertWanted, isUniqueViolation } from "./faults.ts";
-import { transaction } from "./transaction.ts";
+import type { GroupCommit } from "./group-commit.ts";
 
 /** Rows read or looked up between two looks at the signal: a few milliseconds. */
 const readStepRows = 1_000;
@@ -102,25 +102,23 @@ async function inSteps<T>(
   return all;
 }
 
-function openAppend(db: DatabaseSync) {
+function openAppend(db: DatabaseSync, commit: GroupCommit) {
   const insert = db.prepare("INSERT INTO log_index (idx, key, leaf_hash, entry) VALUES (?, ?, ?, ?)");
-  const appendStep = (rows: readonly LogRow[]): "done" | "taken" =>
-    transaction(db, () => {
-      for (const row of rows) {
-        try {
-          insert.run(row.index, keyValue(row.key), row.leafHash, row.entry ?? null);
-        } catch (error) {
-          if (isUniqueViolation(error)) return "taken";
-          throw error;
-        }
+  const appendStep = (rows: readonly LogRow[]): "done" | "taken" => {
+    for (const row of rows) {
+      try {
+        insert.run(row.index, keyValue(row.key), row.leafHash, row.entry ?? null);
+      } catch (error) {
+        if (isUniqueViolation(error)) return "taken";
+        throw error;
       }
-      return "done";
-    });
+    }
+    return "done";
+  };
   return async (rows: readonly LogRow[], signal: AbortSignal): Promise<"done" | "taken"> => {
     for (let from = 0; from < rows.length; from += appendStepRows) {
-      assertWanted(signal);
-      if (appendStep(rows.slice(from, from + appendStepRows)) === "taken") return "taken";
-      await setImmediate();
+      const step = rows.slice(from, from + appendStepRows);
+      if ((await commit(signal, step.length, () => appendStep(step))) === "taken") return "taken";
     }
     return "done";
   };
@@ -198,11 +196,11 @@ function openLoggable(db: DatabaseSync) {
   };
 }
 
-export function openLogRows(db: DatabaseSync) {
+export function openLogRows(db: DatabaseSync, commit: GroupCommit) {
   const size = db.prepare("SELECT coalesce(max(idx) + 1, 0) AS size FROM log_index");
   return {
     size: (): number => integer(size.get() ?? {}, "size"),
-    append: openAppend(db),
+    append: openAppend(db, commit),
     ...openRanges(db),
     ...openKeys(db),
     loggable: openLoggable(db),

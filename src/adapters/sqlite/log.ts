@@ -11,8 +11,8 @@ import type {
 import { controlKey, isForward } from "../../ports/log-store.ts";
 import { blob, integer, type Row, text } from "./columns.ts";
 import { storeCall } from "./faults.ts";
+import type { GroupCommit } from "./group-commit.ts";
 import { openLogRows } from "./log-rows.ts";
-import { transaction } from "./transaction.ts";
 
 const headOf = (row: Row): LogHead => ({ size: integer(row, "size"), root: blob(row, "root") });
 
@@ -62,12 +62,11 @@ function openCheckpoints(db: DatabaseSync) {
   };
   return {
     find,
-    publish: (name: CheckpointName, next: PublishedCheckpoint): boolean =>
-      transaction(db, () => {
-        if (!isForward(find(name), next)) return false;
-        write.run(name, next.size, next.root, next.note, next.signatures);
-        return true;
-      }),
+    publish(name: CheckpointName, next: PublishedCheckpoint): boolean {
+      if (!isForward(find(name), next)) return false;
+      write.run(name, next.size, next.root, next.note, next.signatures);
+      return true;
+    },
   };
 }
 
@@ -83,18 +82,18 @@ function openControls(db: DatabaseSync) {
     SELECT id, entry FROM log_controls WHERE NOT EXISTS (SELECT 1 FROM log_index WHERE log_index.key = log_controls.key)
     ORDER BY place LIMIT ?`);
   return {
-    queue: ({ id, entry }: PendingControl): void =>
-      transaction(db, () => {
-        forget.run();
-        queue.run(id, controlKey(id), entry);
-      }),
+    queue({ id, entry }: PendingControl): void {
+      forget.run();
+      queue.run(id, controlKey(id), entry);
+    },
     pending: (limit: number): readonly PendingControl[] =>
       pending.all(limit).map((row) => ({ id: text(row, "id"), entry: text(row, "entry") })),
   };
 }
 
-export function openLog(db: DatabaseSync): LogStore {
-  const rows = openLogRows(db);
+/** What is written here is written by `commit`, within a transaction. */
+export function openLog(db: DatabaseSync, commit: GroupCommit): LogStore {
+  const rows = openLogRows(db, commit);
   const head = openHead(db);
   const tiles = openTiles(db);
   const checkpoints = openCheckpoints(db);
@@ -114,14 +113,14 @@ export function openLog(db: DatabaseSync): LogStore {
     loggable: (src, from, to, limit, signal) =>
       storeCall(signal, () => rows.loggable(src, from, to, limit, signal)),
     head: (signal) => storeCall(signal, head.read),
-    moveHead: (from, to, signal) => storeCall(signal, () => head.move(from, to)),
-    putTile: ({ level, n }, hashes, signal) => storeCall(signal, () => tiles.put(level, n, hashes)),
+    moveHead: (from, to, signal) => commit(signal, 1, () => head.move(from, to)),
+    putTile: ({ level, n }, hashes, signal) => commit(signal, 1, () => tiles.put(level, n, hashes)),
     tile: ({ level, n }, signal) => storeCall(signal, () => tiles.tile(level, n)),
     checkpoint: (name, signal) => storeCall(signal, () => checkpoints.find(name)),
-    publish: (name, checkpoint, signal) => storeCall(signal, () => checkpoints.publish(name, checkpoint)),
-    queueControl: (control, signal) => storeCall(signal, () => controls.queue(control)),
+    publish: (name, checkpoint, signal) => commit(signal, 1, () => checkpoints.publish(name, checkpoint)),
+    queueControl: (control, signal) => commit(signal, 1, () => controls.queue(control)),
     pendingControls: (limit, signal) => storeCall(signal, () => controls.pending(limit)),
     lease: (holder, nowMs, untilMs, signal) =>
-      storeCall(signal, () => lease.run(holder, untilMs, nowMs).changes === 1),
+      commit(signal, 1, () => lease.run(holder, untilMs, nowMs).changes === 1),
   };
 }

@@ -14,6 +14,7 @@ import { openLog } from "./log.ts";
 import { openRecords } from "./records.ts";
 import { migrate } from "./schema.ts";
 import { openState } from "./state.ts";
+import { newTurns, writeTurn } from "./write-turns.ts";
 
 export type SqliteOptions = {
   /** A file, made when absent, or `:memory:`. */
@@ -26,6 +27,8 @@ export type SqliteOptions = {
   readonly busyTimeoutMs?: number;
   /** Entry and body of one record; above it the record is refused, as MongoDB would. */
   readonly recordBytesMax?: number;
+  /** Shared with other threads that open the file; see `newTurns`. */
+  readonly turns?: SharedArrayBuffer;
 };
 
 /** Three records of usual size lie on a page of 8 KiB, but only one on SQLite's default of 4 KiB: the file is a third smaller and commits cost less. Fixed when the file is made. */
@@ -79,7 +82,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     const file = path === inMemory ? path : prepareFile(path);
     if (file !== inMemory) undo.use(lockStore(file));
     const db = undo.adopt(openDatabase(file, settings), (open) => open.close());
-    const commit = openGroupCommit(db);
+    const commit = openGroupCommit(db, writeTurn(given.turns ?? newTurns()));
     const version = db.prepare("SELECT sqlite_version() AS version").get();
     const faces = {
       records: openRecords(db, commit, settings.recordBytesMax),
@@ -87,7 +90,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
       keys: openKeys(db, commit),
       state: openState(db),
       audit: openAudit(db),
-      log: openLog(db),
+      log: openLog(db, commit),
       description: `SQLite ${version === undefined ? "" : text(version, "version")}, ${path}`,
     };
     const resources = undo.move();
@@ -114,12 +117,14 @@ function foldWal(db: DatabaseSync): void {
 export async function openSqliteLog({
   path,
   cacheBytes,
-}: Required<Pick<SqliteOptions, "path" | "cacheBytes">>): Promise<LogFaces> {
+  turns = newTurns(),
+}: Pick<SqliteOptions, "turns"> & Required<Pick<SqliteOptions, "path" | "cacheBytes">>): Promise<LogFaces> {
   return storeCall(new AbortController().signal, () => {
     const db = openDatabase(path, { cacheBytes });
+    const commit = openGroupCommit(db, writeTurn(turns));
     return {
-      log: openLog(db),
-      records: openRecords(db, openGroupCommit(db), defaults.recordBytesMax),
+      log: openLog(db, commit),
+      records: openRecords(db, commit, defaults.recordBytesMax),
       audit: openAudit(db),
       rest: () => foldWal(db),
       [Symbol.asyncDispose]: async () => db.close(),
