@@ -79,6 +79,19 @@ describe("copies", () => {
   });
 });
 
+test("an older event that comes after a newer one is the next version, and late", async () => {
+  await using store = await openReadBack();
+  const texts = ["2026-11-21T11:00:00Z", "2026-11-21T10:00:00Z"].map((at) => auditEvent({ at, eventId: at }));
+  await store.publish(
+    texts.map((text) => ({ key: null, value: Buffer.from(text), headers: [], timestampMs: nowMs })),
+  );
+  const rows = (await allRecords(store.intake.store)).toSorted((a, b) => a.version - b.version);
+  expect(rows.map(({ version, projection }) => [version, projection.flags.includes("late")])).toEqual([
+    [1, false],
+    [2, true],
+  ]);
+});
+
 test("a message's own key, Kafka's time and its headers change nothing of what is stored", async () => {
   await using store = await openReadBack();
   const keys = [null, Buffer.alloc(0), Buffer.from([0, 0xff, 0xc3, 0x28]), Buffer.alloc(1_048_576, "k")];

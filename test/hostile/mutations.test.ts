@@ -9,7 +9,7 @@ const forms = Object.entries(validMessages);
 const runs = timesOf(1_500, 1 / forms.length);
 
 test.each(forms)(
-  `mutations of %s are refused with a reason or stored as they came, each at once (seed ${seed})`,
+  `R-02 mutations of %s are refused with a reason or stored as they came, each at once (seed ${seed})`,
   async (form, corpus) => {
     await using store = await openReadBack();
     const waiting: { readonly sent: Sent; readonly accepted: boolean }[] = [];

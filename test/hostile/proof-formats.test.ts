@@ -8,6 +8,9 @@ import {
 } from "../../src/core/add-checkpoint.ts";
 import { type Checkpoint, formatCheckpoint, parseCheckpoint } from "../../src/core/checkpoint.ts";
 import { type Evidence, formatEvidence, parseEvidence } from "../../src/core/evidence.ts";
+import { leafHash } from "../../src/core/leaf.ts";
+import { parseLogEntry } from "../../src/core/log-entries.ts";
+import { verifyInclusion } from "../../src/core/merkle.ts";
 import {
   formatNote,
   formatVerifierKey,
@@ -23,7 +26,7 @@ import {
 import { formatTlogProof, parseTlogProof, type TlogProof } from "../../src/core/tlog-proof.ts";
 import { type Codec, checkRoundTrip, targetOf } from "../support/codecs.ts";
 import { campaignTimeoutMs, fuzz, must, seed, timesOf } from "../support/fuzz.ts";
-import { sha256 } from "../support/log.ts";
+import { leafHashes, sha256, treeOf } from "../support/log.ts";
 import checkpointVectors from "../vectors/log/checkpoints.json" with { type: "json" };
 import noteVectors from "../vectors/log/notes.json" with { type: "json" };
 import proofVectors from "../vectors/log/proofs.json" with { type: "json" };
@@ -153,3 +156,20 @@ tests(verifierKeys);
 tests(tlogProofs);
 tests(addCheckpoints);
 tests(bundles);
+
+test("a node of the tree is proven as no leaf: not in the tree that was signed, and by no entry", async () => {
+  const tree = treeOf(leafHashes(4));
+  const [left, right] = await tree.read([
+    { level: 1, n: 0 },
+    { level: 1, n: 1 },
+  ]);
+  if (left === undefined || right === undefined) throw new Error("no nodes");
+  const claim = { index: 0, leafHash: left, path: [right], root: tree.rootAt(4) };
+  expect(verifyInclusion(sha256, { ...claim, size: 2 })).toBe(true);
+  expect(verifyInclusion(sha256, { ...claim, size: 4 })).toBe(false);
+  const preimage = Buffer.concat(tree.leaves.slice(0, 2)).toString("latin1");
+  for (const entry of [preimage, `\u0001${preimage}`]) {
+    expect(leafHash(sha256, entry)).not.toEqual(left);
+    expect(parseLogEntry(entry)).toBeUndefined();
+  }
+});

@@ -15,11 +15,15 @@ export const timesOf = (preset: number, share = 1): number =>
 /** Hours on a busy machine: no test ends for it. */
 export const campaignTimeoutMs = 3_600_000;
 
-const cpuMsMax = 50;
+const cpuMsMaxOfAll = 50;
+/** What is slow once may have been disturbed. */
+const measurementsMax = 4;
 
 export type Target = {
   readonly name: string;
   readonly corpus: readonly Uint8Array[];
+  /** Of one input, where it is not that of all. */
+  readonly cpuMsMax?: number;
   /** Whether it was accepted. Throws for what must not be. */
   check(input: Buffer): boolean | Promise<boolean>;
   /** Called after each, outside of what is measured. */
@@ -29,7 +33,7 @@ export type Campaign = { readonly runs: number; readonly accepted: number; reado
 
 /** Every input of the corpus is accepted, then `runs` mutations are judged. Throws at the first that fails, and names the file that holds it. */
 export async function fuzz(target: Target, runs: number): Promise<Campaign> {
-  const { name, corpus } = target;
+  const { name, corpus, cpuMsMax = cpuMsMaxOfAll } = target;
   for (const valid of corpus) {
     const input = Buffer.from(valid);
     if (!(await judged(target, input)))
@@ -62,12 +66,15 @@ async function judged(target: Target, input: Buffer): Promise<boolean> {
   }
 }
 
-/** What collects garbage or compiles counts as well: only what an input takes twice is its own. */
+/** What collects garbage or compiles counts as well: only what an input takes every time is its own. */
 async function again(target: Target, input: Buffer, tookMs: number): Promise<number> {
-  if (tookMs <= 1) return tookMs;
-  const startedMs = cpuMs();
-  await judged(target, input);
-  return Math.min(tookMs, cpuMs() - startedMs);
+  let leastMs = tookMs;
+  for (let times = 1; times < measurementsMax && leastMs > 1; times++) {
+    const startedMs = cpuMs();
+    await judged(target, input);
+    leastMs = Math.min(leastMs, cpuMs() - startedMs);
+  }
+  return leastMs;
 }
 
 export function cpuMs(): number {
