@@ -1,5 +1,6 @@
 /** The `lastro` command: its subcommands, and how what goes wrong becomes a sentence and an exit code. */
 import { Command, CommanderError } from "commander";
+import { visibleText } from "../lib/visible-text.ts";
 import type { Cli } from "./command.ts";
 import { type ExitCode, exitCodes, exitCodesText, exitOf, VerdictFailure } from "./failure.ts";
 import { checkCommand } from "./operator/check.ts";
@@ -35,8 +36,13 @@ function inheriting(command: Command, parent: Command): Command {
   return command;
 }
 
-/** Runs one command line (without the names of node and of the program). Never throws. */
-export async function runCli(args: readonly string[], cli: Cli): Promise<ExitCode> {
+/** Runs one command line (without the names of node and of the program). Never throws. A server that is verified cannot write a verdict of its own over ours. */
+export async function runCli(args: readonly string[], given: Cli): Promise<ExitCode> {
+  const cli: Cli = {
+    ...given,
+    out: (text) => given.out(visibleText(text)),
+    err: (text) => given.err(visibleText(text)),
+  };
   try {
     await newProgram(cli).parseAsync([...args], { from: "user" });
     return exitCodes.ok;

@@ -21,10 +21,9 @@ export function parseAddCheckpoint(body: string): AddCheckpoint | undefined {
   const border = body.indexOf("\n\n");
   const [first = "", ...lines] = body.slice(0, Math.max(border, 0)).split("\n");
   const [, sizeText] = /^old (0|[1-9]\d{0,15})$/.exec(first) ?? [];
-  const proof = lines.map(fromBase64).filter((hash) => hash !== undefined);
   const oldSize = Number(sizeText);
-  if (!Number.isSafeInteger(oldSize) || proof.length !== lines.length || proof.length > proofLinesMax)
-    return undefined;
-  if (proof.some((hash) => hash.length !== hashBytes)) return undefined;
+  if (!Number.isSafeInteger(oldSize) || lines.length > proofLinesMax) return undefined;
+  const proof = lines.map(fromBase64).filter((hash) => hash?.length === hashBytes) as Uint8Array[];
+  if (proof.length !== lines.length) return undefined;
   return { oldSize, proof, checkpoint: body.slice(border + 2) };
 }

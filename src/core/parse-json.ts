@@ -7,13 +7,13 @@ import type { JsonValue } from "./json.ts";
 /** Given what JSON.parse gives its reviver. */
 export type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown;
 
-/** Looks behind an escape for the end of its string and a colon. It may find one too many, never one too few. */
-const escapedName = /\\.[^"\\]*(?:\\.[^"\\]*)*"\s*:/s;
+/** From inside a string to its end, and the colon behind it. */
+const restOfString = /[^"\\]*(?:\\.[^"\\]*)*"(\s*:)?/sy;
 const stringToken = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?/gs;
 
 /** The text must be JSON; throws a SyntaxError otherwise. */
 export function parseJson(text: string, reviver?: Reviver): JsonValue {
-  if (!escapedName.test(text)) return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1]);
+  if (!hasEscapedName(text)) return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1]);
   const mark = absentFrom(text);
   const names: string[] = [];
   const plain = text.replace(stringToken, (whole: string, token: string, colon: string | undefined) => {
@@ -27,11 +27,25 @@ export function parseJson(text: string, reviver?: Reviver): JsonValue {
   return renamed(parsed, nameOf);
 }
 
-/** Needs no escape, and nothing in the text is mistaken for it. */
+/** Looks at each string with an escape once: a search that began anew at every escape would take the square of the text's time. */
+function hasEscapedName(text: string): boolean {
+  let at = text.indexOf("\\");
+  while (at >= 0) {
+    restOfString.lastIndex = at;
+    const rest = restOfString.exec(text);
+    if (rest === null) return false;
+    if (rest[1] !== undefined) return true;
+    at = text.indexOf("\\", restOfString.lastIndex);
+  }
+  return false;
+}
+
+/** Needs no escape, is short whatever the text holds, and no name in the text begins with it. */
 function absentFrom(text: string): string {
-  let mark = "\uffff";
-  while (text.includes(mark)) mark += "\uffff";
-  return mark;
+  const taken = new Set([...text.matchAll(/\uffff(\d+)/g)].map(([, number]) => number));
+  let number = 0;
+  while (taken.has(String(number))) number++;
+  return `\uffff${number}.`;
 }
 
 function renamed(value: JsonValue, nameOf: (key: string) => string): JsonValue {

@@ -97,8 +97,9 @@ export function parseNote(note: string): SignedNote | undefined {
   if (!isNoteText(note) || border < 0) return undefined;
   const text = note.slice(0, border + 1);
   const lines = note.slice(border + 2, -1).split("\n");
+  if (lines.length > signaturesMax) return undefined;
   const signatures = lines.map(parseSignatureLine).filter((signature) => signature !== undefined);
-  if (signatures.length !== lines.length || lines.length > signaturesMax) return undefined;
+  if (signatures.length !== lines.length) return undefined;
   return { text, signatures };
 }
 

@@ -29,9 +29,9 @@ export function parseTlogProof(text: string): TlogProof | undefined {
   const extraText = lines[0]?.startsWith("extra ") ? lines.shift()?.slice("extra ".length) : undefined;
   const extra = extraText === undefined ? undefined : fromBase64(extraText);
   const [, indexText] = /^index (0|[1-9]\d{0,15})$/.exec(lines.shift() ?? "") ?? [];
-  const path = lines.map(fromBase64).filter((hash) => hash?.length === hashBytes) as Uint8Array[];
   const index = Number(indexText);
-  if (first !== head || !Number.isSafeInteger(index) || path.length > pathHashesMax) return undefined;
+  if (first !== head || !Number.isSafeInteger(index) || lines.length > pathHashesMax) return undefined;
+  const path = lines.map(fromBase64).filter((hash) => hash?.length === hashBytes) as Uint8Array[];
   const proof = { extra, index, path, checkpoint: text.slice(border + 2) };
   return formatTlogProof(proof) === text ? proof : undefined;
 }

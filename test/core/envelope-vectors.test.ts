@@ -1,83 +1,11 @@
 /** Runs test/vectors/envelope: the bad and good inputs of the intake, for any language. Format: the README there. */
-import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { emptyCatalogue } from "../../src/core/catalogue.ts";
 import { classify } from "../../src/core/entity.ts";
-import { defaultParseOptions, type ParseOptions, parseEvent } from "../../src/core/envelope.ts";
-import type { Envelope, EventHeader, SourceEvent } from "../../src/core/event.ts";
+import { parseEvent } from "../../src/core/envelope.ts";
+import type { Envelope } from "../../src/core/event.ts";
 import { rejectReasons } from "../../src/core/outcome.ts";
-
-type Bytes =
-  | null
-  | { readonly utf8: string }
-  | { readonly base64: string }
-  | { readonly generated: readonly (readonly [text: string, times: number])[] };
-type Expected =
-  | {
-      readonly outcome: "accepted";
-      readonly flags: readonly string[];
-      readonly envelope?: Readonly<Record<string, unknown>>;
-      readonly classification?: Readonly<Record<string, unknown>>;
-      readonly cutTexts?: readonly string[];
-      readonly canonical?: string;
-      readonly canonicalOf?: Bytes;
-      readonly payloadText?: string;
-    }
-  | {
-      readonly outcome: "rejected";
-      readonly reason: string;
-      readonly pointer: string;
-      readonly sentenceContains?: readonly string[];
-      readonly sentenceOmits?: readonly string[];
-    };
-type Case = {
-  readonly name: string;
-  readonly value: Bytes;
-  readonly key?: Bytes;
-  readonly headers?: readonly (readonly [name: string, value: Bytes, times?: number])[];
-  readonly timestampMs?: number;
-  readonly options?: {
-    readonly unknownSchemaVersions?: "flag" | "reject";
-    readonly ownershipExempt?: readonly string[];
-  };
-  readonly expect: Expected;
-};
-type Vector = {
-  readonly row: number;
-  readonly title: string;
-  readonly why?: string;
-  readonly nowMs: number;
-  readonly cases: readonly Case[];
-};
-
-const folder = new URL("../vectors/envelope/", import.meta.url);
-const vectors = readdirSync(folder)
-  .filter((name) => name.endsWith(".json"))
-  .map((name) => JSON.parse(readFileSync(new URL(name, folder), "utf8")) as Vector);
-
-function bytesOf(source: Bytes): Uint8Array | null {
-  if (source === null) return null;
-  if ("utf8" in source) return Buffer.from(source.utf8);
-  if ("base64" in source) return Buffer.from(source.base64, "base64");
-  return Buffer.from(source.generated.map(([text, times]) => text.repeat(times)).join(""));
-}
-
-const eventOf = (given: Case): SourceEvent => ({
-  offset: 0,
-  key: bytesOf(given.key ?? null),
-  value: bytesOf(given.value),
-  headers: (given.headers ?? []).flatMap(([name, value, times = 1]) =>
-    Array.from({ length: times }, (): EventHeader => [name, bytesOf(value)]),
-  ),
-  timestampMs: given.timestampMs ?? 0,
-});
-
-const optionsOf = (given: Case, nowMs: number): ParseOptions => ({
-  ...defaultParseOptions,
-  nowMs,
-  schemaVersions: { knownMajors: ["1"], unknown: given.options?.unknownSchemaVersions ?? "flag" },
-  ownershipExempt: new Set(given.options?.ownershipExempt),
-});
+import { bytesOf, type Case, eventOf, optionsOf, vectors } from "../support/envelope-vectors.ts";
 
 /** What became of the event at this station and the next, with the default catalogue. */
 function outcomeOf(given: Case, nowMs: number) {

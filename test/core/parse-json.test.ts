@@ -2,6 +2,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { JsonValue } from "../../src/core/json.ts";
 import { parseJson } from "../../src/core/parse-json.ts";
+import { growthOf } from "../support/growth.ts";
 
 const keysOf = (text: string): readonly string[] => Object.keys(parseJson(text) as object);
 
@@ -58,4 +59,11 @@ test("a text that is no JSON is a SyntaxError, and the source of numbers is told
 test("an escaped name and a million characters are parsed in linear time", () => {
   const long = `${"x".repeat(500_000)}${"\\n".repeat(250_000)}`;
   expect(keysOf(`{"\\n":"${long}","${long}":1}`)).toHaveLength(2);
+});
+
+test.each([
+  ["escapes in a value", (n: number) => `{"a":"${"\\n".repeat(n)}"}`],
+  ["what could stand for an escaped name", (n: number) => `{"\\n":"${"\uffff".repeat(n)}"}`],
+])("%s are passed over in linear time", (_, text) => {
+  expect(growthOf(16_000, text, parseJson)).toMatchObject({ linear: true });
 });

@@ -155,6 +155,16 @@ export function batchOf(from: number, values: readonly (string | undefined)[], p
       ? []
       : [{ offset: from + index, key: null, value: Buffer.from(value), headers: [], timestampMs: nowMs - 5 }],
   );
-  const to = from + values.length;
+  return {
+    ...batchOfEvents(events, partition),
+    from,
+    to: from + values.length,
+    logEnd: from + values.length,
+  };
+}
+
+/** Events at consecutive offsets. */
+export function batchOfEvents(events: readonly SourceEvent[], partition = 0): SourceBatch {
+  const [from, to] = [events[0]?.offset ?? 0, (events.at(-1)?.offset ?? -1) + 1];
   return { src: srcOf(topicId, partition), topicId, topic: "audit", partition, from, to, events, logEnd: to };
 }

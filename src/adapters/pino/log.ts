@@ -4,6 +4,7 @@ import { ecsFormat } from "@elastic/ecs-pino-format";
 import { trace } from "@opentelemetry/api";
 import { type DestinationStream, pino } from "pino";
 import { LastroError } from "../../core/errors.ts";
+import { visibleText } from "../../lib/visible-text.ts";
 import type { Log, LogFields } from "../../ports/log.ts";
 
 export type LogLevel = "info" | "warn" | "error" | "silent";
@@ -19,7 +20,11 @@ export function openLog(options: {
     apmIntegration: false,
     ...(options.version && { serviceVersion: options.version }),
   });
-  const logger = pino({ ...ecs, level: options.level }, options.lines ?? pino.destination({ sync: true }));
+  const lines = options.lines ?? pino.destination({ sync: true });
+  const logger = pino(
+    { ...ecs, level: options.level },
+    { write: (text) => void lines.write(visibleText(text)) },
+  );
   return {
     info: (code, message, fields) => logger.info(line(code, fields), message),
     warn: (code, message, fields) => logger.warn(line(code, fields), message),

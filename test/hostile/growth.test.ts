@@ -1,0 +1,79 @@
+/** Inputs that are made to cost more than their size: what reads them takes time that grows with the input, not with its square. */
+import { expect, test } from "@jest/globals";
+import { parseFilter } from "../../src/core/filter.ts";
+import { parseNote } from "../../src/core/signed-note.ts";
+import { parseTlogProof } from "../../src/core/tlog-proof.ts";
+import { searchFields } from "../../src/ports/history-reader.ts";
+import { report } from "../support/fuzz.ts";
+import { growthOf } from "../support/growth.ts";
+import { judge, messageOf } from "../support/messages.ts";
+
+const list = (count: number, item: (i: number) => string): string =>
+  Array.from({ length: count }, (_, i) => item(i)).join();
+const objects = (count: number, name: (i: number) => string): string =>
+  `[${list(count, () => `{${list(600, (i) => `"${name(i)}":1`)}}`)}]`;
+const event = (payload: string, metadata = ""): string =>
+  `\n\n{"producer_service":"team_service","producer_service_id":"1","trace_id":"1","timestamp":"2026-11-21T11:00:00Z","event_type":"account.updated",` +
+  `"payload":{"id":1,"a":${payload}},"metadata":{"event_schema_version":"1.0","user_id":"789","user_role":"admin","user_ip":"::1","ownership_id":"1"${metadata}}}`;
+const structured = (rest: string): string =>
+  `content-type: application/cloudevents+json\n\n{"specversion":"1.0","id":"1","source":"s","type":"a.b",${rest}}`;
+
+/** At eight times their size all of them stay within the limits. */
+const messages: readonly (readonly [name: string, size: number, text: (size: number) => string])[] = [
+  ["a string of escapes", 16_000, (n) => event(`"${"\\n".repeat(n)}"`)],
+  ["a string of escapes and spaces behind it", 16_000, (n) => event(`"${"\\n".repeat(n)}"${" ".repeat(n)}`)],
+  ["a string of escapes that never ends", 16_000, (n) => `\n\n{"a":"${"\\n".repeat(n)}`],
+  ["strings of one escape each", 5_000, (n) => event(`[${list(n, () => '"\\n"')}]`)],
+  ["escaped names", 8, (n) => event(objects(n, (i) => `\\n${i}`))],
+  ["names of digits", 8, (n) => event(objects(n, (i) => `${4_294_967_290 - i}`))],
+  ["an escaped name and a string of U+FFFF", 10_000, (n) => event(`{"\\n":"${"\uffff".repeat(n)}"}`)],
+  ["an escaped name and all that could stand for it", 3_000, (n) => event(`{"\\n":"${Array.from({ length: n }, (_, i) => `\uffff${i}.`).join("")}"}`)],
+  ["equal names at the end", 8, (n) => event(`{"o":${objects(n, (i) => `a${i}`)},"b":{"a":1,"\\u0061":2}}`)],
+  ["numbers that a double cannot hold", 2_000, (n) => event(`[${list(n, () => "9007199254740993.00000000000000000001")}]`)],
+  ["numbers with large exponents", 2_000, (n) => event(`[${list(n, () => "1e-99999999999999999999")}]`)],
+  ["spaces behind a trailing comma", 100_000, (n) => `\n\n{"a":1,${" ".repeat(n)}}`],
+  ["spaces between tokens", 5_000, (n) => event(`[${list(n, () => " \n\t\r 1 \n")}]`)],
+  ["brackets", 60_000, (n) => `\n\n${"[".repeat(n)}`],
+  ["lists of nothing", 5_000, (n) => event(`[${list(n, () => "[]")}]`)],
+  ["lines", 100_000, (n) => `\n\n${"\n".repeat(n)}x`],
+  ["base64 of zeros", 30_000, (n) => structured(`"data_base64":"${"AAAA".repeat(n / 4)}"`)],
+  ["base64 with a fault at its end", 30_000, (n) => structured(`"data_base64":"${"AAAA".repeat(n / 4)}!"`)],
+  ["an address of colons", 30_000, (n) => event("1", `,"owner_ip":"${":".repeat(n)}"`)],
+  ["an address of dots", 30_000, (n) => event("1", `,"owner_ip":"${"1.".repeat(n / 2)}"`)],
+  ["an id of pairs of surrogates", 7_000, (n) => event("1", `,"event_id":"${"😀".repeat(n)}"`)],
+  ["a media type of parts", 900, (n) => `content-type: application/cloudevents${"+a".repeat(n / 2)}\n\n{}`],
+]; // biome-ignore format: a table
+
+test.each(messages)("a message with %s takes time that grows with its size alone", (name, size, text) => {
+  const { linear, ms } = growthOf(size, (n) => messageOf(Buffer.from(text(n))), judge);
+  report(`${name}: ${ms.toFixed(1)} ms of CPU`);
+  expect(linear).toBe(true);
+});
+
+const hash = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
+const texts: readonly (readonly [name: string, size: number, (size: number) => string, (text: string) => unknown])[] = [
+  ["a note of empty lines", 100_000, (n) => "\n".repeat(n), parseNote],
+  ["a note of signatures", 2_000, (n) => `a\n\n${"— a AAAAAAA=\n".repeat(n)}`, parseNote],
+  ["a note with one long name", 100_000, (n) => `a\n\n— ${"a".repeat(n)} AAAA\n`, parseNote],
+  ["a proof of hashes", 2_000, (n) => `c2sp.org/tlog-proof@v1\nindex 0\n${`${hash}\n`.repeat(n)}\n`, parseTlogProof],
+  ["a proof of extra data", 100_000, (n) => `c2sp.org/tlog-proof@v1\nextra ${"AAAA".repeat(n / 4)}\nindex 0\n\n`, parseTlogProof],
+]; // biome-ignore format: a table
+
+test.each(texts)("%s takes time that grows with its size alone", (name, size, text, parse) => {
+  const { linear, ms } = growthOf(size, text, parse);
+  report(`${name}: ${ms.toFixed(1)} ms of CPU`);
+  expect(linear).toBe(true);
+});
+
+test.each(["(", "'", "\\", "tenant=a AND ", " ", "a", "="])(
+  "a filter of %j takes time that grows with its size alone",
+  (piece) => {
+    const read = (text: string): void => {
+      for (let again = 0; again < 50; again++)
+        try {
+          parseFilter(text, searchFields);
+        } catch {}
+    };
+    expect(growthOf(512, (n) => piece.repeat(n / piece.length), read)).toMatchObject({ linear: true });
+  },
+);
