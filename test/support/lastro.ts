@@ -6,7 +6,9 @@ import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 import type { IntakePoint, LogPoint } from "../../src/ports/observer.ts";
 
-const entry = fileURLToPath(new URL("./service-main.ts", import.meta.url));
+/** As it ships, and one that can be told to die: there the log waits at each of its points. */
+const entry = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
+const mortalEntry = fileURLToPath(new URL("./service-main.ts", import.meta.url));
 const readyTimeoutMs = 60_000;
 const pollMs = 50;
 
@@ -57,7 +59,11 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
   const httpAddress = `127.0.0.1:${httpPort}`;
   const child = spawn(
     process.execPath,
-    ["--max-semi-space-size=8", "--disable-warning=ExperimentalWarning", entry],
+    [
+      "--max-semi-space-size=8",
+      "--disable-warning=ExperimentalWarning",
+      options.dieAt === undefined ? entry : mortalEntry,
+    ],
     {
       env: {
         PATH: process.env["PATH"] ?? "",
