@@ -8,7 +8,7 @@ import { type IntakeRun, type Servers, serviceEnv } from "./intake.ts";
 import { cpuUsOf, peakMbOf } from "./process-usage.ts";
 import type { OnInserted, WireServer } from "./wire-stub.ts";
 
-const stallMsMax = 90_000;
+const stallMsMax = 600_000;
 const outputCharactersMax = 4_000;
 
 export type Peer = {

@@ -4,11 +4,11 @@ import type { IntakeRun, Servers } from "./intake.ts";
 import { prepareTopic } from "./load.ts";
 import { connectorOf, type Peer, type PeerTask, runPeer, serviceWith } from "./peer-runs.ts";
 import { spread, table } from "./report.ts";
-import { events, pairs } from "./settings.ts";
+import { benchSetting, events, pairs } from "./settings.ts";
 import { startWireCounter } from "./wire-counter.ts";
 import { startWireStub } from "./wire-stub.ts";
 
-const storedEvents = Math.min(events, 50_000);
+const storedEvents = benchSetting("STORED_EVENTS", Math.min(events, 50_000));
 const [stubTasks, storedTasks] = [1, 6];
 
 type Pair = { readonly connector: IntakeRun; readonly service: IntakeRun };
