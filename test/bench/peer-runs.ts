@@ -93,10 +93,13 @@ export type PeerTask = {
   readonly open: (onInserted: OnInserted) => Promise<WireServer>;
 };
 
-/** A process of which nobody would hear any more when this one ends. */
-function endingWithThis() {
+/** A process of which nobody would hear any more when this one ends, and its folder. */
+function endingWithThis(dir: string) {
   let pid = 0;
-  const end = () => void (pid > 0 && process.kill(pid, "SIGKILL"));
+  const end = () => {
+    if (pid > 0) process.kill(pid, "SIGKILL");
+    rmSync(dir, { recursive: true, force: true });
+  };
   const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
   const exit = () => process.exit(1);
   process.once("exit", end);
@@ -116,7 +119,7 @@ export async function runPeer(peer: Peer, task: PeerTask): Promise<IntakeRun> {
   const { servers, topic, events, database } = task;
   const dir = mkdtempSync(join(tmpdir(), "lastro-bench-peer-"));
   const { onInserted, measured, ...watch } = watchInserts(peer.collection, events);
-  using child = endingWithThis();
+  using child = endingWithThis(dir);
   const spawned = (pid: number) => {
     child.spawned(pid);
     watch.spawned(pid);

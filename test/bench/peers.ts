@@ -8,7 +8,7 @@ import { benchSetting, events, pairs } from "./settings.ts";
 import { startWireCounter } from "./wire-counter.ts";
 import { startWireStub } from "./wire-stub.ts";
 
-const storedEvents = benchSetting("STORED_EVENTS", Math.min(events, 50_000));
+const storedEvents = benchSetting("STORED_EVENTS", Math.min(events, 10_000));
 const [stubTasks, storedTasks] = [1, 6];
 
 type Pair = { readonly connector: IntakeRun; readonly service: IntakeRun };

@@ -8,7 +8,6 @@ import {
   collectionsOf,
   type ReadOptions,
 } from "../../../src/adapters/mongo/collections.ts";
-import { applyFacts } from "../../../src/adapters/mongo/facts.ts";
 import { eachHead, findKnown, walkedHeads } from "../../../src/adapters/mongo/look-ups.ts";
 import { mongoRecordStore } from "../../../src/adapters/mongo/record-store.ts";
 import { atomicUpdates } from "../../../src/adapters/mongo/turns.ts";
@@ -41,7 +40,7 @@ describe("reads of the record store", () => {
     const sent: [string, unknown][] = [];
     client.on("commandStarted", ({ commandName, command }) => sent.push([commandName, command["maxTimeMS"]]));
     for (const readHeads of [eachHead, walkedHeads]) {
-      const manners = { inTurn: atomicUpdates, readHeads, applyFacts, insertMax: 9, updateMax: 9 };
+      const manners = { inTurn: atomicUpdates, readHeads, insertMax: 9, updateMax: 9 };
       const store = mongoRecordStore(collections, manners);
       await store.find([scene.rid(0)], [scene.uid("0")], signal);
       await store.heads(keys, signal);
