@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { connectJars } from "./connect.mjs";
 import { explain, prepare, root, speaker } from "./prepare.mjs";
 import { startKafka, startMongo, startRedis } from "./servers.mjs";
 
@@ -25,16 +26,14 @@ async function up(folder, start) {
 
 async function main() {
   const node = await prepare(log);
+  const parts = process.argv.slice(2);
+  if (parts.length === 0 || parts.includes("peers")) await connectJars(log);
   const env = {
     LASTRO_TEST_KAFKA_BROKERS: await up("kafka", startKafka),
     LASTRO_TEST_REDIS_URL: await up("redis", startRedis),
     LASTRO_TEST_MONGODB_URL: await up("mongo", startMongo),
   };
-  const args = [
-    "--disable-warning=ExperimentalWarning",
-    join(root, "test", "bench", "main.ts"),
-    ...process.argv.slice(2),
-  ];
+  const args = ["--disable-warning=ExperimentalWarning", join(root, "test", "bench", "main.ts"), ...parts];
   running = spawn(node, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
   const [code] = await once(running, "exit");
   return code ?? 1;

@@ -19,6 +19,7 @@ import { homedir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { mustRun, run } from "./child.mjs";
+import { logging, mavenJars } from "./maven.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 export const kafkaVersion = "4.1.2";
@@ -94,40 +95,21 @@ function installedKafka() {
   return version === undefined ? undefined : { libs, version, from: home };
 }
 
-const pom = `<project xmlns="http://maven.apache.org/POM/4.0.0">
-  <modelVersion>4.0.0</modelVersion>
-  <groupId>lastro</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
-  <dependencies>
-    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${kafkaVersion}</version></dependency>
-    <dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.24.3</version></dependency>
-  </dependencies>
-</project>
-`;
-
 /** The jars of a Kafka broker. @param {Log} log @returns {Promise<{ libs: string, version: string, from: string }>} */
 export async function kafkaJars(log) {
   await needJava();
   const installed = installedKafka();
   if (installed) return installed;
-  const dir = await cached(`kafka-${kafkaVersion}`, async (draft) => {
-    if (findProgram("mvn") === undefined)
-      throw new Error(
-        "Kafka is fetched by Maven, and there is no mvn on the PATH: install it, on Debian as root: apt-get install maven",
-      );
-    log(`Kafka ${kafkaVersion}: fetching its jars with Maven (about 45 MB, once) …`);
-    writeFileSync(join(draft, "pom.xml"), pom);
-    const goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
-    await mustRun("mvn", [
-      "-B",
-      "-q",
-      "-f",
-      join(draft, "pom.xml"),
-      goal,
-      "-DincludeScope=runtime",
-      `-DoutputDirectory=${join(draft, "libs")}`,
-    ]);
-  });
-  return { libs: join(dir, "libs"), version: kafkaVersion, from: "Maven Central" };
+  const libs = await mavenJars(
+    {
+      entry: `kafka-${kafkaVersion}`,
+      what: `Kafka ${kafkaVersion}`,
+      megabytes: 45,
+      artifacts: [["org.apache.kafka", "kafka_2.13", kafkaVersion], logging],
+    },
+    log,
+  );
+  return { libs, version: kafkaVersion, from: "Maven Central" };
 }
 
 /** Debian starts a service that it installs; this one must not, so services are held back while apt-get runs.

@@ -23,24 +23,29 @@ export type Service = AsyncDisposable & {
   readonly database: string;
 };
 
+export const serviceEnv = (
+  { brokers, redisUrl }: Servers,
+  topic: string,
+  dataDir: string,
+  env: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> => ({
+  LASTRO_DATA_DIR: dataDir,
+  LASTRO_KAFKA_BROKERS: brokers.join(","),
+  LASTRO_KAFKA_TOPIC: topic,
+  LASTRO_KAFKA_DLQ_TOPIC: `${topic}.dlq`,
+  LASTRO_REDIS_URL: redisUrl,
+  LASTRO_LOG_LEVEL: "warn",
+  ...env,
+});
+
 /** A service with a data folder of its own, removed at the end. */
 export async function startService(
-  { brokers, redisUrl }: Servers,
+  servers: Servers,
   topic: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Service> {
   const dataDir = mkdtempSync(join(tmpdir(), "lastro-bench-"));
-  const lastro = await startLastro({
-    env: {
-      LASTRO_DATA_DIR: dataDir,
-      LASTRO_KAFKA_BROKERS: brokers.join(","),
-      LASTRO_KAFKA_TOPIC: topic,
-      LASTRO_KAFKA_DLQ_TOPIC: `${topic}.dlq`,
-      LASTRO_REDIS_URL: redisUrl,
-      LASTRO_LOG_LEVEL: "warn",
-      ...env,
-    },
-  });
+  const lastro = await startLastro({ env: serviceEnv(servers, topic, dataDir, env) });
   return {
     lastro,
     dataDir,

@@ -4,6 +4,7 @@ import { availableParallelism, cpus, totalmem } from "node:os";
 import { kafkaBrokers, mongoUrl, redisUrl } from "../support/servers.ts";
 import { intakeSection } from "./intake-section.ts";
 import { logSection } from "./log.ts";
+import { peersSection } from "./peers.ts";
 import { readsSection } from "./reads.ts";
 
 const page = new URL("../../docs/performance.md", import.meta.url);
@@ -18,6 +19,7 @@ const servers = { brokers: kafkaBrokers(), redisUrl: redisUrl(), mongoUrl: mongo
 
 const measured = [`Measured ${new Date().toISOString().slice(0, 10)}. ${machine}`];
 if (wants("intake")) measured.push("### Intake", await intakeSection(servers));
+if (wants("peers")) measured.push("### Peers", await peersSection(servers));
 if (wants("log")) measured.push("### The log", await logSection(servers));
 if (wants("reads")) measured.push("### Reading", await readsSection());
 const text = measured.join("\n\n");
