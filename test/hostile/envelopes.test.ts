@@ -6,7 +6,7 @@ import { nowMs } from "../support/intake.ts";
 import { judge } from "../support/messages.ts";
 import { openReadBack } from "../support/read-back.ts";
 
-const envelopes = Number(process.env["LASTRO_TEST_ENVELOPES"] ?? 1_000);
+const envelopes = Number(process.env["LASTRO_TEST_ENVELOPES"] ?? 500);
 const batchEnvelopes = 100;
 
 /** JSON texts, not values: the same value is written in more than one way. */

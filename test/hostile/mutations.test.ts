@@ -6,7 +6,7 @@ import { openReadBack } from "../support/read-back.ts";
 
 const batchEvents = 250;
 const forms = Object.entries(validMessages);
-const runs = timesOf(1_500, 1 / forms.length);
+const runs = timesOf(1_200, 1 / forms.length);
 
 test.each(forms)(
   `R-02 mutations of %s are refused with a reason or stored as they came, each at once (seed ${seed})`,
