@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { Src, TopicId } from "../core/ids.ts";
-import { backoffMs, sleep } from "../lib/backoff.ts";
+import { backoffMs } from "../lib/backoff.ts";
 import type {
   BatchControl,
   EventSource,
@@ -77,9 +77,8 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
 
   const retryLater = async (partition: HeldPartition): Promise<void> => {
     const { backoffMinMs, backoffMaxMs } = deps.limits;
-    await sleep(backoffMs(partition.failures, backoffMinMs, backoffMaxMs, deps.random), signal).catch(
-      () => undefined,
-    );
+    const pauseMs = backoffMs(partition.failures, backoffMinMs, backoffMaxMs, deps.random);
+    await deps.sleep(pauseMs, signal).catch(() => undefined);
     if (partition.condition.kind === "waiting") await open(partition);
   };
 
@@ -107,7 +106,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   /** Whichever process closes it, the others see it in the store. */
   const waitForBreaker = (partition: HeldPartition, state: BreakerState): void => {
     setCondition(partition, breakerCondition(state));
-    void sleep(deps.limits.backoffMaxMs, signal).then(
+    void deps.sleep(deps.limits.backoffMaxMs, signal).then(
       () => (isWaitingForBreaker(partition) ? open(partition) : undefined),
       () => undefined,
     );

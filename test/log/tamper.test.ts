@@ -1,6 +1,7 @@
 /** The tamper campaign: seeded changes to what a kept checkpoint covers; every one must be found, and what holds it named. LASTRO_TEST_TAMPERINGS says how many. */
 import { expect, test } from "@jest/globals";
-import { type CheckedLog, drawFrom, makeCheckedLog } from "../support/checked-log.ts";
+import { type CheckedLog, makeCheckedLog } from "../support/checked-log.ts";
+import { drawFrom } from "../support/draw.ts";
 import { projection, type TamperKind, tamperKinds, toolsOf, unnamed } from "../support/tamperings.ts";
 
 const tamperings = Number(process.env["LASTRO_TEST_TAMPERINGS"] ?? 120);

@@ -26,23 +26,12 @@ import { checkStore } from "../../src/log/check.ts";
 import type { CheckDeps } from "../../src/log/check-pass.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { checkBodies } from "../../src/query/check-bodies.ts";
+import { type Draw, drawFrom } from "./draw.ts";
 import { verifyNote } from "./ed25519.ts";
 import { auditEvent, batchOf, type Intake, openIntake, stationSettings } from "./intake.ts";
 import { type LogWorld, never, openLogWorld } from "./log-world.ts";
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer");
-
-/** Numbers of [0, below), the same for the same seed (mulberry32). */
-export type Draw = (below: number) => number;
-export function drawFrom(seed: number): Draw {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let t = Math.imul(state ^ (state >>> 15), state | 1);
-    t = (t + Math.imul(t ^ (t >>> 7), t | 61)) ^ t;
-    return Math.floor((((t ^ (t >>> 14)) >>> 0) / 2 ** 32) * below);
-  };
-}
 
 export type CheckedLog = AsyncDisposable & {
   readonly db: DatabaseSync;

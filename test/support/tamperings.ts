@@ -3,7 +3,7 @@ import type { DatabaseSync, SQLInputValue } from "node:sqlite";
 import { ridAt } from "../../src/adapters/sqlite/columns.ts";
 import type { Finding } from "../../src/core/findings.ts";
 import { objectText } from "../../src/core/findings.ts";
-import type { Draw } from "./checked-log.ts";
+import type { Draw } from "./draw.ts";
 
 /** Each of these must be named by a finding: one of its texts, or offsets of the source that overlap. */
 type Named =
