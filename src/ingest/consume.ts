@@ -94,7 +94,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       if (partition.condition.kind === "waiting")
         partition.source = (await extentNow(deps, src, signal)) ?? partition.source;
       if (isStopped(partition)) return;
-      partition.mark = await startOf(deps, partition.source, signal);
+      partition.mark = await startOf(deps, partition, signal);
       if (isStopped(partition) || held.get(src) !== partition) return;
       deps.source.resume(src, partition.mark);
       setCondition(partition, { kind: "running" });
@@ -258,8 +258,13 @@ export function* slices(batch: SourceBatch, sizeMax: number): Generator<SourceBa
 }
 
 /** The mark; without one the earliest offset. What retention took before it was read is a gap. */
-async function startOf(deps: ConsumeDeps, source: SourcePartition, signal: AbortSignal): Promise<number> {
-  const mark = await deps.records.mark(source.src, signal);
+async function startOf(deps: ConsumeDeps, partition: HeldPartition, signal: AbortSignal): Promise<number> {
+  const { src } = partition.source;
+  const mark = await deps.records.mark(src, signal);
+  // Who had the partition before may have accounted for what came after its end was asked for.
+  if (mark !== undefined && mark > partition.source.logEnd)
+    partition.source = (await extentNow(deps, src, signal)) ?? partition.source;
+  const { source } = partition;
   if (mark === undefined) return source.logStart;
   if (mark > source.logEnd) {
     throw new LastroError(
