@@ -44,6 +44,10 @@ export type Broker = {
 
 const topic = "audit";
 const batchMax = 6;
+/** A partition stays with a member that answers. */
+const stayPercent = 50;
+/** Of a hundred turns, those in which a member can hear of changes: until then it goes on with what it had. */
+const hearPercent = 20;
 /** A member at work that could learn what it lost ends its batch first that often. */
 const drainPercent = 50;
 
@@ -57,6 +61,8 @@ export function makeBroker(
   const alive = (): readonly Member[] => members.filter(({ life }) => life.state === "alive");
   const rebalance = (): void => {
     for (const partition of partitions) {
+      const mayStay = partition.owner?.life.state === "alive";
+      if (mayStay && scheduler.chance(stayPercent)) continue;
       partition.owner = alive()[scheduler.draw(alive().length)];
       partition.generation += 1;
     }
@@ -109,7 +115,7 @@ function changes(scheduler: Scheduler, partitions: readonly Partition[], member:
   const { held, handler, life } = member;
   const lost = [...held.keys()].filter((partition) => !isOurs(member, partition));
   const given = partitions.filter((one) => one.owner === member && !isOurs(member, one));
-  if (lost.length + given.length === 0) return [];
+  if (lost.length + given.length === 0 || !scheduler.chance(hearPercent)) return [];
   const run = (): void => {
     const isAtWork = lost.some((partition) => held.get(partition)?.isRunning);
     if (isAtWork && scheduler.chance(drainPercent)) return;

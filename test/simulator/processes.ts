@@ -43,7 +43,10 @@ function facesOf({ place, plan }: World, call: Call) {
   const log = reached(place.store.log, "log", call);
   return {
     records: plan.isStepwise ? stepwiseRecords(records) : records,
-    log: plan.isStepwise ? stepwiseLog(log) : log,
+    log: {
+      ...(plan.isStepwise ? stepwiseLog(log) : log),
+      ...(plan.isLeaseFree && { lease: async () => true }),
+    },
     keys: reached(place.store.keys, "keys", call),
     state: reached(place.store.state, "state", call),
   };

@@ -95,6 +95,8 @@ async function happen(world: World): Promise<void> {
     const state = one.state === "frozen" ? "alive" : "frozen";
     const run = (): void => {
       one.state = state;
+      // Its session ends, and its partitions go to others.
+      if (state === "frozen") broker.rebalance();
     };
     events.push({ label: `${one.name} is ${state}`, run });
   }

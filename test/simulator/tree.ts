@@ -15,6 +15,7 @@ export type TreeSeen = {
   look(mark: (src: Src) => number): Promise<void>;
   /** A checkpoint is signed: it must be what lies in the store. */
   signs(size: number, root: Uint8Array): void;
+  /** Leaves of the head, as of the last look. */
   size(): number;
 };
 
@@ -30,7 +31,7 @@ export function watchTree(log: LogStore, signed: LogHead[]): TreeSeen {
       () => `${what} of ${size} leaves is not the tree of the ${hashes.length} that are stored`,
     );
   return {
-    size: () => hashes.length,
+    size: () => head,
     signs(size, root) {
       checkRoot("a signed checkpoint", { size, root });
       signed.push({ size, root });

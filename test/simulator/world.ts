@@ -29,6 +29,8 @@ export type Plan = {
   readonly isStepwise: boolean;
   readonly faults: Faults;
   readonly hints: { readonly away: number; readonly forgets: number };
+  /** The lease is given to whoever asks: it saves work, and nothing rests on it. */
+  readonly isLeaseFree: boolean;
   readonly crashes: boolean;
   readonly freezes: boolean;
   readonly rebalances: boolean;
@@ -77,6 +79,7 @@ export function planOf(seed: number): Plan {
     isStepwise: of(true, false),
     faults: { lost: of(0, 0, 2, 8), unknown: of(0, 0, 2, 8) },
     hints: { away: of(0, 0, 20, 100), forgets: of(0, 50) },
+    isLeaseFree: of(true, false),
     crashes: of(true, false),
     freezes: of(true, false),
     rebalances: of(true, false),
