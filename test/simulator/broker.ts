@@ -16,6 +16,9 @@ export type Partition = {
   generation: number;
 };
 
+/** Undefined in its place: an offset that is never delivered. */
+export type Published = Omit<SourceEvent, "offset" | "timestampMs">;
+
 type Member = {
   readonly life: Life;
   readonly handler: SourceHandler;
@@ -34,7 +37,7 @@ type Held = {
 
 export type Broker = {
   readonly partitions: readonly Partition[];
-  publish(partition: Partition, value: string | undefined): void;
+  publish(partition: Partition, event: Published | undefined): void;
   /** Shares the partitions out anew among the members that answer; each learns of it when it asks. */
   rebalance(): void;
   open(life: Life, call: Call): EventSource;
@@ -70,16 +73,8 @@ export function makeBroker(
   return {
     partitions,
     rebalance,
-    publish({ events }, value) {
-      const offset = events.length;
-      const event = value && {
-        offset,
-        key: null,
-        value: Buffer.from(value),
-        headers: [],
-        timestampMs: nowMs,
-      };
-      events.push(event || undefined);
+    publish({ events }, event) {
+      events.push(event && { ...event, offset: events.length, timestampMs: nowMs });
     },
     open: (life, call) =>
       openMember(partitions, call, onCommit, life, (member) => {

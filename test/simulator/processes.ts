@@ -6,18 +6,25 @@ import { consume } from "../../src/ingest/consume.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
 import { sha256 } from "../../src/lib/sha256.ts";
+import type { AskedWitness } from "../../src/log/ask-witness.ts";
+import { openCosigner } from "../../src/log/cosign.ts";
+import type { SequencerDeps } from "../../src/log/deps.ts";
 import { type LogState, runLog } from "../../src/log/run-log.ts";
 import type { CheckpointSigner } from "../../src/ports/checkpoint-signer.ts";
 import type { DeadLetters } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
 import type { Log } from "../../src/ports/log.ts";
+import type { LogStore } from "../../src/ports/log-store.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
+import { verifyNote } from "../support/ed25519.ts";
 import { nowMs, silentLog, silentObserver, stationSettings } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
 import { type Call, callBy, noFaults, reached, stepwiseLog, stepwiseRecords } from "./calls.ts";
 import { assert } from "./violation.ts";
-import { checkLetter, type World } from "./world.ts";
+import { checkLetter, committedSize, type World } from "./world.ts";
 
+/** A witness answers within the world's time. */
+const timeoutMs = 2 ** 30;
 type Process = World["lives"][number];
 
 const effects = /\.(append|account|repairActive|moveHead|putTile|publish|queueControl)$/;
@@ -34,6 +41,7 @@ function waysOf(world: World, life: Process) {
     source: callBy({ ...way, code: "SOURCE_UNAVAILABLE" }),
     letters: callBy({ ...way, code: "DEAD_LETTERS_UNAVAILABLE" }),
     hints: callBy({ ...way, faults: () => noFaults, code: "INTERNAL" }),
+    witness: callBy({ ...way, code: "WITNESS_UNAVAILABLE" }),
     signer: callBy({ ...way, faults: () => noFaults, code: "INTERNAL" }),
   };
 }
@@ -154,7 +162,7 @@ export function startSequencer(world: World, life: Process): void {
     {
       records, log, random, sha256,
       openSigner: async (origin) => watchedSigner(world, world.signer.open(origin), ways.signer),
-      witnessSizes: async () => [],
+      witnessSizes: witnessSizes(world, log, ways.witness),
       logName: "test.local",
       limits: { batchMax: 12, heartbeatMs: 30_000, keyOverlapMs: 60_000 },
       now: clockOf(world, life),
@@ -169,6 +177,30 @@ export function startSequencer(world: World, life: Process): void {
     },
     new AbortController().signal,
   ); // biome-ignore format: one line a name
+}
+
+/** Asks the witness before each pass: what it has seen tells an older store. */
+function witnessSizes({ plan, witness }: World, log: LogStore, call: Call): SequencerDeps["witnessSizes"] {
+  if (!plan.isWitnessed) return async () => [];
+  const { vkey, key } = witness;
+  const asked: AskedWitness = {
+    vkey,
+    key,
+    addCheckpoint: (request, signal) =>
+      call("witness.addCheckpoint", signal, () => witness.addCheckpoint(request, signal)),
+  };
+  const cosigner = openCosigner({
+    log,
+    witnesses: [asked],
+    quorum: 1,
+    sha256,
+    verify: verifyNote,
+    timeoutMs,
+  });
+  return async () => {
+    await cosigner.pass(never);
+    return cosigner.sizes();
+  };
 }
 
 const watchedSigner = (world: World, signer: CheckpointSigner, call: Call): CheckpointSigner => ({
@@ -186,7 +218,7 @@ const watchedSigner = (world: World, signer: CheckpointSigner, call: Call): Chec
 function noteState(world: World, life: Process, state: LogState): void {
   if (state.kind === "waiting" && state.code === "INTERNAL") fault(world, life, state.sentence);
   if (state.kind !== "halted") return;
-  const isOlder = (world.signer.signed()?.size ?? 0) > world.tree.size();
+  const isOlder = committedSize(world) > world.tree.size();
   if (!isOlder) fault(world, life, `halted: ${state.halt.reason}, ${state.halt.where}`);
   world.halt = state.halt;
 }

@@ -10,7 +10,7 @@ import { checkLogged } from "../support/log-checker.ts";
 import { never } from "../support/log-world.ts";
 import { valueAt } from "./load.ts";
 import { assert } from "./violation.ts";
-import type { World } from "./world.ts";
+import { committedSize, type World } from "./world.ts";
 
 /** Everything published has its outcome, and everything accounted for lies under the published checkpoint, or the log has halted. */
 export async function isAtRest(world: World): Promise<boolean> {
@@ -36,7 +36,7 @@ async function isLogged({ broker, place }: World): Promise<boolean> {
 export async function checkRest(world: World): Promise<void> {
   checkActive(world);
   await checkBodies(world);
-  const isRolledBack = (world.signer.signed()?.size ?? 0) > world.tree.size();
+  const isRolledBack = committedSize(world) > world.tree.size();
   assert(
     !isRolledBack || world.plan.sequencers === 0 || world.halt !== undefined,
     () => "the store is older than what was signed, and the log goes on",

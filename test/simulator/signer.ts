@@ -3,7 +3,12 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign } from "node:cr
 import { formatCheckpoint } from "../../src/core/checkpoint.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import { equalHashes } from "../../src/core/merkle.ts";
-import { formatNote, formatVerifierKey, parseVerifierKey } from "../../src/core/signed-note.ts";
+import {
+  formatNote,
+  formatVerifierKey,
+  parseVerifierKey,
+  type VerifierKey,
+} from "../../src/core/signed-note.ts";
 import { sha256 } from "../../src/lib/sha256.ts";
 import type { CheckpointSigner, SignerState } from "../../src/ports/checkpoint-signer.ts";
 
@@ -12,6 +17,8 @@ const spkiPrefixBytes = 12;
 
 export type MemorySigner = {
   readonly signed: () => SignerState | undefined;
+  /** Those that its notes can be verified by. */
+  keys(): readonly VerifierKey[];
   open(origin: string): CheckpointSigner;
   /** Puts a key behind those that are there. */
   addKey(seed: Uint8Array): void;
@@ -22,6 +29,11 @@ export function memorySigner(seed: Uint8Array): MemorySigner {
   let signed: SignerState | undefined;
   return {
     signed: () => signed,
+    keys: () => {
+      const { origin } = signed ?? {};
+      const vkeys = origin === undefined ? [] : secrets.map((secret) => keyOf(origin, secret).vkey);
+      return vkeys.map((vkey) => parseVerifierKey(sha256, vkey)).filter((key) => key !== undefined);
+    },
     addKey: (another) => void secrets.push(secretOf(another)),
     open(origin) {
       const keys = secrets.map((secret) => keyOf(origin, secret));

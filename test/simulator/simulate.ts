@@ -59,7 +59,10 @@ async function chaos(world: World): Promise<void> {
 function publish({ plan, broker }: World, at: number): void {
   const message = plan.messages[at];
   const partition = broker.partitions[message?.partition ?? 0];
-  if (message !== undefined && partition !== undefined) broker.publish(partition, message.value);
+  if (message === undefined || partition === undefined) return;
+  const { value } = message;
+  const event = value === undefined ? undefined : { key: null, value: Buffer.from(value), headers: [] };
+  broker.publish(partition, event);
 }
 
 /** As many processes of each role as the plan wants. */

@@ -24,7 +24,7 @@ export function watchTree(log: LogStore, signed: LogHead[]): TreeSeen {
   let keys: readonly string[] = [];
   let hashes: readonly Uint8Array[] = [];
   let head = 0;
-  let published = 0;
+  const published = { latest: 0, witnessed: 0 };
   const checkRoot = (what: string, { size, root }: LogHead): void =>
     assert(
       size <= hashes.length && equalHashes(rootOf(sha256, hashes.slice(0, size)), root),
@@ -62,10 +62,15 @@ export function watchTree(log: LogStore, signed: LogHead[]): TreeSeen {
       const at = await log.head(never);
       assert((at?.size ?? 0) >= head, () => `the head went back from ${head} to ${at?.size}`);
       if (at !== undefined && at.size !== head) checkRoot("the head", at);
-      const latest = await log.checkpoint("latest", never);
-      assert((latest?.size ?? 0) >= published, () => `the checkpoint went back from ${published}`);
-      if (latest !== undefined && latest.size !== published) checkRoot("the published checkpoint", latest);
-      [head, published] = [at?.size ?? 0, latest?.size ?? 0];
+      head = at?.size ?? 0;
+      for (const name of ["latest", "witnessed"] as const) {
+        const size = published[name];
+        const checkpoint = await log.checkpoint(name, never);
+        const next = checkpoint?.size ?? 0;
+        assert(next >= size && next <= head, () => `the ${name} checkpoint went from ${size} to ${next}`);
+        if (checkpoint !== undefined && next !== size) checkRoot(`the ${name} checkpoint`, checkpoint);
+        published[name] = next;
+      }
       for (const one of signed)
         if (one.size > before && one.size <= hashes.length) checkRoot("an earlier checkpoint", one);
     },

@@ -5,6 +5,7 @@ import type { Halt } from "../../src/log/halt.ts";
 import type { DeadLetter } from "../../src/ports/dead-letters.ts";
 import type { LogHead } from "../../src/ports/log-store.ts";
 import { openStoreKeys, type StoreKeys } from "../../src/privacy/store-keys.ts";
+import { type TestWitness, testWitness } from "../support/asked-witness.ts";
 import { drawFrom } from "../support/draw.ts";
 import { nowMs } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
@@ -29,6 +30,8 @@ export type Plan = {
   readonly isStepwise: boolean;
   readonly faults: Faults;
   readonly hints: { readonly away: number; readonly forgets: number };
+  /** Whether a witness is asked to cosign; the store may be older than what it saw. */
+  readonly isWitnessed: boolean;
   /** The lease is given to whoever asks: it saves work, and nothing rests on it. */
   readonly isLeaseFree: boolean;
   readonly crashes: boolean;
@@ -45,6 +48,7 @@ export type World = {
   readonly broker: Broker;
   readonly keys: StoreKeys;
   readonly signer: MemorySigner;
+  readonly witness: TestWitness;
   readonly random: (bytes: number) => Uint8Array;
   readonly remembered: Set<Uid>;
   readonly letters: DeadLetter[];
@@ -60,6 +64,7 @@ export type World = {
   readonly written: Set<"records" | "log">;
 };
 
+const seedBytes = 32;
 /** Drawn apart from the rest, so that a change to one of them leaves the others as they were. */
 const streams = { plan: 0, load: 1, turns: 2, random: 3 } as const;
 const drawOf = (seed: number, stream: keyof typeof streams) =>
@@ -79,6 +84,7 @@ export function planOf(seed: number): Plan {
     isStepwise: of(true, false),
     faults: { lost: of(0, 0, 2, 8), unknown: of(0, 0, 2, 8) },
     hints: { away: of(0, 0, 20, 100), forgets: of(0, 50) },
+    isWitnessed: of(true, false, false),
     isLeaseFree: of(true, false),
     crashes: of(true, false),
     freezes: of(true, false),
@@ -105,9 +111,11 @@ export async function openWorld(seed: number): Promise<World> {
     ),
   );
   const signed: LogHead[] = [];
+  const signer = memorySigner(random(seedBytes));
+  const witness = await testWitness({ logKeys: async () => signer.keys() }, "witness.test/one");
   const world: World = {
     plan, scheduler, place, broker, keys, random, signed, lives: [], letters: [],
-    signer: memorySigner(random(32)),
+    signer, witness,
     remembered: new Set(),
     faults: plan.faults,
     outcomes: watchOutcomes(place.store.audit, broker.partitions),
@@ -116,6 +124,10 @@ export async function openWorld(seed: number): Promise<World> {
   }; // biome-ignore format: one line a name
   return world;
 }
+
+/** Leaves that the log cannot take back: they were signed, or a witness saw them. */
+export const committedSize = ({ signer, witness }: World): number =>
+  Math.max(signer.signed()?.size ?? 0, witness.seen?.size ?? 0);
 
 /** Everything that the turn wrote and claimed keeps the promises. */
 export async function look(world: World): Promise<void> {
