@@ -1,8 +1,9 @@
 /** Runs the world of one seed: a time in which everything goes wrong, then one in which nothing does, and all must be as promised. */
 
-import { startIntake, startSequencer } from "./processes.ts";
+import { startIntake } from "./intake.ts";
 import { checkRest, isAtRest } from "./rest.ts";
 import type { Action } from "./scheduler.ts";
+import { startSequencer } from "./sequencer.ts";
 import { look, openWorld, type Plan, quiet, restore, type World } from "./world.ts";
 
 export type Simulated = {

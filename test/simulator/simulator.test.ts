@@ -27,8 +27,10 @@ function story({ seed, plan, trace, broken }: Simulated): string {
   ].join("\n");
 }
 
+process.stdout.write(`${count} worlds from seed ${first} (LASTRO_TEST_SIM_SEED)\n`);
+
 test(
-  `nothing is lost, doubled, reordered or taken back in ${count} worlds from seed ${first}`,
+  "R-05 R-07 nothing is lost, doubled, reordered or taken back, whatever goes wrong in whichever order",
   async () => {
     for (let seed = first; seed < first + count; seed++) {
       const simulated = await simulate(seed % seedsEnd);
