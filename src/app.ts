@@ -24,6 +24,7 @@ import { watchIdSources } from "./ingest/id-sources.ts";
 import { acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
 import { operate } from "./ingest/operate.ts";
 import type { StationSettings } from "./ingest/stations.ts";
+import { sleep } from "./lib/backoff.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
@@ -115,6 +116,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     limits: config.intake,
     now,
     random,
+    sleep,
     observer,
     log,
   };

@@ -9,6 +9,7 @@ import { openCheckpointSigner } from "./adapters/files/checkpoint-signer.ts";
 import { httpWitness } from "./adapters/tlog-witness/witness.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
+import { sleep } from "./lib/backoff.ts";
 import { verifyEd25519 } from "./lib/ed25519.ts";
 import { sha256 } from "./lib/sha256.ts";
 import { openCosigner } from "./log/cosign.ts";
@@ -128,7 +129,7 @@ async function main(): Promise<void> {
   const anchors = await openAnchors(log);
   const run = runLog(
     {
-      log, records, openSigner, logName, sha256, limits, random, reached, intervalMs, observer, lines, holder, rest,
+      log, records, openSigner, logName, sha256, limits, random, sleep, reached, intervalMs, observer, lines, holder, rest,
       now: Date.now,
       witnessSizes: witnesses.sizes,
       onState: (state) => say({ kind: "state", state }),

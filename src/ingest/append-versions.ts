@@ -5,7 +5,7 @@ import { leafHash, recordEntry } from "../core/leaf.ts";
 import { asLate } from "../core/projection.ts";
 import type { RecordRow } from "../core/record.ts";
 import { type Placement, placeVersions } from "../core/versions.ts";
-import { backoffMs, sleep } from "../lib/backoff.ts";
+import { backoffMs } from "../lib/backoff.ts";
 import { sha256 } from "../lib/sha256.ts";
 import type { BatchControl } from "../ports/event-source.ts";
 import type { AccountStep, AppendVerdict, HeadKey } from "../ports/record-store.ts";
@@ -229,5 +229,5 @@ async function waitAfter(deps: IntakeDeps, idleRounds: number, control: BatchCon
   }
   await control.heartbeat();
   if (idleRounds > 1)
-    await sleep(backoffMs(idleRounds, backoffMinMs, backoffMaxMs, deps.random), control.signal);
+    await deps.sleep(backoffMs(idleRounds, backoffMinMs, backoffMaxMs, deps.random), control.signal);
 }

@@ -2,7 +2,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { Src, TopicId } from "../core/ids.ts";
-import { backoffMs, sleep } from "../lib/backoff.ts";
+import { backoffMs } from "../lib/backoff.ts";
 import type {
   BatchControl,
   EventSource,
@@ -77,9 +77,8 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
 
   const retryLater = async (partition: HeldPartition): Promise<void> => {
     const { backoffMinMs, backoffMaxMs } = deps.limits;
-    await sleep(backoffMs(partition.failures, backoffMinMs, backoffMaxMs, deps.random), signal).catch(
-      () => undefined,
-    );
+    const pauseMs = backoffMs(partition.failures, backoffMinMs, backoffMaxMs, deps.random);
+    await deps.sleep(pauseMs, signal).catch(() => undefined);
     if (partition.condition.kind === "waiting") await open(partition);
   };
 
@@ -95,7 +94,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       if (partition.condition.kind === "waiting")
         partition.source = (await extentNow(deps, src, signal)) ?? partition.source;
       if (isStopped(partition)) return;
-      partition.mark = await startOf(deps, partition.source, signal);
+      partition.mark = await startOf(deps, partition, signal);
       if (isStopped(partition) || held.get(src) !== partition) return;
       deps.source.resume(src, partition.mark);
       setCondition(partition, { kind: "running" });
@@ -107,7 +106,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   /** Whichever process closes it, the others see it in the store. */
   const waitForBreaker = (partition: HeldPartition, state: BreakerState): void => {
     setCondition(partition, breakerCondition(state));
-    void sleep(deps.limits.backoffMaxMs, signal).then(
+    void deps.sleep(deps.limits.backoffMaxMs, signal).then(
       () => (isWaitingForBreaker(partition) ? open(partition) : undefined),
       () => undefined,
     );
@@ -259,8 +258,13 @@ export function* slices(batch: SourceBatch, sizeMax: number): Generator<SourceBa
 }
 
 /** The mark; without one the earliest offset. What retention took before it was read is a gap. */
-async function startOf(deps: ConsumeDeps, source: SourcePartition, signal: AbortSignal): Promise<number> {
-  const mark = await deps.records.mark(source.src, signal);
+async function startOf(deps: ConsumeDeps, partition: HeldPartition, signal: AbortSignal): Promise<number> {
+  const { src } = partition.source;
+  const mark = await deps.records.mark(src, signal);
+  // Who had the partition before may have accounted for what came after its end was asked for.
+  if (mark !== undefined && mark > partition.source.logEnd)
+    partition.source = (await extentNow(deps, src, signal)) ?? partition.source;
+  const { source } = partition;
   if (mark === undefined) return source.logStart;
   if (mark > source.logEnd) {
     throw new LastroError(

@@ -1,5 +1,5 @@
 /** What intake is joined with, and its bounds. */
-import type { Clock, Randomness } from "../ports/clock.ts";
+import type { Clock, Randomness, Sleep } from "../ports/clock.ts";
 import type { DeadLetters } from "../ports/dead-letters.ts";
 import type { DedupHints } from "../ports/dedup-hints.ts";
 import type { Log } from "../ports/log.ts";
@@ -30,6 +30,7 @@ export type IntakeDeps = {
   readonly limits: IntakeLimits;
   readonly now: Clock;
   readonly random: Randomness;
+  readonly sleep: Sleep;
   readonly observer: Observer;
   readonly log: Log;
 };

@@ -1,5 +1,5 @@
 /** What a stored record entails: its predecessor deactivated, its owner's facts, the other ids of its entity. All of it may be repeated. */
-import type { OwnershipKey, StreamId } from "../core/ids.ts";
+import type { OwnershipKey } from "../core/ids.ts";
 import type { AppendBatch, OwnershipFacts } from "../ports/record-store.ts";
 import type { Candidate } from "./prepare.ts";
 
@@ -9,12 +9,8 @@ export type FollowUps = Pick<AppendBatch, "deactivate" | "ownerships" | "aliases
 const dayMs = 86_400_000;
 
 export function followUpsOf(stored: readonly StoredVersion[]): FollowUps {
-  const firstVersions = new Map<StreamId, number>();
   const facts = new Map<OwnershipKey, OwnershipFacts>();
-  for (const { candidate, version } of stored) {
-    if (candidate.kind === "change") {
-      firstVersions.set(candidate.stream, Math.min(version, firstVersions.get(candidate.stream) ?? version));
-    }
+  for (const { candidate } of stored) {
     if (candidate.ownership !== undefined) {
       facts.set(
         candidate.ownership,
@@ -23,9 +19,10 @@ export function followUpsOf(stored: readonly StoredVersion[]): FollowUps {
     }
   }
   return {
-    deactivate: [...firstVersions]
-      .filter(([, first]) => first > 1)
-      .map(([stream, first]) => ({ stream, version: first - 1 })),
+    // Also where the predecessor is of the same batch and went in inactive: another writer's repair may have come between the two.
+    deactivate: stored
+      .filter(({ candidate, version }) => candidate.kind === "change" && version > 1)
+      .map(({ candidate: { stream }, version }) => ({ stream, version: version - 1 })),
     ownerships: [...facts.values()],
     aliases: stored.filter(({ version }) => version === 1).flatMap(({ candidate }) => aliasesOf(candidate)),
   };

@@ -1,7 +1,8 @@
 /** Runs the sequencer in the background: a pass each interval, the next at once while there is a backlog. What goes wrong here never stops intake. */
 import { setImmediate } from "node:timers/promises";
 import { LastroError } from "../core/errors.ts";
-import { backoffMs, sleep } from "../lib/backoff.ts";
+import { backoffMs } from "../lib/backoff.ts";
+import type { Sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observer.ts";
 import type { SequencerDeps } from "./deps.ts";
@@ -29,6 +30,7 @@ export type RunLogDeps = SequencerDeps & {
   readonly intervalMs: number;
   /** Names this instance in the lease. */
   readonly holder: string;
+  readonly sleep: Sleep;
   readonly observer: Pick<Observer, "logPass" | "logStandby" | "logHalted">;
   readonly lines: Log;
   /** Called before each pause: nothing waits to be logged. */
@@ -58,7 +60,7 @@ export function runLog(deps: RunLogDeps, signal: AbortSignal): LogRun {
         continue;
       }
       deps.rest();
-      await sleep(pauseMs(deps, failures), signal).catch(() => undefined);
+      await deps.sleep(pauseMs(deps, failures), signal).catch(() => undefined);
     }
     await release(deps, state);
   };

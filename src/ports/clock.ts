@@ -2,5 +2,7 @@
 
 /** Milliseconds since the epoch. May go backwards; nothing may be ordered by it alone. */
 export type Clock = () => number;
+/** Resolves after that many milliseconds; rejects with the signal's reason once it is aborted. */
+export type Sleep = (ms: number, signal: AbortSignal) => Promise<void>;
 /** That many bytes from a cryptographic source. */
 export type Randomness = (bytes: number) => Uint8Array;

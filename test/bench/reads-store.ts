@@ -14,6 +14,7 @@ import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
+import { sleep } from "../../src/lib/backoff.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
 import { openStoreKeys } from "../../src/privacy/store-keys.ts";
@@ -163,6 +164,7 @@ export async function intakeOver(
     limits: { batchSizeMax: batchEvents, attemptsMax: 1, backoffMinMs: 1, backoffMaxMs: 1 },
     now,
     random: randomBytes,
+    sleep,
     observer: silentObserver,
     log: silentLog,
     idSources: watchIdSources(silentObserver, silentLog),

@@ -109,11 +109,22 @@ test("offsets that retention took before they were read are a gap, and reading g
   expect(row).toEqual({ kind: "gap", from: 1, to: 40, cause: "retention" });
 });
 
-test("a mark beyond the end of the partition stops it: OFFSET_OUT_OF_RANGE", async () => {
+test("a mark beyond the end that the partition had when it was assigned is another process's, as long as the partition has grown that far", async () => {
   await using intake = await openIntake();
-  const { assign, deliver, consumer } = await consuming(intake);
+  const { assign, deliver, source, consumer } = await consuming(intake);
   await assign();
   await deliver(0, [auditEvent({ eventId: "1" }), auditEvent({ eventId: "2" })]);
+  await assign({ logEnd: 1 });
+  expect(conditionOf(consumer)).toMatchObject({ kind: "running" });
+  expect(source.resumed.at(-1)).toEqual([src, 2]);
+});
+
+test("a mark beyond the end of the partition stops it: OFFSET_OUT_OF_RANGE", async () => {
+  await using intake = await openIntake();
+  const { source, assign, deliver, consumer } = await consuming(intake);
+  await assign();
+  await deliver(0, [auditEvent({ eventId: "1" }), auditEvent({ eventId: "2" })]);
+  source.extents = [{ ...(source.extents[0] as SourcePartition), logEnd: 1 }];
   await assign({ logEnd: 1 });
   expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "OFFSET_OUT_OF_RANGE" });
 });

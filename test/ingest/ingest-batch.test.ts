@@ -137,6 +137,29 @@ test("R-07 a later version deactivates exactly its predecessor; a delete leaves 
   ]);
 });
 
+test("another writer's repair that comes between two records of a batch leaves the head alone active", async () => {
+  await using intake = await openIntake();
+  const { records } = intake.store;
+  const parts: RecordStore = {
+    ...records,
+    async append(batch, until) {
+      const nothing = { records: [], deactivate: [], ownerships: [], aliases: [], account: undefined };
+      for (const record of batch.records) {
+        await records.append({ ...nothing, records: [record] }, until);
+        if (record !== batch.records.at(-1)) await records.repairActive([record.stream], until);
+      }
+      return records.append({ ...batch, records: [] }, until);
+    },
+  };
+  const events = ["1", "2", "3"].map((eventId) => auditEvent({ eventId }));
+  await run(intake, batchOf(0, events), parts);
+  expect(await shape(intake)).toEqual([
+    ["0", 1, false],
+    ["1", 2, false],
+    ["2", 3, true],
+  ]);
+});
+
 test("a duplicate in the middle of a batch that holds three events of one stream leaves no hole", async () => {
   await using intake = await openIntake();
   intake.hintsMode = "forgetful";

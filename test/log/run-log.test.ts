@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { LastroError } from "../../src/core/errors.ts";
+import { sleep } from "../../src/lib/backoff.ts";
 import { type LogRun, type LogState, type RunLogDeps, runLog } from "../../src/log/run-log.ts";
 import type { LogPassReport } from "../../src/ports/observer.ts";
 import { checkLogged } from "../support/log-checker.ts";
@@ -30,6 +31,7 @@ function start(world: LogWorld, over: Partial<RunLogDeps> = {}): Running {
     ...world.deps,
     intervalMs: 1,
     holder: "one",
+    sleep,
     observer: {
       logPass: (report) => void reports.push(report),
       logStandby: (size) => void sizes.push(size),

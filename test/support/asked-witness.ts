@@ -15,7 +15,7 @@ export type TestWitness = AskedWitness & {
 };
 
 /** It trusts the keys that this world signs with. */
-export async function testWitness(world: LogWorld, name: string): Promise<TestWitness> {
+export async function testWitness(world: Pick<LogWorld, "logKeys">, name: string): Promise<TestWitness> {
   const signer = testSigner(name, "cosignature/v1");
   const lineFor = (text: string): string => signatureLine(signer.signature(text, 1_790_000_000));
   const witness: TestWitness = {

@@ -7,6 +7,7 @@ import { srcOf, type TopicId, type Uid } from "../../src/core/ids.ts";
 import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
+import { sleep } from "../../src/lib/backoff.ts";
 import type { Randomness } from "../../src/ports/clock.ts";
 import type { DeadLetter } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
@@ -82,6 +83,7 @@ export async function openIntake(given?: Store, random: Randomness = countedRand
     limits: { batchSizeMax: 1000, attemptsMax: 4, backoffMinMs: 1, backoffMaxMs: 2 },
     now: () => nowMs,
     random,
+    sleep,
     observer: { ...silentObserver, reached: (point) => void reached.push(point) },
     log: silentLog,
   };

@@ -20,7 +20,10 @@ type Place = { readonly stream: Key; readonly version: number };
 export async function deactivate({ records }: Collections, places: readonly Place[]): Promise<void> {
   if (places.length === 0) return;
   await records.updateMany(
-    { $or: places.map(({ stream, version }) => ({ stream, kind: "change" as const, version })) },
+    {
+      isActive: true,
+      $or: places.map(({ stream, version }) => ({ stream, kind: "change" as const, version })),
+    },
     { $set: { isActive: false }, $unset: { activeOf: "" } },
   );
 }

@@ -1,0 +1,152 @@
+/** Watches what is stored of the partitions: after each write, every promise about records, outcomes and marks is held against what was seen before. */
+import { parseRid, ridOf, type Src } from "../../src/core/ids.ts";
+import type { OutcomeRow } from "../../src/core/outcome.ts";
+import type { RecordRow } from "../../src/core/record.ts";
+import type { AuditReader } from "../../src/ports/audit-reader.ts";
+import { never } from "../support/log-world.ts";
+import type { Partition } from "./broker.ts";
+import { idOf, valueAt } from "./load.ts";
+import { assert } from "./violation.ts";
+
+const limit = 1_000;
+
+export type OutcomesSeen = {
+  /** Throws Violation. */
+  look(): Promise<void>;
+  /** As of the last look. */
+  mark(src: Src): number;
+  records(): readonly RecordRow[];
+};
+
+type Seen = {
+  readonly mark: number;
+  readonly rows: readonly string[];
+  readonly records: ReadonlyMap<number, RecordRow>;
+};
+const nothing: Seen = { mark: 0, rows: [], records: new Map() };
+
+/** A store that went back is watched by another one. */
+export function watchOutcomes(audit: AuditReader, partitions: readonly Partition[]): OutcomesSeen {
+  const seen = new Map<Src, Seen>();
+  const records = (): readonly RecordRow[] => [...seen.values()].flatMap((one) => [...one.records.values()]);
+  return {
+    records,
+    mark: (src) => seen.get(src)?.mark ?? 0,
+    async look() {
+      for (const partition of partitions) {
+        const now = await readPartition(audit, partition);
+        checkGrowth(partition.src, seen.get(partition.src) ?? nothing, now);
+        seen.set(partition.src, now);
+      }
+      checkRecords(records());
+      for (const partition of partitions) checkFates(partition, partitions, seen);
+    },
+  };
+}
+
+async function readPartition(audit: AuditReader, { src }: Partition): Promise<Seen> {
+  const end = Number.MAX_SAFE_INTEGER;
+  const accounts = await audit.accounts(src, 0, limit, never);
+  const outcomes = await audit.outcomes(src, 0, end, limit, never);
+  const records = await audit.records(src, 0, end, limit, never);
+  let mark = 0;
+  for (const { from, to } of accounts) {
+    assert(from === mark && to > from, () => `${src}: an account is [${from}, ${to}) behind ${mark}`);
+    mark = to;
+  }
+  return {
+    mark,
+    rows: outcomes.map(({ row }) => JSON.stringify(row)),
+    records: new Map(records.flatMap(({ offset, row }) => (row === undefined ? [] : [[offset, row]]))),
+  };
+}
+
+/** What was there is there still and the same; nothing is put below the mark. */
+function checkGrowth(src: Src, before: Seen, now: Seen): void {
+  assert(now.mark >= before.mark, () => `${src}: the mark went back from ${before.mark} to ${now.mark}`);
+  assert(
+    before.rows.every((row, at) => row === now.rows[at]),
+    () => `${src}: an outcome was changed or taken back`,
+  );
+  for (const [offset, { leafHash, uid, version }] of before.records) {
+    const row = now.records.get(offset);
+    const isSame =
+      row?.uid === uid && row.version === version && Buffer.compare(row.leafHash, leafHash) === 0;
+    assert(isSame, () => `${ridOf(src, offset)}: the record was changed or is gone`);
+  }
+  for (const offset of now.records.keys())
+    assert(
+      offset >= before.mark || before.records.has(offset),
+      () => `${ridOf(src, offset)}: a record came below the mark ${before.mark}`,
+    );
+}
+
+/** One record a uid; versions of a stream are 1, 2, 3 … in the order of each partition. */
+function checkRecords(records: readonly RecordRow[]): void {
+  const uids = new Set(records.map(({ uid }) => uid));
+  assert(uids.size === records.length, () => "two records have one uid");
+  const streams = Map.groupBy(records, ({ stream, kind }) => `${kind}:${stream}`);
+  for (const [stream, unordered] of streams) {
+    const rows = unordered.toSorted((a, b) => a.version - b.version);
+    assert(
+      rows.every(({ version, alias }, at) => version === at + 1 && alias === rows[0]?.alias),
+      () => `${stream}: versions ${rows.map(({ version }) => version).join(", ")}`,
+    );
+    const last = new Map<number, number>();
+    for (const { rid } of rows) {
+      const { partition, offset } = parseRid(rid) ?? { partition: -1, offset: -1 };
+      assert(offset > (last.get(partition) ?? -1), () => `${stream}: ${rid} has a version out of order`);
+      last.set(partition, offset);
+    }
+  }
+}
+
+/** Each offset below the mark has the one outcome that its event may have; no outcome lies at or beyond it. */
+function checkFates(
+  partition: Partition,
+  partitions: readonly Partition[],
+  seen: ReadonlyMap<Src, Seen>,
+): void {
+  const { src } = partition;
+  const { mark, rows, records } = seen.get(src) ?? nothing;
+  const outcomes = new Map<number, OutcomeRow>();
+  for (const text of rows) {
+    const row: OutcomeRow = JSON.parse(text);
+    for (let offset = row.from; offset < row.to; offset++) {
+      assert(
+        !outcomes.has(offset) && offset < mark,
+        () => `${ridOf(src, offset)}: a second outcome, or none yet due`,
+      );
+      outcomes.set(offset, row);
+    }
+  }
+  const storedAt = (rid: string): string | undefined => {
+    const at = parseRid(rid);
+    const original = at && partitions[at.partition];
+    const isStored = original !== undefined && seen.get(original.src)?.records.has(at?.offset ?? -1);
+    return isStored ? valueAt(original, at?.offset ?? -1) : undefined;
+  };
+  for (let offset = 0; offset < mark; offset++) {
+    const kind = kindOf(outcomes.get(offset), records.has(offset));
+    const may = mayBe(valueAt(partition, offset), outcomes.get(offset), storedAt);
+    assert(kind === may, () => `${ridOf(src, offset)}: the outcome is ${kind}, and may be ${may}`);
+  }
+}
+
+const kindOf = (row: OutcomeRow | undefined, isStored: boolean): string =>
+  [...(row === undefined ? [] : [row.kind]), ...(isStored ? ["stored"] : [])].join(" and ") || "none";
+
+/** What can become of these bytes, given which record the outcome says was first. */
+function mayBe(
+  value: string | undefined,
+  row: OutcomeRow | undefined,
+  storedAt: (rid: string) => string | undefined,
+): string {
+  if (value === undefined) return "gap";
+  const id = idOf(value);
+  if (id === undefined) return "rejected";
+  if (row === undefined || !("original" in row)) return "stored";
+  const original = storedAt(row.original);
+  if (original === undefined || idOf(original) !== id) return "stored";
+  return original === value ? "duplicate" : "conflict";
+}
