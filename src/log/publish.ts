@@ -31,7 +31,15 @@ export async function publishHead(
     throw new LogHalted("KEY_UNKNOWN", `no key held here signs ${head.size} leaves of ${origin}`);
   if (published?.size === head.size && published.signatures >= by.length) return false;
   await assertRemembered(signed, { origin, ...head }, rootAt);
-  const note = await haltingAs("ROLLED_BACK", () => signer.sign({ origin, ...head }, by));
+  const note = await haltingAs("ROLLED_BACK", () => signer.sign({ origin, ...head }, by)).catch(
+    async (error: unknown) => {
+      // Another instance with this signer may have moved the head and signed it meanwhile.
+      const now = await deps.log.head(signal);
+      if (error instanceof LogHalted && now !== undefined && now.size > head.size) return undefined;
+      throw error;
+    },
+  );
+  if (note === undefined) return false;
   await deps.reached("log_signed");
   const checkpoint = { ...head, note, signatures: by.length };
   await haltingAs("CHECKPOINT_DIFFERS", () => deps.log.publish("latest", checkpoint, signal));

@@ -185,3 +185,20 @@ test("a store restored from an older copy halts the log as rolled back, and take
   expect(await restored.store.log.size(never)).toBe(4);
   expect(await restored.store.records.mark(scene.src, never)).toBe(7);
 });
+
+test("a sequencer that was held before its signature, while another one with the same signer went on, halts nothing", async () => {
+  const { world, scenes } = await begun();
+  await using _ = world;
+  await world.pass();
+  const openSigner: typeof world.deps.openSigner = async (origin) => {
+    const signer = await world.deps.openSigner(origin);
+    const sign: typeof signer.sign = async (...asked) => {
+      await world.intake(scenes[0], "ss");
+      await world.drain();
+      return signer.sign(...asked);
+    };
+    return { ...signer, sign };
+  };
+  expect(await world.pass({ openSigner })).toMatchObject({ kind: "done", isPublished: false });
+  await checkPrefixes(world.store, await checkLogged(world.store), world.notes);
+});

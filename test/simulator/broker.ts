@@ -45,8 +45,7 @@ export type Broker = {
   ready(): readonly Action[];
 };
 
-const topic = "audit";
-const batchMax = 6;
+export const topic = "audit";
 /** A partition stays with a member that answers. */
 const stayPercent = 50;
 /** Of a hundred turns, those in which a member can hear of changes: until then it goes on with what it had. */
@@ -58,6 +57,7 @@ export function makeBroker(
   scheduler: Scheduler,
   count: number,
   onCommit: (src: Src, next: number) => void,
+  batchMax = 6,
 ): Broker {
   const members: Member[] = [];
   const partitions = Array.from({ length: count }, (_, number) => newPartition(number));
@@ -82,7 +82,10 @@ export function makeBroker(
         rebalance();
       }),
     ready: () =>
-      alive().flatMap((member) => [...changes(scheduler, partitions, member), ...fetches(scheduler, member)]),
+      alive().flatMap((member) => [
+        ...changes(scheduler, partitions, member),
+        ...fetches(scheduler, batchMax, member),
+      ]),
   };
 }
 
@@ -130,23 +133,25 @@ function changes(scheduler: Scheduler, partitions: readonly Partition[], member:
   return [{ label: `${life.name} hears of the group`, run }];
 }
 
-const fetches = (scheduler: Scheduler, member: Member): readonly Action[] =>
+const fetches = (scheduler: Scheduler, batchMax: number, member: Member): readonly Action[] =>
   [...member.held].flatMap(([partition, held]) => {
     const { next, isRunning } = held;
     if (isRunning || next === undefined || next >= partition.events.length) return [];
-    const run = (): void => deliver(scheduler, member, partition, held, next);
+    const run = (): void => {
+      const more = scheduler.draw(Math.min(batchMax, partition.events.length - next));
+      deliver(member, partition, held, next, next + 1 + more);
+    };
     return [{ label: `${member.life.name} fetches ${partition.number} from ${next}`, run }];
   });
 
 function deliver(
-  scheduler: Scheduler,
   { handler, held: heldNow }: Member,
   partition: Partition,
   held: Held,
   from: number,
+  to: number,
 ): void {
   const { src, number, events } = partition;
-  const to = from + 1 + scheduler.draw(Math.min(batchMax, events.length - from));
   const { moves } = held;
   const batch = {
     src, topicId, topic, partition: number, from, to, logEnd: events.length,
@@ -188,7 +193,7 @@ function openMember(
     },
     partitions: (signal) => call("source.partitions", signal, () => partitions.map(extentOf)),
     acceptIncarnation: async () => undefined,
-    clusterId: async () => "cluster",
+    clusterId: async () => topicId,
     isConnected: () => true,
     [Symbol.asyncDispose]: async () => undefined,
   };
