@@ -9,7 +9,7 @@ import { combined, type Published } from "../support/published.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 import { makeWorld, type StoreKind, untilDrained } from "../support/world.ts";
 
-const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 1);
+const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 2);
 /** Of each round. The stand-in for MongoDB walks the collection for every update, so it gets fewer. */
 const eventsOf: Readonly<Record<StoreKind, number>> = { sqlite: 200, mongodb: 24 };
 const partitions = 3;
@@ -55,7 +55,7 @@ async function dieAgainAndAgain(kind: StoreKind, point: LogPoint): Promise<void>
   expect(await last.stop()).toBe(0);
   await watched;
   await world.check(whole);
-  expect(notes.size).toBeGreaterThan(1);
+  expect(notes.size).toBeGreaterThan(0);
   await checkWorldLog(world, [...notes]);
 }
 
