@@ -11,7 +11,6 @@ import { openLog } from "./adapters/pino/log.ts";
 import { openDeadLetters } from "./adapters/platformatic-kafka/dead-letters.ts";
 import { openTopicReader } from "./adapters/platformatic-kafka/topic-reader.ts";
 import { openRedisHints } from "./adapters/redis/hints.ts";
-import { newTurns } from "./adapters/sqlite/write-turns.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import { type Config, parseConfig } from "./config.ts";
 import type { Catalogue } from "./core/catalogue.ts";
@@ -95,11 +94,10 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const telemetry = opened.use(startTelemetry({ ...config.telemetry, log }));
   const observer: Observer = { ...telemetry.observer, ...hooks };
   const catalogue = readCatalogue(config.catalogueFile);
-  const turns = newTurns();
-  const store = telemetry.tracedStore(opened.use(await openStore(config, turns)));
+  const store = telemetry.tracedStore(opened.use(await openStore(config)));
   const keys = await openKeys(config, store, signal);
   const hints = opened.use(await openHints(config, keys, log));
-  const transparency = await startLog({ config, turns, observer, hooks }, log, signal);
+  const transparency = await startLog(config, observer, hooks, log, signal);
   opened.defer(() => transparency?.ended);
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   opened.defer(() => crash.abort(new Error("the service ends")));
@@ -206,23 +204,17 @@ async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): P
     : openRedisHints({ url, storeId, budgetMs, ttlMs, log, now });
 }
 
-type LogParts = {
-  readonly config: Config;
-  readonly turns: SharedArrayBuffer;
-  readonly observer: Observer;
-  readonly hooks: ServiceHooks;
-};
-
 /** Undefined where the log is left to other instances. */
 async function startLog(
-  { config: { store, transparency, witnesses, anchors }, turns, observer, hooks }: LogParts,
+  { store, transparency, witnesses, anchors }: Config,
+  observer: Observer,
+  hooks: ServiceHooks,
   lines: Log,
   signal: AbortSignal,
 ): Promise<LogThread | undefined> {
   if (!transparency.enabled) return undefined;
   const data = {
     config: { store, transparency, witnesses, anchors },
-    turns,
     tellsPoints: hooks.reached !== undefined,
     holder: Buffer.from(random(holderBytes)).toString("hex"),
   };

@@ -30,8 +30,6 @@ export type LogThreadData = {
   readonly config: Pick<Config, "store" | "transparency" | "witnesses" | "anchors">;
   /** Whether it waits at each step until the service has heard of it. */
   readonly tellsPoints: boolean;
-  /** See `openStore`. */
-  readonly turns: SharedArrayBuffer;
   /** Names this process in the log's lease: the next thread goes on at once. */
   readonly holder: string;
 };
@@ -59,7 +57,7 @@ export type ToLogThread = "end" | "heard";
 /** The sequencer reads each row once, in order: a page cache would only be filled and emptied. */
 const cacheBytes = 8 * 1024 * 1024;
 
-const { config, turns, tellsPoints, holder } = workerData as LogThreadData;
+const { config, tellsPoints, holder } = workerData as LogThreadData;
 const say = (message: FromLogThread): void => parentPort?.postMessage(message);
 const random: Randomness = (bytes) => randomBytes(bytes);
 const end = new AbortController();
@@ -121,7 +119,7 @@ async function openAuthority(folder: string, authority: Authority): Promise<Anch
 
 async function main(): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const { log, records, rest = () => undefined } = opened.use(await openLogStore(config, cacheBytes, turns));
+  const { log, records, rest = () => undefined } = opened.use(await openLogStore(config, cacheBytes));
   const { name: logName, keyFile: path, intervalMs, limits } = config.transparency;
   const create = (await log.size(end.signal)) === 0;
   const openSigner = await openCheckpointSigner({ path, create, random });

@@ -2,7 +2,6 @@
 import { existsSync } from "node:fs";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { type LogFaces, openSqliteLog, openSqliteStore } from "./adapters/sqlite/open.ts";
-import { newTurns } from "./adapters/sqlite/write-turns.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
@@ -23,17 +22,12 @@ async function openMongo(store: MongoConfig): Promise<Store> {
   return openMongoStore(store);
 }
 
-/** `turns` are shared by the threads that have SQLite's file open. */
-export const openStore = ({ store }: StoreConfig, turns = newTurns()): Promise<Store> =>
-  store.kind === "sqlite" ? openSqliteStore({ ...store, turns }) : openMongo(store);
+export const openStore = ({ store }: StoreConfig): Promise<Store> =>
+  store.kind === "sqlite" ? openSqliteStore(store) : openMongo(store);
 
 /** The faces that extend and check the log, opened once more beside the service's own; `cacheBytes` is SQLite's page cache. */
-export const openLogStore = (
-  { store }: StoreConfig,
-  cacheBytes: number,
-  turns = newTurns(),
-): Promise<LogFaces> =>
-  store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes, turns }) : openMongo(store);
+export const openLogStore = ({ store }: StoreConfig, cacheBytes: number): Promise<LogFaces> =>
+  store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes }) : openMongo(store);
 
 export type StoreToCheck = AsyncDisposable & {
   readonly store: Store;

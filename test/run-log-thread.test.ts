@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { openSqliteStore } from "../src/adapters/sqlite/open.ts";
-import { newTurns } from "../src/adapters/sqlite/write-turns.ts";
 import { type Config, parseConfig } from "../src/config.ts";
 import { logPoints } from "../src/ports/observer.ts";
 import type { Store } from "../src/ports/store.ts";
@@ -46,7 +45,7 @@ async function start(over: Partial<LogThreadOptions> = {}): Promise<Started> {
   const hear = (what: string): void => void heard.push(what);
   const thread = await startLogThread(
     {
-      data: { config: configured(), holder: "test", tellsPoints: false, turns: newTurns() },
+      data: { config: configured(), holder: "test", tellsPoints: false },
       observer: {
         logPass: () => hear("logPass"),
         logStandby: () => hear("logStandby"),
@@ -105,7 +104,7 @@ test("the start fails with what the thread refuses to start for", async () => {
   const transparency = { ...config.transparency, keyFile: join(folder.path, "file", "key.json") };
   await expect(
     start({
-      data: { config: { ...config, transparency }, holder: "test", tellsPoints: false, turns: newTurns() },
+      data: { config: { ...config, transparency }, holder: "test", tellsPoints: false },
     }),
   ).rejects.toMatchObject({
     code: "KEY_MISSING",
@@ -137,7 +136,7 @@ test("one that halted is not started again", async () => {
 test("at each step it waits until the service has heard of it", async () => {
   const seen: string[] = [];
   const started = await start({
-    data: { config: configured(), holder: "test", tellsPoints: true, turns: newTurns() },
+    data: { config: configured(), holder: "test", tellsPoints: true },
     observer: {
       logPass: () => undefined,
       logStandby: () => undefined,

@@ -8,7 +8,6 @@ import { openLog } from "../../src/adapters/sqlite/log.ts";
 import { openDatabase } from "../../src/adapters/sqlite/open.ts";
 import { openRecords } from "../../src/adapters/sqlite/records.ts";
 import { openState } from "../../src/adapters/sqlite/state.ts";
-import { newTurns, writeTurn } from "../../src/adapters/sqlite/write-turns.ts";
 import type { Store } from "../../src/ports/store.ts";
 
 export type Backup = readonly (() => void)[];
@@ -23,7 +22,7 @@ const recordBytesMax = 16 * 1024 * 1024;
 
 export function openPlace(): Place {
   const db = openDatabase(":memory:");
-  const commit = openGroupCommit(db, writeTurn(newTurns()));
+  const commit = openGroupCommit(db);
   const tables = db
     .prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")
     .all()

@@ -9,7 +9,6 @@ import { openLog } from "../../src/adapters/sqlite/log.ts";
 import { openDatabase } from "../../src/adapters/sqlite/open.ts";
 import { openRecords } from "../../src/adapters/sqlite/records.ts";
 import { openState } from "../../src/adapters/sqlite/state.ts";
-import { newTurns, writeTurn } from "../../src/adapters/sqlite/write-turns.ts";
 import type { Verification } from "../../src/core/findings.ts";
 import type { Kid } from "../../src/core/ids.ts";
 import { controlEntry } from "../../src/core/log-entries.ts";
@@ -69,7 +68,7 @@ function values(draw: Draw, round: number, partition: number, events: number): (
 /** About `events` offsets. */
 export async function makeCheckedLog(seed: number, events: number): Promise<CheckedLog> {
   const db = openDatabase(":memory:");
-  const commit = openGroupCommit(db, writeTurn(newTurns()));
+  const commit = openGroupCommit(db);
   const store: Store = {
     records: openRecords(db, commit, 1024 * 1024),
     history: openHistory(db),

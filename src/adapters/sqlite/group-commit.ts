@@ -2,7 +2,6 @@
 import type { DatabaseSync } from "node:sqlite";
 import { assertWanted, storeCall } from "./faults.ts";
 import { transaction } from "./transaction.ts";
-import type { WriteTurn } from "./write-turns.ts";
 
 /** Rows of one transaction; a single larger write has one of its own. More rows would only hold up other users of the thread. */
 const rowsMax = 4_000;
@@ -17,14 +16,13 @@ type Write = {
 /** A call of a port that resolves with what `work` returned once that is committed. What throws is undone and fails alone; a failed commit fails all it held. */
 export type GroupCommit = <T>(signal: AbortSignal, rows: number, work: () => T) => Promise<T>;
 
-/** Its transactions wait for their turn among the threads that have the file open. */
-export function openGroupCommit(db: DatabaseSync, turn: WriteTurn): GroupCommit {
+export function openGroupCommit(db: DatabaseSync): GroupCommit {
   let waiting: Write[] = [];
   const runNext = (): void => {
     const group = takeGroup(waiting);
     waiting = waiting.slice(group.length);
     if (waiting.length > 0) setImmediate(runNext);
-    turn(() => commitTogether(db, group));
+    commitTogether(db, group);
   };
   const enqueue = <T>(rows: number, work: () => T): Promise<T> =>
     new Promise((resolve, reject) => {

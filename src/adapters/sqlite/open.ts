@@ -14,7 +14,6 @@ import { openLog } from "./log.ts";
 import { openRecords } from "./records.ts";
 import { migrate } from "./schema.ts";
 import { openState } from "./state.ts";
-import { newTurns, writeTurn } from "./write-turns.ts";
 
 export type SqliteOptions = {
   /** A file, made when absent, or `:memory:`. */
@@ -27,8 +26,6 @@ export type SqliteOptions = {
   readonly busyTimeoutMs?: number;
   /** Entry and body of one record; above it the record is refused, as MongoDB would. */
   readonly recordBytesMax?: number;
-  /** Shared with other threads that open the file; see `newTurns`. */
-  readonly turns?: SharedArrayBuffer;
 };
 
 /** Three records of usual size lie on a page of 8 KiB, but only one on SQLite's default of 4 KiB: the file is a third smaller and commits cost less. Fixed when the file is made. */
@@ -82,7 +79,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     const file = path === inMemory ? path : prepareFile(path);
     if (file !== inMemory) undo.use(lockStore(file));
     const db = undo.adopt(openDatabase(file, settings), (open) => open.close());
-    const commit = openGroupCommit(db, writeTurn(given.turns ?? newTurns()));
+    const commit = openGroupCommit(db);
     const version = db.prepare("SELECT sqlite_version() AS version").get();
     const faces = {
       records: openRecords(db, commit, settings.recordBytesMax),
@@ -117,11 +114,10 @@ function foldWal(db: DatabaseSync): void {
 export async function openSqliteLog({
   path,
   cacheBytes,
-  turns = newTurns(),
-}: Pick<SqliteOptions, "turns"> & Required<Pick<SqliteOptions, "path" | "cacheBytes">>): Promise<LogFaces> {
+}: Required<Pick<SqliteOptions, "path" | "cacheBytes">>): Promise<LogFaces> {
   return storeCall(new AbortController().signal, () => {
     const db = openDatabase(path, { cacheBytes });
-    const commit = openGroupCommit(db, writeTurn(turns));
+    const commit = openGroupCommit(db);
     return {
       log: openLog(db, commit),
       records: openRecords(db, commit, defaults.recordBytesMax),

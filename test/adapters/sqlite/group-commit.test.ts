@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "@jest/globals";
 import { openGroupCommit } from "../../../src/adapters/sqlite/group-commit.ts";
-import { newTurns, writeTurn } from "../../../src/adapters/sqlite/write-turns.ts";
 import { temporaryFolder } from "../../support/sqlite.ts";
 
 const signal = new AbortController().signal;
@@ -20,7 +19,7 @@ function openRows() {
   const db = new DatabaseSync(path);
   db.exec(schema);
   const other = new DatabaseSync(path, { readOnly: true });
-  const commit = openGroupCommit(db, writeTurn(newTurns()));
+  const commit = openGroupCommit(db);
   const statements: string[] = [];
   const exec = db.exec.bind(db);
   db.exec = (sql) => {
