@@ -10,16 +10,21 @@ const gauge = (text: string, name: string): number | undefined => {
 
 export async function logGauge(
   lastro: LastroProcess,
-  name: "size" | "lag" | "halted",
+  name: "size" | "lag" | "halted" | "pass_seconds_count",
 ): Promise<number | undefined> {
   return gauge(await (await fetch(`${lastro.httpUrl}/metrics`)).text(), `lastro_log_${name}`);
 }
 
-/** Waits until everything that has an outcome is logged. */
-export const untilLogged = (lastro: LastroProcess, leavesMin: number): Promise<void> =>
-  until(
+/** Waits until everything that has an outcome is logged: two passes end from here on, since one may be under way that read less. */
+export async function untilLogged(lastro: LastroProcess, leavesMin: number): Promise<void> {
+  const passesMin = ((await logGauge(lastro, "pass_seconds_count")) ?? 0) + 2;
+  await until(
     `the log has ${leavesMin} leaves and no lag`,
-    async () => ((await logGauge(lastro, "size")) ?? 0) >= leavesMin && (await logGauge(lastro, "lag")) === 0,
+    async () =>
+      ((await logGauge(lastro, "size")) ?? 0) >= leavesMin &&
+      (await logGauge(lastro, "lag")) === 0 &&
+      ((await logGauge(lastro, "pass_seconds_count")) ?? 0) >= passesMin,
     loggedMaxMs,
     lastro,
   );
+}
