@@ -1,5 +1,4 @@
 /** Fuzz targets: the entries of the log, which are stored for ever, and the words of questions: filters, page tokens, addresses. */
-import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { type FilterCondition, parseFilter } from "../../src/core/filter.ts";
 import {
@@ -22,8 +21,9 @@ import {
 } from "../../src/core/page-token.ts";
 import { type SearchField, searchFields } from "../../src/ports/history-reader.ts";
 import { decrypt, encrypt } from "../../src/privacy/aes-gcm.ts";
-import { type Codec, checkRoundTrip, orRefused, targetOf } from "../support/codecs.ts";
-import { campaignTimeoutMs, fuzz, must, seed, timesOf } from "../support/fuzz.ts";
+import { codecTests } from "../support/codec-tests.ts";
+import { type Codec, orRefused } from "../support/codecs.ts";
+import { must } from "../support/fuzz.ts";
 import entryVectors from "../vectors/log/entries.json" with { type: "json" };
 
 const b64 = (length: number): fc.Arbitrary<string> =>
@@ -177,20 +177,8 @@ const addresses: Codec<string> = {
   again: "another",
 };
 
-const runs = timesOf(2_000);
-const tests = <Value>(codec: Codec<Value>): void => {
-  test(`${codec.name} are read back as what was written (seed ${seed})`, () => checkRoundTrip(codec));
-  test(
-    `${codec.name} that were mutated are refused, or read as what they say (seed ${seed})`,
-    async () => {
-      const { accepted } = await fuzz(targetOf(codec), runs);
-      expect(accepted).toBeLessThan(runs);
-    },
-    campaignTimeoutMs,
-  );
-};
-tests(records);
-tests(entries);
-tests(filters);
-tests(tokens);
-tests(addresses);
+codecTests(records);
+codecTests(entries);
+codecTests(filters);
+codecTests(tokens);
+codecTests(addresses);

@@ -24,8 +24,9 @@ import {
   verifierKey,
 } from "../../src/core/signed-note.ts";
 import { formatTlogProof, parseTlogProof, type TlogProof } from "../../src/core/tlog-proof.ts";
-import { type Codec, checkRoundTrip, targetOf } from "../support/codecs.ts";
-import { campaignTimeoutMs, fuzz, must, seed, timesOf } from "../support/fuzz.ts";
+import { codecTests } from "../support/codec-tests.ts";
+import type { Codec } from "../support/codecs.ts";
+import { must } from "../support/fuzz.ts";
 import { leafHashes, sha256, treeOf } from "../support/log.ts";
 import checkpointVectors from "../vectors/log/checkpoints.json" with { type: "json" };
 import noteVectors from "../vectors/log/notes.json" with { type: "json" };
@@ -137,25 +138,13 @@ const bundles: Codec<Evidence> = {
   again: "another",
 };
 
-const runs = timesOf(2_000);
-const tests = <Value>(codec: Codec<Value>): void => {
-  test(`${codec.name} are read back as what was written (seed ${seed})`, () => checkRoundTrip(codec));
-  test(
-    `${codec.name} that were mutated are refused, or read as what they say (seed ${seed})`,
-    async () => {
-      const { accepted } = await fuzz(targetOf(codec), runs);
-      expect(accepted).toBeLessThan(runs);
-    },
-    campaignTimeoutMs,
-  );
-};
-tests(checkpoints);
-tests(notes);
-tests(signatureLines);
-tests(verifierKeys);
-tests(tlogProofs);
-tests(addCheckpoints);
-tests(bundles);
+codecTests(checkpoints);
+codecTests(notes);
+codecTests(signatureLines);
+codecTests(verifierKeys);
+codecTests(tlogProofs);
+codecTests(addCheckpoints);
+codecTests(bundles);
 
 test("a node of the tree is proven as no leaf: not in the tree that was signed, and by no entry", async () => {
   const tree = treeOf(leafHashes(4));

@@ -1,14 +1,7 @@
 /** A store with a log made by intake and sequencer themselves: several partitions, every outcome, control entries, checkpoints that a witness cosigned. Its database is open to be tampered with. */
 import { generateKeyPairSync, hash, sign } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
-import { openAudit } from "../../src/adapters/sqlite/audit.ts";
-import { openGroupCommit } from "../../src/adapters/sqlite/group-commit.ts";
-import { openHistory } from "../../src/adapters/sqlite/history.ts";
-import { openKeys } from "../../src/adapters/sqlite/keys.ts";
-import { openLog } from "../../src/adapters/sqlite/log.ts";
 import { openDatabase } from "../../src/adapters/sqlite/open.ts";
-import { openRecords } from "../../src/adapters/sqlite/records.ts";
-import { openState } from "../../src/adapters/sqlite/state.ts";
 import type { Verification } from "../../src/core/findings.ts";
 import type { Kid } from "../../src/core/ids.ts";
 import { controlEntry } from "../../src/core/log-entries.ts";
@@ -30,6 +23,7 @@ import { type Draw, drawFrom } from "./draw.ts";
 import { verifyNote } from "./ed25519.ts";
 import { auditEvent, batchOf, type Intake, openIntake, stationSettings } from "./intake.ts";
 import { type LogWorld, never, openLogWorld } from "./log-world.ts";
+import { storeOver } from "./store-over.ts";
 
 export const sha256 = (bytes: Uint8Array): Uint8Array => hash("sha256", bytes, "buffer");
 
@@ -68,17 +62,7 @@ function values(draw: Draw, round: number, partition: number, events: number): (
 /** About `events` offsets. */
 export async function makeCheckedLog(seed: number, events: number): Promise<CheckedLog> {
   const db = openDatabase(":memory:");
-  const commit = openGroupCommit(db);
-  const store: Store = {
-    records: openRecords(db, commit, 1024 * 1024),
-    history: openHistory(db),
-    keys: openKeys(db, commit),
-    state: openState(db),
-    log: openLog(db, commit),
-    audit: openAudit(db),
-    description: "SQLite in memory",
-    [Symbol.asyncDispose]: async () => db.close(),
-  };
+  const store = storeOver(db, 1024 * 1024);
   const draw = drawFrom(seed);
   const intake = await openIntake(store, (bytes) => Uint8Array.from({ length: bytes }, () => draw(256)));
   const world = await openLogWorld({ store });

@@ -1,5 +1,5 @@
 /** An anchor that is a time-stamping authority over HTTP (RFC 3161 section 3.4): its signed time stamp lies beside the checkpoint that it stamps. */
-import { readFile } from "node:fs/promises";
+import { access, constants, readFile } from "node:fs/promises";
 import type { Certificate } from "pkijs";
 import { timeStampFile } from "../../core/anchored-files.ts";
 import { LastroError } from "../../core/errors.ts";
@@ -60,7 +60,7 @@ async function readRoots(path: string): Promise<readonly Certificate[]> {
 
 /** Only what was verified is put there. */
 const isThere = (path: string): Promise<boolean> =>
-  readFile(path).then(
+  access(path, constants.R_OK).then(
     () => true,
     () => false,
   );

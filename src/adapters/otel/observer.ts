@@ -60,9 +60,7 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
 function witnessObserver(metrics: Metrics): Pick<Observer, "witnessesAsked"> {
   const cosigns = new Map<string, boolean>();
   let witnessedSize: number | undefined;
-  metrics.show("lastro_witness_cosigns", () =>
-    cosigns.entries().map(([witness, value]) => ({ value: value ? 1 : 0, labels: { witness } })),
-  );
+  metrics.show("lastro_witness_cosigns", () => flagsOf(cosigns, "witness"));
   metrics.show("lastro_log_witnessed_size", () => known(witnessedSize));
   return {
     witnessesAsked(report) {
@@ -76,9 +74,7 @@ function witnessObserver(metrics: Metrics): Pick<Observer, "witnessesAsked"> {
 function anchorObserver(metrics: Metrics): Pick<Observer, "anchorsAsked"> {
   const keeps = new Map<string, boolean>();
   const sizes = new Map<string, number>();
-  metrics.show("lastro_anchor_keeps", () =>
-    keeps.entries().map(([anchor, value]) => ({ value: value ? 1 : 0, labels: { anchor } })),
-  );
+  metrics.show("lastro_anchor_keeps", () => flagsOf(keeps, "anchor"));
   metrics.show("lastro_log_anchored_size", () =>
     sizes.entries().map(([anchor, value]) => ({ value, labels: { anchor } })),
   );
@@ -91,6 +87,9 @@ function anchorObserver(metrics: Metrics): Pick<Observer, "anchorsAsked"> {
     },
   };
 }
+
+const flagsOf = (flags: ReadonlyMap<string, boolean>, label: string): Iterable<GaugeValue> =>
+  flags.entries().map(([name, flag]) => ({ value: flag ? 1 : 0, labels: { [label]: name } }));
 
 const known = (value: number | undefined): readonly GaugeValue[] =>
   value === undefined ? [] : [{ value, labels: {} }];
