@@ -1,8 +1,8 @@
 /** The transparency log as the service sees it: a thread of its own, which is started again when it is lost. */
-import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import { LastroError } from "./core/errors.ts";
 import { backoffMs, sleep } from "./lib/backoff.ts";
+import { endOfThread } from "./lib/end-of-thread.ts";
 import type { LogState } from "./log/run-log.ts";
 import type { FromLogThread, LogObserver, LogThreadData, ObservedCall, ToLogThread } from "./log-thread.ts";
 import type { Randomness } from "./ports/clock.ts";
@@ -91,19 +91,16 @@ type Running = {
 };
 
 function run(worker: Worker, hear: (worker: Worker, said: Told) => void, signal: AbortSignal): Running {
-  let cause: unknown;
+  let refused: LastroError | undefined;
   const opened = Promise.withResolvers<void>();
   // A thread that is started again is waited for by its end alone.
   opened.promise.catch(() => undefined);
   worker.on("message", (said: FromLogThread) => {
     if (said.kind === "opened") opened.resolve();
     else if (said.kind === "refused") {
-      cause = new LastroError(said.code, said.message);
-      opened.reject(cause);
+      refused = new LastroError(said.code, said.message);
+      opened.reject(refused);
     } else hear(worker, said);
-  });
-  worker.on("error", (error) => {
-    cause = error;
   });
   const end = (): void => {
     tell(worker, "end");
@@ -111,10 +108,10 @@ function run(worker: Worker, hear: (worker: Worker, said: Told) => void, signal:
   };
   if (signal.aborted) end();
   signal.addEventListener("abort", end, { once: true });
-  const ended = once(worker, "exit").then(() => {
+  const ended = endOfThread(worker).then((cause) => {
     signal.removeEventListener("abort", end);
     opened.reject(new LastroError("INTERNAL", lost.sentence, { cause }));
-    return cause;
+    return refused ?? cause;
   });
   return { opened: opened.promise, ended };
 }

@@ -6,6 +6,7 @@ import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { openSqliteStore } from "../src/adapters/sqlite/open.ts";
 import { type Config, parseConfig } from "../src/config.ts";
+import type { LogThreadData } from "../src/log-thread.ts";
 import { logPoints } from "../src/ports/observer.ts";
 import type { Store } from "../src/ports/store.ts";
 import { type LogThread, type LogThreadOptions, startLogThread } from "../src/run-log-thread.ts";
@@ -37,6 +38,9 @@ function configured(): Config {
   return parsed.config;
 }
 
+const program = new URL("../src/log-thread.ts", import.meta.url);
+const startProgram = (data: LogThreadData): Worker => new Worker(program, { workerData: data, env: {} });
+
 type Started = { readonly thread: LogThread; readonly heard: string[]; readonly workers: Worker[] };
 
 async function start(over: Partial<LogThreadOptions> = {}): Promise<Started> {
@@ -57,8 +61,7 @@ async function start(over: Partial<LogThreadOptions> = {}): Promise<Started> {
       lines: { info: hear, warn: hear, error: hear },
       random: (bytes) => randomBytes(bytes),
       startThread(data) {
-        const program = new URL("../src/log-thread.ts", import.meta.url);
-        const worker = new Worker(program, { workerData: data, env: {} });
+        const worker = startProgram(data);
         workers.push(worker);
         return worker;
       },
@@ -96,6 +99,28 @@ test("a thread that is lost is started again and goes on", async () => {
   await until("logged by the next", hasLogged(started, 8));
   expect(started.workers).toHaveLength(2);
   await checkLogged(store);
+});
+
+test("a thread that throws ends neither the service nor the log", async () => {
+  const opensAndThrows = `
+    require("node:worker_threads").parentPort.postMessage({ kind: "opened" });
+    setTimeout(() => { throw new Error("boom"); }, 10);`;
+  const workers: Worker[] = [];
+  const started = await start({
+    startThread(data) {
+      const worker = workers.length === 0 ? new Worker(opensAndThrows, { eval: true }) : startProgram(data);
+      workers.push(worker);
+      return worker;
+    },
+  });
+  await until("it goes on in the next thread", hasLogged(started, 1));
+  expect(started.heard).toContain("log_thread_lost");
+  expect(workers).toHaveLength(2);
+});
+
+test("the start fails when the thread throws before it has opened what it needs", async () => {
+  const startThread = () => new Worker(`throw new Error("boom")`, { eval: true });
+  await expect(start({ startThread })).rejects.toMatchObject({ code: "INTERNAL" });
 });
 
 test("the start fails with what the thread refuses to start for", async () => {
