@@ -1,6 +1,6 @@
 /** The ceiling: rows the service made, put by one prepared insert into an empty store of the same schema, pragmas and batch size. Reading them does not count. */
 import { DatabaseSync } from "node:sqlite";
-import { openDatabase } from "../../src/adapters/sqlite/open.ts";
+import { openDatabase } from "../../src/adapters/sqlite/database.ts";
 import { insertColumns, insertRecord } from "../../src/adapters/sqlite/record-row.ts";
 import { transaction } from "../../src/adapters/sqlite/transaction.ts";
 

@@ -172,6 +172,21 @@ export function recordStoreContract(name: string, open: () => Promise<Store>): v
         expect((await Promise.all(active)).map((row) => row?.isActive)).toEqual([true, false, true, true]);
       }
     });
+    test("R-07 a deactivation is not taken for done because the batch holds an inactive activity of that version", async () => {
+      const scene = makeScene();
+      await append(scene.batch({ records: [scene.record({ offset: 0, version: 1 })] }));
+      await append(
+        scene.batch({
+          records: [
+            scene.record({ offset: 1, version: 1, kind: "activity", isActive: false }),
+            scene.record({ offset: 2, version: 2 }),
+          ],
+          deactivate: [{ stream: scene.stream("e1"), version: 1 }],
+        }),
+      );
+      const active = [0, 1, 2].map((offset) => store.history.byRid(scene.rid(offset), signal));
+      expect((await Promise.all(active)).map((row) => row?.isActive)).toEqual([false, false, true]);
+    });
     test("R-06 a repair leaves the head alone active, and only if its action activates", async () => {
       const scene = makeScene();
       const row = (offset: number, entity: string, action: ActionType, isActive: boolean) =>

@@ -1,6 +1,6 @@
 /** Where a world's store lies: a SQLite database in memory that can be put back to what it was. */
 import type { DatabaseSync, SQLInputValue } from "node:sqlite";
-import { openDatabase } from "../../src/adapters/sqlite/open.ts";
+import { openDatabase } from "../../src/adapters/sqlite/database.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { storeOver } from "../support/store-over.ts";
 

@@ -1,7 +1,7 @@
 /** A store with a log made by intake and sequencer themselves: several partitions, every outcome, control entries, checkpoints that a witness cosigned. Its database is open to be tampered with. */
 import { generateKeyPairSync, hash, sign } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
-import { openDatabase } from "../../src/adapters/sqlite/open.ts";
+import { openDatabase } from "../../src/adapters/sqlite/database.ts";
 import type { Verification } from "../../src/core/findings.ts";
 import type { Kid } from "../../src/core/ids.ts";
 import { controlEntry } from "../../src/core/log-entries.ts";

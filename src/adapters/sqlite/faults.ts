@@ -31,9 +31,12 @@ const unavailable = (error: unknown): LastroError =>
         { cause: error },
       );
 
+export const givenUp = (): LastroError =>
+  new LastroError("STORE_UNAVAILABLE", "the call was given up before its end");
+
 /** Between two steps of a call that intake or the log makes. */
 export function assertWanted(signal: AbortSignal): void {
-  if (signal.aborted) throw new LastroError("STORE_UNAVAILABLE", "the call was given up before its end");
+  if (signal.aborted) throw givenUp();
 }
 
 /** Runs one call of a port other than reading history. */

@@ -87,12 +87,26 @@ const documentIsOpen = `CASE class
 
 const refOf = (row: Row): KeyRef => ({ class: text(row, "class") as KeyClass, id: text(row, "document") });
 
-export function openKeys(db: DatabaseSync, commit: GroupCommit): KeyStore {
-  const read = openRead(db);
+export type KeyWrites = Pick<KeyStore, "create" | "rewrap">;
+export type KeyReads = Omit<KeyStore, keyof KeyWrites>;
+
+export function writeKeys(db: DatabaseSync, commit: GroupCommit): KeyWrites {
   const create = openCreate(db);
   const rewrap = db.prepare(
     `UPDATE data_keys SET kek = ?, wrapped = ? WHERE class = ? AND kid = ? AND document = ? AND wrapped = ? AND ${documentIsOpen}`,
   );
+  return {
+    create: (documents, signal) => commit(signal, documents.length, () => documents.forEach(create)),
+    rewrap: (ref, kid, from, to, signal) =>
+      storeCall(
+        signal,
+        () => rewrap.run(to.kek, to.wrapped, ref.class, toBytes(kid), ref.id, from).changes === 1,
+      ),
+  };
+}
+
+export function readKeys(db: DatabaseSync): KeyReads {
+  const read = openRead(db);
   const wrappedBy = (sign: "<" | ">") =>
     `SELECT class, document FROM data_keys WHERE wrapped IS NOT NULL AND kek ${sign} ?1 AND ${documentIsOpen}`;
   const notUnder = db.prepare(
@@ -101,12 +115,6 @@ export function openKeys(db: DatabaseSync, commit: GroupCommit): KeyStore {
   const byKid = db.prepare("SELECT class, document FROM data_keys WHERE class = ? AND kid = ?");
   return {
     read: (refs, signal) => storeCall(signal, () => read(refs)),
-    create: (documents, signal) => commit(signal, documents.length, () => documents.forEach(create)),
-    rewrap: (ref, kid, from, to, signal) =>
-      storeCall(
-        signal,
-        () => rewrap.run(to.kek, to.wrapped, ref.class, toBytes(kid), ref.id, from).changes === 1,
-      ),
     notUnder: (kek, limit, signal) => storeCall(signal, () => read(notUnder.all(kek, limit).map(refOf))),
     byKid: (kids, signal) =>
       storeCall(signal, () =>

@@ -67,7 +67,14 @@ function openFollowUps(db: DatabaseSync) {
   );
   const saveFacts = openFacts(db);
   return (batch: AppendBatch): void => {
-    for (const { stream, version } of batch.deactivate) deactivate.run(toBytes(stream), version);
+    // Nobody can come between what one transaction inserts inactive and its commit.
+    const superseded = new Set(
+      batch.records
+        .filter(({ kind, isActive }) => kind === "change" && !isActive)
+        .map(({ stream, version }) => `${version} ${stream}`),
+    );
+    for (const { stream, version } of batch.deactivate)
+      if (!superseded.has(`${version} ${stream}`)) deactivate.run(toBytes(stream), version);
     for (const facts of batch.ownerships) saveFacts(facts);
     for (const a of batch.aliases)
       alias.run(a.tenant, a.entityType, a.candidateId, toBytes(a.stream), a.namespace, a.entityId);
@@ -126,13 +133,17 @@ function openFind(db: DatabaseSync) {
   };
 }
 
-export function openRecords(db: DatabaseSync, commit: GroupCommit, recordBytesMax: number): RecordStore {
+/** The faces of a store that write. Who reads sees a write once it is committed, on whichever connection. */
+export type RecordWrites = Pick<RecordStore, "append" | "account" | "repairActive" | "probe">;
+export type RecordReads = Omit<RecordStore, keyof RecordWrites>;
+
+const headOfStream =
+  "SELECT version, alias, action, recorded_at, action_at, is_active FROM records WHERE stream = ? AND kind = ? ORDER BY version DESC LIMIT 1";
+
+export function writeRecords(db: DatabaseSync, commit: GroupCommit, recordBytesMax: number): RecordWrites {
   const accounts = openAccounts(db);
   const append = openAppend(db, accounts, recordBytesMax);
-  const find = openFind(db);
-  const head = db.prepare(
-    "SELECT version, alias, action, recorded_at, action_at, is_active FROM records WHERE stream = ? AND kind = ? ORDER BY version DESC LIMIT 1",
-  );
+  const head = db.prepare(headOfStream);
   const repair = openRepair(db, (stream) => head.get(toBytes(stream), kindCode("change")));
   const probe = db.prepare(
     "INSERT INTO state (name, revision, value) VALUES ('probe', 1, '') ON CONFLICT (name) DO UPDATE SET revision = revision + 1",
@@ -151,6 +162,14 @@ export function openRecords(db: DatabaseSync, commit: GroupCommit, recordBytesMa
       storeCall(signal, () => {
         probe.run();
       }),
+  };
+}
+
+export function readRecords(db: DatabaseSync): RecordReads {
+  const accounts = openAccounts(db);
+  const find = openFind(db);
+  const head = db.prepare(headOfStream);
+  return {
     find: (rids, uids, signal) => storeCall(signal, () => find(rids, uids)),
     heads: (keys, signal) =>
       storeCall(signal, () => {

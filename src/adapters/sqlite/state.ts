@@ -22,8 +22,10 @@ function identityOf(json: string): StoreIdentity {
   };
 }
 
-export function openState(db: DatabaseSync): StoreState {
-  const read = db.prepare("SELECT revision, value FROM state WHERE name = ?");
+export type StateWrites = Pick<StoreState, "create" | "replace" | "setBreaker">;
+export type StateReads = Omit<StoreState, keyof StateWrites>;
+
+export function writeState(db: DatabaseSync): StateWrites {
   const create = db.prepare(
     "INSERT INTO state (name, revision, value) VALUES ('identity', 1, ?) ON CONFLICT (name) DO NOTHING",
   );
@@ -33,6 +35,22 @@ export function openState(db: DatabaseSync): StoreState {
   const setBreaker = db.prepare(
     "INSERT INTO state (name, revision, value) VALUES ('breaker', 1, ?1) ON CONFLICT (name) DO UPDATE SET revision = revision + 1, value = ?1",
   );
+  return {
+    create: (identity, signal) =>
+      storeCall(signal, () => {
+        create.run(identityText(identity));
+      }),
+    replace: (identity, revision, signal) =>
+      storeCall(signal, () => replace.run(identityText(identity), revision).changes === 1),
+    setBreaker: (state, signal) =>
+      storeCall(signal, () => {
+        setBreaker.run(JSON.stringify(state));
+      }),
+  };
+}
+
+export function readState(db: DatabaseSync): StateReads {
+  const read = db.prepare("SELECT revision, value FROM state WHERE name = ?");
   const anything = db.prepare(`
     SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM accounts) OR EXISTS (SELECT 1 FROM ownerships)
       OR EXISTS (SELECT 1 FROM key_documents) OR EXISTS (SELECT 1 FROM log_index) AS found`);
@@ -42,12 +60,6 @@ export function openState(db: DatabaseSync): StoreState {
         const row = read.get("identity");
         return row && { identity: identityOf(text(row, "value")), revision: integer(row, "revision") };
       }),
-    create: (identity, signal) =>
-      storeCall(signal, () => {
-        create.run(identityText(identity));
-      }),
-    replace: (identity, revision, signal) =>
-      storeCall(signal, () => replace.run(identityText(identity), revision).changes === 1),
     isEmpty: (signal) => storeCall(signal, () => anything.get()?.["found"] === 0),
     breaker: (signal) =>
       storeCall(signal, () => {
@@ -55,10 +67,6 @@ export function openState(db: DatabaseSync): StoreState {
         if (row === undefined) return undefined;
         const state: BreakerState = JSON.parse(text(row, "value"));
         return state;
-      }),
-    setBreaker: (state, signal) =>
-      storeCall(signal, () => {
-        setBreaker.run(JSON.stringify(state));
       }),
   };
 }

@@ -13,6 +13,7 @@ async function openBeside() {
   const folder = temporaryFolder();
   const path = join(folder.path, "lastro.db");
   const store = await openSqliteStore({ path, busyTimeoutMs: 20 });
+  await store.records.probe(signal);
   const other = new DatabaseSync(path, { timeout: 0 });
   return {
     store,
