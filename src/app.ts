@@ -22,6 +22,7 @@ import { headCache } from "./ingest/head-cache.ts";
 import { watchIdSources } from "./ingest/id-sources.ts";
 import { acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
 import { operate } from "./ingest/operate.ts";
+import { openPace } from "./ingest/pace.ts";
 import type { StationSettings } from "./ingest/stations.ts";
 import { sleep } from "./lib/backoff.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
@@ -111,6 +112,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     dataKeys: dataKeys({ keys: store.keys, ring: keys.ring, now, random }),
     heads: headCache(store.records, headCacheEntriesMax),
     idSources: watchIdSources(observer, log),
+    pace: openPace(),
     limits: config.intake,
     now,
     random,

@@ -8,6 +8,7 @@ import type { RecordStore } from "../ports/record-store.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
 import type { HeadCache } from "./head-cache.ts";
 import type { IdSources } from "./id-sources.ts";
+import type { Pace } from "./pace.ts";
 import type { StationSettings } from "./stations.ts";
 
 export type IntakeLimits = {
@@ -27,6 +28,7 @@ export type IntakeDeps = {
   readonly dataKeys: DataKeys;
   readonly heads: HeadCache;
   readonly idSources: IdSources;
+  readonly pace: Pace;
   readonly limits: IntakeLimits;
   readonly now: Clock;
   readonly random: Randomness;

@@ -1,20 +1,34 @@
-/** Lets timers, heartbeats and readers have their turn during long work on the bytes of many events. */
+/** Long work on the bytes of many events, one batch at a time: while a store takes one batch the next is prepared. Timers, heartbeats and readers have their turn in between. */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { Mutex } from "async-mutex";
 import type { BatchControl } from "../ports/event-source.ts";
 
 const eventsPerTurnMax = 128;
 const bytesPerTurnMax = 256 * 1024;
 
-/** To be called before each event; waits when enough was done since the last turn. */
-export function paceOf(
+/** Calls `work` for each item; `bytesOf` tells the bytes it works on. Who asks first is first. */
+export type Pace = <T>(
+  items: readonly T[],
+  bytesOf: (item: T) => Uint8Array | null,
   control: Pick<BatchControl, "heartbeat">,
-): (value: Uint8Array | null) => Promise<void> | undefined {
-  let [events, bytes] = [0, 0];
-  return (value) => {
-    events += 1;
-    bytes += value?.length ?? 0;
-    if (events < eventsPerTurnMax && bytes < bytesPerTurnMax) return undefined;
-    [events, bytes] = [0, 0];
-    return nextTurn().then(() => control.heartbeat());
-  };
+  work: (item: T, at: number) => void,
+) => Promise<void>;
+
+/** For all partitions together. */
+export function openPace(): Pace {
+  const oneBatch = new Mutex();
+  return (items, bytesOf, control, work) =>
+    oneBatch.runExclusive(async () => {
+      let [events, bytes] = [0, 0];
+      for (const [at, item] of items.entries()) {
+        events += 1;
+        bytes += bytesOf(item)?.length ?? 0;
+        if (events >= eventsPerTurnMax || bytes >= bytesPerTurnMax) {
+          [events, bytes] = [0, 0];
+          await nextTurn();
+          await control.heartbeat();
+        }
+        work(item, at);
+      }
+    });
 }

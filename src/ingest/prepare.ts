@@ -4,7 +4,6 @@ import type { Rid } from "../core/ids.ts";
 import type { BatchControl, SourceBatch } from "../ports/event-source.ts";
 import { headKeyText } from "../ports/record-store.ts";
 import type { IntakeDeps } from "./deps.ts";
-import { paceOf } from "./pace.ts";
 import { type EventFacts, type Refusal, readEvent, type ToSeal } from "./stations.ts";
 
 /** An event that may become a record. */
@@ -27,15 +26,14 @@ export async function prepareBatch(
   const candidates: Candidate[] = [];
   const refused: Refused[] = [];
   const nowMs = deps.now();
-  const pace = paceOf(control);
-  for (const event of events) {
-    await pace(event.value);
+  const prepare = (event: SourceEvent): void => {
     const read = readEvent(deps.stations, src, event, nowMs);
     if ("rejection" in read) refused.push({ ...read, event });
     else {
       const { facts, toSeal } = read;
       candidates.push({ ...facts, event, rid: toSeal.rid, toSeal, key: headKeyText(facts) });
     }
-  }
+  };
+  await deps.pace(events, ({ value }) => value, control, prepare);
   return { candidates, refused };
 }

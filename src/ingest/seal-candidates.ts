@@ -12,7 +12,6 @@ import {
 } from "../privacy/data-keys.ts";
 import type { SealedBody } from "../privacy/seal.ts";
 import type { IntakeDeps } from "./deps.ts";
-import { paceOf } from "./pace.ts";
 import type { Candidate } from "./prepare.ts";
 import { sealOne } from "./stations.ts";
 
@@ -37,15 +36,14 @@ export async function sealCandidates(
     return key;
   };
   const failed: { candidate: Candidate; rejection: Rejection }[] = [];
-  const pace = paceOf(control);
-  for (const [index, candidate] of open.entries()) {
-    await pace(candidate.event.value);
-    const { owner, actor } = wanted[index] as KeysOf;
+  const seal = (candidate: Candidate, at: number): void => {
+    const { owner, actor } = wanted[at] as KeysOf;
     const actorKey = actor === undefined ? undefined : keyOf(actor);
     const result = sealOne(deps.stations, candidate.toSeal, keyOf(owner), actorKey);
     if ("reason" in result) failed.push({ candidate, rejection: result });
     else sealed.set(candidate.rid, result);
-  }
+  };
+  await deps.pace(open, ({ event }) => event.value, control, seal);
   return failed;
 }
 

@@ -14,6 +14,7 @@ import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
+import { openPace } from "../../src/ingest/pace.ts";
 import { sleep } from "../../src/lib/backoff.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
@@ -168,6 +169,7 @@ export async function intakeOver(
     observer: silentObserver,
     log: silentLog,
     idSources: watchIdSources(silentObserver, silentLog),
+    pace: openPace(),
   };
 }
 

@@ -5,6 +5,7 @@ import { newBreaker } from "../../src/ingest/breaker.ts";
 import { consume } from "../../src/ingest/consume.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
+import { openPace } from "../../src/ingest/pace.ts";
 import type { DeadLetters } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
 import type { Log } from "../../src/ports/log.ts";
@@ -30,6 +31,7 @@ export async function startIntake(world: World, life: Process): Promise<void> {
       dataKeys: dataKeys({ keys, ring, now, random }),
       heads: headCache(records, 1_000),
       idSources: watchIdSources(silentObserver, silentLog),
+      pace: openPace(),
       limits: { batchSizeMax: 4, attemptsMax: 4, backoffMinMs: 100, backoffMaxMs: 5_000 },
       sleep: scheduler.sleepOf(life),
       observer: silentObserver,

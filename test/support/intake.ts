@@ -7,6 +7,7 @@ import { srcOf, type TopicId, type Uid } from "../../src/core/ids.ts";
 import type { IntakeDeps } from "../../src/ingest/deps.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
+import { openPace } from "../../src/ingest/pace.ts";
 import { sleep } from "../../src/lib/backoff.ts";
 import type { Randomness } from "../../src/ports/clock.ts";
 import type { DeadLetter } from "../../src/ports/dead-letters.ts";
@@ -80,6 +81,7 @@ export async function openIntake(given?: Store, random: Randomness = countedRand
     dataKeys: dataKeys({ keys: store.keys, ring: admitted, now: () => nowMs, random }),
     heads: headCache(store.records, 1000),
     idSources: watchIdSources(silentObserver, silentLog),
+    pace: openPace(),
     limits: { batchSizeMax: 1000, attemptsMax: 4, backoffMinMs: 1, backoffMaxMs: 2 },
     now: () => nowMs,
     random,
