@@ -1,4 +1,5 @@
 /** Opaque page tokens: authenticated, bound to method, request and caller, valid for 24 hours. A token grants nothing; it only says where to go on. */
+import { toBase64Url } from "./base64.ts";
 import { LastroError } from "./errors.ts";
 
 export const pageTokenValidMs = 24 * 60 * 60 * 1000;
@@ -24,11 +25,6 @@ export type PageBinding = {
 export type PagePosition = readonly (string | number)[];
 
 const bindingOf = (b: PageBinding): readonly string[] => [b.method, b.request, b.caller, b.order];
-const toBase64Url = (bytes: Uint8Array): string =>
-  btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
 
 function fromBase64Url(text: string): Uint8Array | undefined {
   if (text.length > tokenCharactersMax || !/^[A-Za-z0-9_-]+$/.test(text)) return undefined;
@@ -51,7 +47,11 @@ export function encodePageToken(
 ): string {
   const plaintext = new TextEncoder().encode(JSON.stringify([...bindingOf(binding), nowMs, ...position]));
   const sealed = aead.seal(nonce, plaintext, Uint8Array.of(version));
-  return toBase64Url(Uint8Array.of(version, ...nonce, ...sealed));
+  const token = new Uint8Array(1 + nonce.length + sealed.length);
+  token[0] = version;
+  token.set(nonce, 1);
+  token.set(sealed, 1 + nonce.length);
+  return toBase64Url(token);
 }
 
 const refuse = (why: string): never => {

@@ -20,6 +20,7 @@ export function lookupKey(l: Uint8Array): LookupKey {
   const ownership = remembering(hmacWith(l, "lastro/v1/ownership\0"));
   // An array of well-formed strings: JSON.stringify gives its RFC 8785 text.
   const text = (...parts: readonly string[]): string => JSON.stringify(parts);
+  const page = hmacSha256(l, `lastro/v1/page\0${text()}`);
   return {
     uid(tenant, producerService, { form, parts }, ofEvent) {
       // Without an id from the producer the fingerprint is the identity.
@@ -30,7 +31,7 @@ export function lookupKey(l: Uint8Array): LookupKey {
     stream: (tenant, namespace, entityType, entityId) =>
       stream(text(tenant, namespace, entityType, entityId)) as StreamId,
     ownership: (tenant, ownershipId) => ownership(text(tenant, ownershipId)) as OwnershipKey,
-    pageKey: () => hmacSha256(l, `lastro/v1/page\0${text()}`),
+    pageKey: () => page,
   };
 }
 

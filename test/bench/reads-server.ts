@@ -8,6 +8,7 @@ import {
   type GetRecordRequest,
   HistoryService,
 } from "../../src/gen/lastro/v1/history_pb.ts";
+import { pooledRandom } from "../../src/lib/pooled-random.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
@@ -46,7 +47,7 @@ async function startLastro(): Promise<string> {
     lookup: intake.lookup,
     catalogue: intake.catalogue,
     now,
-    random: randomBytes,
+    random: pooledRandom((bytes) => randomBytes(bytes)),
   };
   if (fedPerSecond > 0) void feed(intake, fedPerSecond);
   const server = await startGrpcServer(

@@ -11,6 +11,7 @@ import { assertInTime, readCall } from "./faults.ts";
 import { openOwnerships } from "./ownerships.ts";
 import { kindCode, prepareRecords, recordOf, uidValue } from "./record-row.ts";
 import { openSearch } from "./search.ts";
+import { openSnapshot } from "./transaction.ts";
 
 /** Versions looked at between two looks at the signal. */
 const stepVersionsMax = 1_000;
@@ -31,7 +32,8 @@ function openVersions(db: DatabaseSync) {
 /** Answered by the index alone. */
 function openHeadVersions(db: DatabaseSync) {
   const head = db.prepare("SELECT max(version) AS version FROM records WHERE stream = ? AND kind = ?");
-  return (keys: readonly HeadKey[]): ReadonlyMap<string, number> => {
+  const snapshot = openSnapshot(db);
+  const read = (keys: readonly HeadKey[]): ReadonlyMap<string, number> => {
     const versions = new Map<string, number>();
     for (const key of keys) {
       const version = head.get(toBytes(key.stream), kindCode(key.kind))?.["version"];
@@ -39,6 +41,7 @@ function openHeadVersions(db: DatabaseSync) {
     }
     return versions;
   };
+  return (keys: readonly HeadKey[]) => (keys.length > 1 ? snapshot(() => read(keys)) : read(keys));
 }
 
 function openAsOf(db: DatabaseSync) {

@@ -7,6 +7,7 @@ import { blob, integer, type Row } from "./columns.ts";
 import { assertInTime } from "./faults.ts";
 import { prepareRecords, recordOf } from "./record-row.ts";
 import { type Cursor, planSearch, type SearchPlan } from "./search-plan.ts";
+import { openSnapshot } from "./transaction.ts";
 
 type Hit = { readonly id: number; readonly at: number; readonly position: Uint8Array };
 const hitOf = (row: Row): Hit => ({
@@ -57,9 +58,10 @@ async function findHits(
 
 export function openSearch(db: DatabaseSync) {
   const byId = prepareRecords(db, "WHERE id = ?");
-  return async (search: RecordSearch, signal: AbortSignal): Promise<readonly RecordRow[]> =>
-    (await findHits(db, search, signal))
-      .map(({ id }) => byId.get(id))
-      .filter((row) => row !== undefined)
-      .map(recordOf);
+  const snapshot = openSnapshot(db);
+  return async (search: RecordSearch, signal: AbortSignal): Promise<readonly RecordRow[]> => {
+    const hits = await findHits(db, search, signal);
+    const rows = snapshot(() => hits.map(({ id }) => byId.get(id)));
+    return rows.filter((row) => row !== undefined).map(recordOf);
+  };
 }
