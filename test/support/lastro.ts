@@ -95,11 +95,11 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
   };
 }
 
-/** Starts the service and waits until it says it is ready; one that does not is killed. */
-export async function startLastro(options: LastroOptions): Promise<LastroProcess> {
+/** Starts the service and waits until it says it is ready, asking every `everyMs`; one that does not is killed. */
+export async function startLastro(options: LastroOptions, everyMs = pollMs): Promise<LastroProcess> {
   const lastro = await spawnLastro(options);
   try {
-    await untilReady(lastro);
+    await untilReady(lastro, everyMs);
   } catch (error) {
     await lastro.stop("SIGKILL");
     throw error;
@@ -107,12 +107,13 @@ export async function startLastro(options: LastroOptions): Promise<LastroProcess
   return lastro;
 }
 
-export const untilReady = (lastro: LastroProcess): Promise<void> =>
+export const untilReady = (lastro: LastroProcess, everyMs = pollMs): Promise<void> =>
   until(
     "the service is ready",
     async () => (await fetch(`${lastro.httpUrl}/readyz`)).ok,
     readyTimeoutMs,
     lastro,
+    everyMs,
   );
 
 /** Polls until the condition holds; a process that ended meanwhile is an error. */
@@ -121,6 +122,7 @@ export async function until(
   condition: () => Promise<boolean>,
   timeoutMs: number,
   lastro?: LastroProcess,
+  everyMs = pollMs,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -135,6 +137,6 @@ export async function until(
       throw new Error(`the service ended (${exited}) before ${what}:\n${lastro?.output()}`);
     if (performance.now() > deadline)
       throw new Error(`${what}: not within ${timeoutMs} ms\n${lastro?.output() ?? ""}`, { cause: failure });
-    await new Promise((done) => setTimeout(done, pollMs));
+    await new Promise((done) => setTimeout(done, everyMs));
   }
 }
