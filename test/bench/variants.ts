@@ -12,7 +12,7 @@ import { benchSetting, pairs, storedEvents } from "./settings.ts";
 import { type Load, loads, outcomesOf, variantLoad } from "./variant-load.ts";
 import { startWireStub } from "./wire-stub.ts";
 
-const variantEvents = benchSetting("VARIANT_EVENTS", 100_000);
+const variantEvents = benchSetting("VARIANT_EVENTS", 200_000);
 
 type Opened = AsyncDisposable & { readonly env: Readonly<Record<string, string>> };
 type Store = {
