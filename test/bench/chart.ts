@@ -19,7 +19,7 @@ export type Chart = {
 };
 
 const size = { width: 760, height: 420 };
-const frame = { left: 76, right: 744, top: 68, bottom: 364 };
+const frame = { left: 76, right: 724, top: 68, bottom: 364 };
 const ticksAbout = 6;
 /** Told apart by those who see no red or green as well (Okabe and Ito). */
 const colours = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];

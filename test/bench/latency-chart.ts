@@ -32,7 +32,7 @@ export function latencyChart(title: string, all: readonly Latencies[], leastMs: 
   const most = Math.max(...series.flatMap(({ points }) => points.map(([share]) => share)));
   return lineChart({
     title,
-    x: { label: "share of the calls that were faster", scale: "log", ticks: marks.filter(([share]) => share <= most) },
+    x: { label: "share that was faster", scale: "log", ticks: marks.filter(([share]) => share <= most) },
     y: { label: "latency, ms", scale: "log" },
     series,
   }); // biome-ignore format: an axis a line
