@@ -11,7 +11,7 @@ import { logSection } from "./log.ts";
 import { peersSection } from "./peers.ts";
 import { profileSection } from "./profile.ts";
 import { readsSection } from "./reads.ts";
-import { type Section, withMeasured } from "./section.ts";
+import { type Section, withMeasured, withPlots } from "./section.ts";
 import { startSection } from "./start.ts";
 import { variantsSection } from "./variants.ts";
 
@@ -29,7 +29,7 @@ const parts: Readonly<Record<string, (servers: Servers) => Promise<Section>>> = 
 
 const docs = new URL("../../docs/", import.meta.url);
 
-function write(part: string, { text, plots = {} }: Section): void {
+function write(part: string, text: string, { plots = {} }: Section): void {
   const page = new URL("performance.md", docs);
   writeFileSync(page, withMeasured(readFileSync(page, "utf8"), part, text));
   mkdirSync(new URL("plots/", docs), { recursive: true });
@@ -50,8 +50,7 @@ const servers = { brokers: kafkaBrokers(), redisUrl: redisUrl(), mongoUrl: mongo
 for (const [part, measure] of Object.entries(parts)) {
   if (named.length > 0 && !named.includes(part)) continue;
   const measured = await measure(servers);
-  const dated = `Measured ${new Date().toISOString().slice(0, 10)}. ${machine}`;
-  const section = { ...measured, text: `${dated}\n\n${measured.text}` };
-  process.stdout.write(`## ${part}\n\n${section.text}\n\n`);
-  if (named.length === 0 || values.write) write(part, section);
+  const text = `Measured ${new Date().toISOString().slice(0, 10)}. ${machine}\n\n${withPlots(measured)}`;
+  process.stdout.write(`## ${part}\n\n${text}\n\n`);
+  if (named.length === 0 || values.write) write(part, text, measured);
 }

@@ -278,7 +278,10 @@ export async function readsSection(): Promise<Section> {
         const compared = await compare(lastro, bare, run);
         rows.push(row(run, compared));
         if (run.method !== method || run.concurrency !== plotted) continue;
-        latencies.push(latenciesOf(method.name, compared.lastro), latenciesOf(`${method.name}, bare`, compared.bare));
+        latencies.push(
+          latenciesOf(method.name, compared.lastro),
+          latenciesOf(`${method.name}, bare`, compared.bare),
+        );
       }
     }
     const compared = await compare(lastro, undefined, searching);

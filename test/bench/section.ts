@@ -16,3 +16,9 @@ export function withMeasured(page: string, part: string, text: string): string {
   if (from < 0 || to < 0) throw new Error(`docs/performance.md has no place for ${part}`);
   return `${page.slice(0, from)}${begin}\n\n${text}\n\n${page.slice(to)}`;
 }
+
+/** The section with its plots below it, as they are shown on the page. */
+export const withPlots = ({ text, plots = {} }: Section): string =>
+  [text, ...Object.keys(plots).map((name) => `![${name.replaceAll("-", " ")}](plots/${name}.svg)`)].join(
+    "\n\n",
+  );
