@@ -62,7 +62,7 @@ async function historyLatency(path: string, ringPath: string): Promise<Pick<Step
   await using lastro = await startTarget("lastro", path, ringPath);
   const run = { method: historyOf(entities), concurrency: 1 };
   await measure(lastro, run, 0);
-  return measure(lastro, run, 0);
+  return await measure(lastro, run, 0);
 }
 
 const recordsIn = (path: string): number => {

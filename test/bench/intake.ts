@@ -43,9 +43,10 @@ export async function startService(
   servers: Servers,
   topic: string,
   env: Readonly<Record<string, string>> = {},
+  nodeArgs: readonly string[] = [],
 ): Promise<Service> {
   const dataDir = mkdtempSync(join(tmpdir(), "lastro-bench-"));
-  const lastro = await startLastro({ env: serviceEnv(servers, topic, dataDir, env) });
+  const lastro = await startLastro({ env: serviceEnv(servers, topic, dataDir, env), nodeArgs });
   return {
     lastro,
     dataDir,

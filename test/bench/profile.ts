@@ -39,14 +39,9 @@ const sum = (values: Iterable<number>): number => Iterator.from(values).reduce((
 async function profiled(servers: Servers, topic: string, dir: string, env: Env): Promise<Profiled> {
   const name = basename(dir);
   mkdirSync(dir, { recursive: true });
-  const service = await startService(servers, topic, {
-    NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${dir}`,
-    ...env,
-  });
-  try {
+  {
+    await using service = await startService(servers, topic, env, ["--cpu-prof", `--cpu-prof-dir=${dir}`]);
     await workOff(service, events);
-  } finally {
-    await service[Symbol.asyncDispose]();
   }
   const { main, others } = profilesIn(dir);
   const tree = callTree(main);

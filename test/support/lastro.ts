@@ -25,6 +25,8 @@ export type LastroProcess = {
 
 export type LastroOptions = {
   readonly env: Readonly<Record<string, string>>;
+  /** For Node, which gives them to the threads as well. */
+  readonly nodeArgs?: readonly string[];
   /** Sends itself the signal (SIGKILL) the n-th time the point is reached. */
   readonly dieAt?: {
     readonly point: IntakePoint | LogPoint;
@@ -62,6 +64,7 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
     [
       "--max-semi-space-size=8",
       "--disable-warning=ExperimentalWarning",
+      ...(options.nodeArgs ?? []),
       options.dieAt === undefined ? entry : mortalEntry,
     ],
     {
