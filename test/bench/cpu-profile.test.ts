@@ -28,7 +28,7 @@ const profile: CpuProfile = {
 
 test("a sample counts until the next one, for the station that worked, and idle time for none", () => {
   expect(Object.fromEntries(timeByStation(callTree(profile)))).toEqual({
-    "other ingest": 10,
+    "rest of ingest": 10,
     seal: 50,
     collections: 5,
   });

@@ -50,12 +50,13 @@ const ourFiles: readonly (readonly [station: string, files: RegExp])[] = [
   ["seal", /\/src\/(privacy\/|ingest\/seal-candidates|core\/sealed-parts)/],
   ["account", /\/src\/(ingest\/(account|fate)|adapters\/(sqlite\/accounts|mongo\/account))/],
   ["own and deactivate", /\/src\/(ingest\/follow-ups|adapters\/(sqlite\/ownerships|mongo\/(follow-ups|facts)))/],
+  ["version", /\/src\/(ingest\/(append-versions|settle)|core\/versions)\.ts$/],
   ["store", /\/src\/adapters\/(sqlite|mongo)\//],
   ["hints", /\/src\/adapters\/(redis|memory)\//],
   ["Kafka client", /\/src\/adapters\/(kafkajs|platformatic-kafka)\//],
   ["telemetry", /\/src\/adapters\/(otel|pino)\//],
   ["log", /\/src\/log\//],
-  ["other ingest", /\/src\/ingest\//],
+  ["rest of ingest", /\/src\/ingest\//],
 ]; // biome-ignore format: a table
 
 /** Libraries that work without one of our files above them. */

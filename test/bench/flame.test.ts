@@ -41,6 +41,13 @@ test("a bar is as wide as its share, lies over its caller, and calls of one func
   expect(parse?.x).toBeCloseTo((seal?.x ?? 0) + (seal?.width ?? 0), 1);
 });
 
+test("a deep recursion does not make the picture endless", () => {
+  let deep = call("work", 1_000);
+  for (let level = 0; level < 500; level++) deep = call(`level${level % 2}`, 0, deep);
+  const height = Number(readSvg(flameGraph("Title", call("(root)", 0, deep)))[0]?.attributes["height"]);
+  expect(height).toBeLessThan(1_000);
+});
+
 test("no path of the machine is in it", () => {
   expect(flameGraph("Title", tree)).not.toContain("somebody");
 });

@@ -4,8 +4,9 @@ import { element, picture, textOf, titleOf } from "./svg.ts";
 
 const width = 1_200;
 const [top, rowHeight, side] = [44, 16, 8];
-/** What is narrower is left out. */
-const pixelsMin = 1;
+/** What is narrower, or higher up, is left out: it counts in the bar below. */
+const pixelsMin = 2;
+const depthMax = 50;
 const pixelsPerCharacter = 6.4;
 
 type Bar = {
@@ -42,8 +43,9 @@ function merged(calls: readonly Call[]): readonly Merged[] {
 }
 
 function barsOf(calls: readonly Merged[], depth: number, fromUs: number, usMin: number): readonly Bar[] {
-  let at = fromUs;
   const bars: Bar[] = [];
+  if (depth === depthMax) return bars;
+  let at = fromUs;
   for (const { children, ...call } of calls.toSorted((a, b) => b.totalUs - a.totalUs)) {
     if (call.totalUs < usMin) break;
     bars.push({ ...call, depth, fromUs: at }, ...barsOf(children, depth + 1, at, usMin));
