@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MongoClient } from "mongodb";
 import { type LastroProcess, startLastro } from "../support/lastro.ts";
-import { type IntakeRun, type Servers, serviceEnv, workOffAs } from "./intake.ts";
+import { type IntakeRun, type Servers, type Since, serviceEnv, workOffAs } from "./intake.ts";
 import { publishAll } from "./load.ts";
 import { spread, table } from "./report.ts";
 import type { Section } from "./section.ts";
@@ -18,18 +18,21 @@ type Opened = AsyncDisposable & { readonly env: Readonly<Record<string, string>>
 type Store = {
   readonly name: string;
   readonly events: number;
+  readonly since: Since;
   open(servers: Servers, run: string): Promise<Opened>;
 };
 
 const sqlite: Store = {
   name: "SQLite",
   events: variantEvents,
+  since: "outcomes",
   open: async () => ({ env: {}, [Symbol.asyncDispose]: async () => undefined }),
 };
 
 const stub: Store = {
   name: "stub",
   events: variantEvents,
+  since: "outcomes",
   async open() {
     const server = await startWireStub(() => undefined);
     const env = {
@@ -40,9 +43,11 @@ const stub: Store = {
   },
 };
 
+/** Its few batches end nearly together, so the first outcome comes late. */
 const ferret: Store = {
   name: "FerretDB",
   events: storedEvents,
+  since: "ready",
   async open({ mongoUrl }, run) {
     const database = run.replaceAll("-", "_");
     const url = new URL(mongoUrl);
@@ -111,7 +116,7 @@ async function runVariant(servers: Servers, variant: Variant, run: string): Prom
   try {
     const env = serviceEnv(servers, topicOf(variant), dataDir, opened.env);
     while (started.length < processes) started.push(await startLastro({ env }));
-    return await workOffAs(started, outcomesOf(store.events, load));
+    return await workOffAs(started, outcomesOf(store.events, load), store.since);
   } finally {
     await Promise.all(started.map((lastro) => lastro.stop()));
     rmSync(dataDir, { recursive: true, force: true });
