@@ -14,8 +14,13 @@ const dir = mkdtempSync(join(tmpdir(), "lastro-bench-servers-"));
 const started = [];
 /** @type {import("node:child_process").ChildProcess | undefined} */
 let running;
-for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]))
-  process.on(signal, () => running?.kill("SIGTERM"));
+
+/** What it started itself ends with it: they are one process group. */
+function endRunning() {
+  if (running?.pid !== undefined && running.exitCode === null && running.signalCode === null)
+    process.kill(-running.pid, "SIGTERM");
+}
+for (const signal of /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"])) process.on(signal, endRunning);
 
 /** @param {string} folder @param {typeof startKafka} start */
 async function up(folder, start) {
@@ -27,14 +32,20 @@ async function up(folder, start) {
 async function main() {
   const node = await prepare(log);
   const parts = process.argv.slice(2);
-  if (parts.length === 0 || parts.includes("peers")) await connectJars(log);
+  const named = parts.filter((part) => !part.startsWith("-"));
+  if (named.length === 0 || named.includes("peers")) await connectJars(log);
   const env = {
     LASTRO_TEST_KAFKA_BROKERS: await up("kafka", startKafka),
     LASTRO_TEST_REDIS_URL: await up("redis", startRedis),
     LASTRO_TEST_MONGODB_URL: await up("mongo", startMongo),
   };
   const args = ["--disable-warning=ExperimentalWarning", join(root, "test", "bench", "main.ts"), ...parts];
-  running = spawn(node, args, { cwd: root, stdio: "inherit", env: { ...process.env, ...env } });
+  running = spawn(node, args, {
+    cwd: root,
+    stdio: "inherit",
+    env: { ...process.env, ...env },
+    detached: true,
+  });
   const [code] = await once(running, "exit");
   return code ?? 1;
 }

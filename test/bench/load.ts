@@ -3,7 +3,8 @@ import kafkajs from "kafkajs";
 import { type EventShape, eventStream, type KeyedEvent } from "./events.ts";
 
 export const partitions = 6;
-const sendSize = 2_000;
+/** Of one send; a partition's part of it must stay below the broker's 1 MiB. */
+const sendCharactersMax = 1_500_000;
 /** Time between two sends of a paced load. */
 const tickMs = 5;
 
@@ -35,13 +36,30 @@ async function producing(
   }
 }
 
-/** Publishes `count` events, as fast as Kafka takes them. */
+/** Publishes `count` events that are all different and all right, as fast as Kafka takes them. */
 export const prepareTopic = (brokers: readonly string[], topic: string, count: number): Promise<void> =>
+  publishAll(brokers, topic, take(eventStream(7, shape), count));
+
+export const publishAll = (
+  brokers: readonly string[],
+  topic: string,
+  events: Iterable<KeyedEvent>,
+): Promise<void> =>
   producing(brokers, topic, async (send) => {
-    const events = eventStream(7, shape);
-    for (let sent = 0; sent < count; sent += sendSize)
-      await send([...take(events, Math.min(sendSize, count - sent))]);
+    for (const chunk of chunked(events)) await send(chunk);
   });
+
+function* chunked(events: Iterable<KeyedEvent>): Generator<readonly KeyedEvent[]> {
+  let [chunk, characters]: [KeyedEvent[], number] = [[], 0];
+  for (const event of events) {
+    chunk.push(event);
+    characters += event.value.length;
+    if (characters < sendCharactersMax) continue;
+    yield chunk;
+    [chunk, characters] = [[], 0];
+  }
+  if (chunk.length > 0) yield chunk;
+}
 
 /** Publishes at `perSecond` for `seconds`; each event's timestamp is the tick it was due at. Returns how many there were. */
 export async function publishPaced(

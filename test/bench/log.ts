@@ -18,6 +18,7 @@ import { prepareTopic, publishPaced } from "./load.ts";
 import { measure, startTarget } from "./reads.ts";
 import { prepareReadsStore, type ReadsStore } from "./reads-store.ts";
 import { quantile, spread, table } from "./report.ts";
+import type { Section } from "./section.ts";
 import { events, latencySeconds, pairs, records } from "./settings.ts";
 
 const cli = fileURLToPath(new URL("../../src/cli/main.ts", import.meta.url));
@@ -203,6 +204,6 @@ async function largeLog(): Promise<string> {
   }
 }
 
-/** Text of the section, in Markdown. */
-export const logSection = async (servers: Servers): Promise<string> =>
-  [await intakeLoss(servers), await largeLog()].join("\n\n");
+export const logSection = async (servers: Servers): Promise<Section> => ({
+  text: [await intakeLoss(servers), await largeLog()].join("\n\n"),
+});

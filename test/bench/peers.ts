@@ -4,11 +4,11 @@ import type { IntakeRun, Servers } from "./intake.ts";
 import { prepareTopic } from "./load.ts";
 import { connectorOf, type Peer, type PeerTask, runPeer, serviceWith } from "./peer-runs.ts";
 import { spread, table } from "./report.ts";
-import { benchSetting, events, pairs } from "./settings.ts";
+import type { Section } from "./section.ts";
+import { events, pairs, storedEvents } from "./settings.ts";
 import { startWireCounter } from "./wire-counter.ts";
 import { startWireStub } from "./wire-stub.ts";
 
-const storedEvents = benchSetting("STORED_EVENTS", Math.min(events, 10_000));
 const [stubTasks, storedTasks] = [1, 6];
 
 type Pair = { readonly connector: IntakeRun; readonly service: IntakeRun };
@@ -68,12 +68,12 @@ async function withFerret(servers: Servers): Promise<string> {
   return table(head, rows(all, `connector, ${storedTasks} tasks`, { perSecond: "≥ 0.9" }));
 }
 
-/** Text of the section, in Markdown. */
-export async function peersSection(servers: Servers): Promise<string> {
-  return [
+export async function peersSection(servers: Servers): Promise<Section> {
+  const text = [
     `Into a stub that stores nothing, ${events} events in 6 partitions, ${pairs} interleaved pairs, the log off:`,
     await withoutStore(servers),
     `Into FerretDB, ${storedEvents} events, ${pairs} interleaved pairs, the log off:`,
     await withFerret(servers),
   ].join("\n\n");
+  return { text };
 }

@@ -84,11 +84,21 @@ async function build(folder: string, records: number): Promise<void> {
   });
   const events = eventStream(1, shape);
   for (let batch = 0; batch < records / batchEvents; batch++) {
-    const partition = batch % partitions;
-    const from = Math.floor(batch / partitions) * batchEvents;
     nowMs += batchMs;
-    await ingest(deps, events, { partition, from, count: batchEvents });
+    await ingest(deps, events, { ...placeOf(batch), count: batchEvents });
   }
+}
+
+/** Batches go to the partitions in turn. */
+const placeOf = (batch: number): Omit<Place, "count"> => ({
+  partition: batch % partitions,
+  from: Math.floor(batch / partitions) * batchEvents,
+});
+
+/** Of the nth record that `build` stores, from 0. */
+export function ridOfNth(n: number): string {
+  const { partition, from } = placeOf(Math.floor(n / batchEvents));
+  return ridOf(srcOf(topicId, partition), from + (n % batchEvents));
 }
 
 type Events = ReturnType<typeof eventStream>;
@@ -175,23 +185,26 @@ export async function intakeOver(
 
 const questionsMax = { rids: 20_000, filters: 500 };
 
-function questions(path: string, records: number): Pick<ReadsStore, "rids" | "entities" | "filters"> {
-  const random = seededRandom(2);
-  const upTo = (count: number): number => Math.floor(random() * count);
-  using db = new DatabaseSync(path, { readOnly: true });
-  const entities = db
-    .prepare(`SELECT namespace, entity_type AS entityType, entity_id AS entityId FROM records
-      WHERE kind = 0 AND version = 100 AND stream NOT IN (SELECT stream FROM records WHERE kind = 0 AND version = 121)`)
+/** Those with 100 to 120 versions. */
+export const entitiesIn = (db: DatabaseSync): ReadsStore["entities"] =>
+  db
+    .prepare(`SELECT namespace, entity_type AS entityType, entity_id AS entityId FROM
+      (SELECT stream AS wanted FROM records WHERE kind = 0 AND version = 100
+        EXCEPT SELECT stream FROM records WHERE kind = 0 AND version = 121)
+      JOIN records ON stream = wanted AND kind = 0 AND version = 100`)
     .all()
     .map(({ namespace, entityType, entityId }) => ({
       namespace: String(namespace),
       entityType: String(entityType),
       entityId: String(entityId),
     }));
-  const perPartition = Math.floor(records / batchEvents / partitions) * batchEvents;
-  const rids = Array.from({ length: questionsMax.rids }, () =>
-    ridOf(srcOf(topicId, upTo(partitions)), upTo(perPartition)),
-  );
+
+function questions(path: string, records: number): Pick<ReadsStore, "rids" | "entities" | "filters"> {
+  const random = seededRandom(2);
+  const upTo = (count: number): number => Math.floor(random() * count);
+  using db = new DatabaseSync(path, { readOnly: true });
+  const entities = entitiesIn(db);
+  const rids = Array.from({ length: questionsMax.rids }, () => ridOfNth(upTo(records)));
   const spanMs = (records / batchEvents) * batchMs;
   const filters = Array.from({ length: questionsMax.filters }, () => {
     const from = startMs + upTo(spanMs / 4);

@@ -13,9 +13,11 @@ import {
   SearchRecordsRequestSchema,
   SearchRecordsResponseSchema,
 } from "../../src/gen/lastro/v1/history_pb.ts";
+import { type Latencies, latencyChart } from "./latency-chart.ts";
 import type { Ask, Say } from "./reads-server.ts";
 import { prepareReadsStore, type ReadsStore } from "./reads-store.ts";
-import { quantile } from "./report.ts";
+import { quantile, table } from "./report.ts";
+import type { Section } from "./section.ts";
 import { benchSetting, records } from "./settings.ts";
 
 const roundMs = benchSetting("ROUND_MS", 1_500);
@@ -50,20 +52,26 @@ function methodOf<Asked extends DescMessage>(
 /** For a client that takes the answers as they come. */
 const unread = (method: Method): Method => ({ ...method, name: `${method.name}, undecoded`, read: () => {} });
 
+/** Pages of 10. */
+export function historyOf(entities: ReadsStore["entities"]): Method {
+  if (entities.length === 0) throw new Error("no entity has 100 to 120 versions: take more records");
+  return methodOf(
+    "GetHistory",
+    [GetHistoryRequestSchema, GetHistoryResponseSchema],
+    entities.map((entity) => [
+      entity.entityId,
+      { entity: { tenant: "default", ...entity }, includeInactive: true, pageSize: 10 },
+    ]),
+  );
+}
+
 const methodsOf = (store: ReadsStore) => ({
   record: methodOf(
     "GetRecord",
     [GetRecordRequestSchema, GetRecordResponseSchema],
     store.rids.map((rid) => [rid, { by: { case: "rid", value: rid } }]),
   ),
-  history: methodOf(
-    "GetHistory",
-    [GetHistoryRequestSchema, GetHistoryResponseSchema],
-    store.entities.map((entity) => [
-      entity.entityId,
-      { entity: { tenant: "default", ...entity }, includeInactive: true, pageSize: 10 },
-    ]),
-  ),
+  history: historyOf(store.entities),
   search: methodOf(
     "SearchRecords",
     [SearchRecordsRequestSchema, SearchRecordsResponseSchema],
@@ -132,7 +140,7 @@ async function teach(pupil: Target, teacher: Target, { path, questions }: Method
   await Promise.all(Array.from({ length: learners }, learn));
 }
 
-type Run = { readonly method: Method; readonly concurrency: number; readonly goal?: string };
+type Run = { readonly method: Method; readonly concurrency: number };
 type Round = {
   readonly perSecond: number;
   readonly p50Ms: number;
@@ -140,6 +148,8 @@ type Round = {
   readonly serverUs: number;
   readonly clientUs: number;
   readonly bytes: number;
+  /** Milliseconds of each call, ascending. */
+  readonly sorted: readonly number[];
 };
 
 /** A closed loop of `concurrency` calls for the time of a round. */
@@ -172,12 +182,13 @@ export async function measure(target: Target, { method, concurrency }: Run, star
     serverUs: cpu / took.length,
     clientUs: (own.user + own.system) / took.length,
     bytes: bytes / took.length,
+    sorted: took,
   };
 }
 
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
-const medianOf = (all: readonly Round[], field: keyof Round): number =>
+const medianOf = (all: readonly Round[], field: Exclude<keyof Round, "sorted">): number =>
   median(all.map((round) => round[field]));
 
 type Compared = { readonly lastro: readonly Round[]; readonly bare: readonly Round[] };
@@ -195,30 +206,32 @@ async function compare(lastro: Target, bare: Target | undefined, run: Run): Prom
   return compared;
 }
 
-const row = ({ method, concurrency, goal = "" }: Run, { lastro, bare }: Compared): string => {
-  const shown = (all: readonly Round[], field: keyof Round, digits: number): string =>
+/** By call and how many at once: the share of the bare handler's calls a second, and milliseconds. */
+const goals: Readonly<Record<string, string>> = {
+  "GetRecord 8": "≥ 60 %, p99 ≤ 5",
+  "GetHistory 8": "≥ 40 %, p99 ≤ 10",
+  "GetHistory 64": "≥ 85 %",
+  "SearchRecords 8": "p99 ≤ 50",
+  "GetRecord, while fed 8": "p99 ≤ 30",
+};
+
+const row = ({ method, concurrency }: Run, { lastro, bare }: Compared): readonly string[] => {
+  const shown = (all: readonly Round[], field: Exclude<keyof Round, "sorted">, digits: number): string =>
     all.length === 0 ? "" : medianOf(all, field).toFixed(digits);
   const ratio =
     bare.length === 0
       ? ""
       : `${(100 * median(lastro.map((one, at) => one.perSecond / (bare[at]?.perSecond ?? 1)))).toFixed(0)} %`;
-  const cells = [method.name, concurrency, shown(lastro, "perSecond", 0), shown(bare, "perSecond", 0), ratio,
+  const cells = [method.name, concurrency, shown(lastro, "perSecond", 0), shown(bare, "perSecond", 0), ratio, goals[`${method.name} ${concurrency}`] ?? "",
     shown(lastro, "p50Ms", 2), shown(lastro, "p99Ms", 2), shown(bare, "p99Ms", 2), shown(lastro, "serverUs", 0), shown(bare, "serverUs", 0),
-    shown(lastro, "clientUs", 0), shown(lastro, "bytes", 0), goal]; // biome-ignore format: a row
-  return `| ${cells.join(" | ")} |`;
+    shown(lastro, "clientUs", 0), shown(lastro, "bytes", 0)]; // biome-ignore format: a row
+  return cells.map(String);
 };
 
 const fedPerSecond = 1_000;
-/** With 1,000,000 records. */
-const goals = {
-  record: "≥ 60 %, p99 ≤ 5",
-  history: "≥ 40 %, p99 ≤ 10",
-  search: "p99 ≤ 50",
-  fed: "p99 ≤ 30",
-};
 
 /** The same reads while the same process takes events in, over a copy of the store. */
-async function whileFed(store: ReadsStore, run: Run): Promise<string> {
+async function whileFed(store: ReadsStore, run: Run): Promise<readonly string[]> {
   const copy = `${store.path}.${process.pid}`;
   copyFileSync(store.path, copy, constants.COPYFILE_FICLONE);
   try {
@@ -229,17 +242,8 @@ async function whileFed(store: ReadsStore, run: Run): Promise<string> {
   }
 }
 
-const runsOf = (method: Method, goal: string): readonly [Run, ...Run[]] => [
-  { method, concurrency: 1 },
-  { method, concurrency: 8, goal },
-  { method, concurrency: 64 },
-  { method: unread(method), concurrency: 8 },
-];
-
-const head = [
-  "| call | at once | Lastro, calls/s | bare, calls/s | Lastro / bare | p50 ms | p99 ms | bare p99 ms | Lastro, server CPU µs/call | bare, server CPU µs/call | client CPU µs/call | bytes of an answer | goal |",
-  "|---|---|---|---|---|---|---|---|---|---|---|---|---|",
-];
+const head = ["call", "at once", "Lastro, calls/s", "bare, calls/s", "Lastro / bare", "goal", "p50 ms", "p99 ms", "bare p99 ms", "Lastro, server CPU µs/call",
+  "bare, server CPU µs/call", "client CPU µs/call", "bytes of an answer"]; // biome-ignore format: a row
 
 const introduction = (
   store: ReadsStore,
@@ -253,24 +257,45 @@ inactive ones included; SearchRecords for pages of 50 by owner and a time range.
 (parsed, sealed, appended and accounted in batches as they come; handed over in memory, without a Kafka client). Closed loops: on a machine that other
 work shares, p99 is that of waiting for a processor.`;
 
-/** The section of docs/performance.md, in Markdown. */
-export async function readsSection(): Promise<string> {
+const latenciesOf = (name: string, all: readonly Round[]): Latencies => ({
+  name,
+  sorted: all.flatMap(({ sorted }) => sorted).toSorted((a, b) => a - b),
+});
+
+/** What the plot shows: as many calls at once as the goals for p99 speak of. */
+const plotted = 8;
+
+export async function readsSection(): Promise<Section> {
   const store = await prepareReadsStore(records);
   const { record, history, search } = methodsOf(store);
-  const searching = { method: search, concurrency: 8, goal: goals.search };
-  const rows: string[] = [];
+  const searching = { method: search, concurrency: plotted };
+  const rows: (readonly string[])[] = [];
+  const latencies: Latencies[] = [];
   {
     await using lastro = await startTarget("lastro", store.path, store.ringPath);
     await using bare = await startTarget("bare");
-    for (const runs of [runsOf(record, goals.record), runsOf(history, goals.history)]) {
-      await teach(bare, lastro, runs[0].method);
-      for (const run of runs) rows.push(row(run, await compare(lastro, bare, run)));
+    for (const method of [record, history]) {
+      await teach(bare, lastro, method);
+      const runs = [1, plotted, 64].map((concurrency) => ({ method, concurrency }));
+      for (const run of [...runs, { method: unread(method), concurrency: 8 }]) {
+        const compared = await compare(lastro, bare, run);
+        rows.push(row(run, compared));
+        if (run.method !== method || run.concurrency !== plotted) continue;
+        latencies.push(
+          latenciesOf(method.name, compared.lastro),
+          latenciesOf(`${method.name}, bare`, compared.bare),
+        );
+      }
     }
-    rows.push(row(searching, await compare(lastro, undefined, searching)));
+    const compared = await compare(lastro, undefined, searching);
+    rows.push(row(searching, compared));
+    latencies.push(latenciesOf(search.name, compared.lastro));
   }
-  const fed = { method: { ...record, name: "GetRecord, while fed" }, concurrency: 8, goal: goals.fed };
+  const fed = { method: { ...record, name: "GetRecord, while fed" }, concurrency: 8 };
   rows.push(await whileFed(store, fed));
-  return [introduction(store), "", ...head, ...rows, ""].join("\n");
+  const title = `Reading from ${store.records.toLocaleString("en")} records, ${plotted} calls at once`;
+  return {
+    text: [introduction(store), table(head, rows)].join("\n\n"),
+    plots: { "latency-reads": latencyChart(title, latencies, 0.01) },
+  };
 }
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.stdout.write(await readsSection());

@@ -25,6 +25,8 @@ export type LastroProcess = {
 
 export type LastroOptions = {
   readonly env: Readonly<Record<string, string>>;
+  /** For Node, which gives them to the threads as well. */
+  readonly nodeArgs?: readonly string[];
   /** Sends itself the signal (SIGKILL) the n-th time the point is reached. */
   readonly dieAt?: {
     readonly point: IntakePoint | LogPoint;
@@ -62,6 +64,7 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
     [
       "--max-semi-space-size=8",
       "--disable-warning=ExperimentalWarning",
+      ...(options.nodeArgs ?? []),
       options.dieAt === undefined ? entry : mortalEntry,
     ],
     {
@@ -95,11 +98,11 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
   };
 }
 
-/** Starts the service and waits until it says it is ready; one that does not is killed. */
-export async function startLastro(options: LastroOptions): Promise<LastroProcess> {
+/** Starts the service and waits until it says it is ready, asking every `everyMs`; one that does not is killed. */
+export async function startLastro(options: LastroOptions, everyMs = pollMs): Promise<LastroProcess> {
   const lastro = await spawnLastro(options);
   try {
-    await untilReady(lastro);
+    await untilReady(lastro, everyMs);
   } catch (error) {
     await lastro.stop("SIGKILL");
     throw error;
@@ -107,12 +110,13 @@ export async function startLastro(options: LastroOptions): Promise<LastroProcess
   return lastro;
 }
 
-export const untilReady = (lastro: LastroProcess): Promise<void> =>
+export const untilReady = (lastro: LastroProcess, everyMs = pollMs): Promise<void> =>
   until(
     "the service is ready",
     async () => (await fetch(`${lastro.httpUrl}/readyz`)).ok,
     readyTimeoutMs,
     lastro,
+    everyMs,
   );
 
 /** Polls until the condition holds; a process that ended meanwhile is an error. */
@@ -121,6 +125,7 @@ export async function until(
   condition: () => Promise<boolean>,
   timeoutMs: number,
   lastro?: LastroProcess,
+  everyMs = pollMs,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -135,6 +140,6 @@ export async function until(
       throw new Error(`the service ended (${exited}) before ${what}:\n${lastro?.output()}`);
     if (performance.now() > deadline)
       throw new Error(`${what}: not within ${timeoutMs} ms\n${lastro?.output() ?? ""}`, { cause: failure });
-    await new Promise((done) => setTimeout(done, pollMs));
+    await new Promise((done) => setTimeout(done, everyMs));
   }
 }
