@@ -9,7 +9,6 @@ import {
 } from "@bufbuild/protobuf";
 import { FileDescriptorProtoSchema } from "@bufbuild/protobuf/wkt";
 import type { ServiceDefinition } from "@grpc/grpc-js";
-import { encode } from "./encode.ts";
 
 export type Decoded = { readonly message: Message } | { readonly malformed: true };
 
@@ -32,7 +31,7 @@ const definitionOf = (service: DescService, method: DescMethod): ServiceDefiniti
   responseStream: false,
   requestSerialize: (message: Message) => bufferOf(toBinary(method.input, message)),
   requestDeserialize: (bytes): Decoded => decode(method, bytes),
-  responseSerialize: (message: Message) => encode(method.output, message),
+  responseSerialize: (message: Message) => bufferOf(toBinary(method.output, message)),
   responseDeserialize: (bytes) => fromBinary(method.output, bytes),
 });
 
