@@ -30,14 +30,15 @@ describe("a simulated broker", () => {
   });
   const append = async (_: string, messages: readonly (TestMessage | undefined)[]): Promise<void> => {
     for (const message of messages) {
-      const partition = broker?.partitions[message?.partition ?? 0];
+      const partition = broker?.current()[message?.partition ?? 0];
       const event = message && { key: message.key ?? null, value: message.value, headers: [] };
       if (partition !== undefined) broker?.publish(partition, event);
     }
   };
   const kafka: SourceBed["kafka"] = {
     async createTopic({ partitions = 1 } = {}) {
-      broker = makeBroker(scheduler, partitions, () => undefined, batchMax);
+      const group = { isOrderly: false, accepted: async () => undefined, onCommit: () => undefined };
+      broker = makeBroker(scheduler, { partitions, batchMax, ...group });
       return topic;
     },
     produce: append,

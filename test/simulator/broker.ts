@@ -1,17 +1,26 @@
-/** A Kafka in memory: partitions with holes, and a group whose members learn late of what they were given or lost. */
+/** A Kafka in memory: partitions with holes, whose oldest events retention takes, of a topic that may be made again; and a group whose members learn late of what they were given or lost. */
+import { LastroError } from "../../src/core/errors.ts";
 import type { SourceEvent } from "../../src/core/event.ts";
-import { type Src, srcOf } from "../../src/core/ids.ts";
+import { type Src, srcOf, type TopicId } from "../../src/core/ids.ts";
 import type { EventSource, SourceHandler, SourcePartition } from "../../src/ports/event-source.ts";
-import { nowMs, topicId } from "../support/intake.ts";
+import { nowMs } from "../support/intake.ts";
 import type { Call } from "./calls.ts";
 import type { Action, Life, Scheduler } from "./scheduler.ts";
 
+/** Of one incarnation of the topic. */
 export type Partition = {
   readonly src: Src;
+  readonly topicId: TopicId;
   readonly number: number;
   /** By offset; undefined is one that is never delivered. */
   readonly events: (SourceEvent | undefined)[];
-  /** Who reads it, for the group. */
+  /** What lies below is not to be read any more. */
+  logStart: number;
+};
+
+/** What the group shares out: a partition by its number, of whichever incarnation. */
+type Share = {
+  partition: Partition;
   owner: Member | undefined;
   generation: number;
 };
@@ -23,135 +32,214 @@ type Member = {
   readonly life: Life;
   readonly handler: SourceHandler;
   /** What it reads, for itself. */
-  readonly held: Map<Partition, Held>;
+  readonly held: Map<Share, Held>;
+  isLeaving: boolean;
 };
 
 type Held = {
+  readonly partition: Partition;
   readonly generation: number;
   readonly gone: AbortController;
   /** Counts pauses and moves: what a batch returns means nothing after one. */
   moves: number;
   next: number | undefined;
-  isRunning: boolean;
+  running: Promise<void> | undefined;
+  /** Only another incarnation may follow. */
+  isChanged: boolean;
 };
 
 export type Broker = {
+  /** Of the topic as it is now. */
+  current(): readonly Partition[];
+  /** Of all its incarnations. */
   readonly partitions: readonly Partition[];
   publish(partition: Partition, event: Published | undefined): void;
   /** Shares the partitions out anew among the members that answer; each learns of it when it asks. */
   rebalance(): void;
+  /** Deletes the topic and makes it again. */
+  recreate(): void;
+  /** Whether a batch of it is being worked on. */
+  isRead(partition: Partition): boolean;
   open(life: Life, call: Call): EventSource;
   /** What its members could do now. */
   ready(): readonly Action[];
 };
 
+export type BrokerOptions = {
+  readonly partitions: number;
+  readonly batchMax: number;
+  /** A partition is given away once the batch of it has ended, as by a group whose members answer in time. */
+  readonly isOrderly: boolean;
+  /** The incarnation that the store accepted last. */
+  readonly accepted: () => Promise<TopicId | undefined>;
+  readonly onCommit: (src: Src, next: number) => void;
+};
+
 export const topic = "audit";
+export const clusterId = "AAAAAAAAAAAAAAAAAAAAAA";
 /** A partition stays with a member that answers. */
 const stayPercent = 50;
 /** Of a hundred turns, those in which a member can hear of changes: until then it goes on with what it had. */
 const hearPercent = 20;
-/** A member at work that could learn what it lost ends its batch first that often. */
+/** In a group that is not orderly, a member at work that could learn what it lost ends its batch first that often. */
 const drainPercent = 50;
+const topicIdBytes = 16;
 
-export function makeBroker(
-  scheduler: Scheduler,
-  count: number,
-  onCommit: (src: Src, next: number) => void,
-  batchMax = 6,
-): Broker {
-  const members: Member[] = [];
-  const partitions = Array.from({ length: count }, (_, number) => newPartition(number));
-  const alive = (): readonly Member[] => members.filter(({ life }) => life.state === "alive");
+type Group = Pick<BrokerOptions, "batchMax" | "isOrderly" | "accepted" | "onCommit"> & {
+  readonly scheduler: Scheduler;
+  readonly shares: readonly Share[];
+  readonly partitions: Partition[];
+  readonly members: Member[];
+};
+
+export function makeBroker(scheduler: Scheduler, { partitions: count, ...options }: BrokerOptions): Broker {
+  const partitions = Array.from({ length: count }, (_, number) => newPartition(1, number));
+  const shares = partitions.map((partition): Share => ({ partition, owner: undefined, generation: 0 }));
+  const group: Group = { ...options, scheduler, shares, partitions, members: [] };
+  const alive = (): readonly Member[] => group.members.filter(({ life }) => life.state === "alive");
   const rebalance = (): void => {
-    for (const partition of partitions) {
-      const mayStay = partition.owner?.life.state === "alive";
+    const members = alive().filter(({ isLeaving }) => !isLeaving);
+    for (const share of shares) {
+      const mayStay = share.owner !== undefined && members.includes(share.owner);
       if (mayStay && scheduler.chance(stayPercent)) continue;
-      partition.owner = alive()[scheduler.draw(alive().length)];
-      partition.generation += 1;
+      share.owner = members[scheduler.draw(members.length)];
+      share.generation += 1;
     }
   };
   return {
+    current: () => shares.map(({ partition }) => partition),
     partitions,
     rebalance,
     publish({ events }, event) {
       events.push(event && { ...event, offset: events.length, timestampMs: nowMs });
     },
-    open: (life, call) =>
-      openMember(partitions, call, onCommit, life, (member) => {
-        members.push(member);
-        rebalance();
-      }),
-    ready: () =>
-      alive().flatMap((member) => [
-        ...changes(scheduler, partitions, member),
-        ...fetches(scheduler, batchMax, member),
-      ]),
+    recreate() {
+      for (const [number, share] of shares.entries()) {
+        share.partition = newPartition(partitions.length / count + 1, number);
+      }
+      partitions.push(...shares.map(({ partition }) => partition));
+    },
+    isRead: (partition) =>
+      group.members.some(
+        ({ life, held }) =>
+          life.state !== "dead" &&
+          [...held.values()].some((one) => one.partition === partition && one.running !== undefined),
+      ),
+    open: (life, call) => openMember(group, rebalance, life, call),
+    ready: () => alive().flatMap((member) => [...changes(group, member), ...fetches(group, member)]),
   };
 }
 
-const newPartition = (number: number): Partition => ({
-  src: srcOf(topicId, number),
-  number,
-  events: [],
-  owner: undefined,
-  generation: 0,
-});
+function newPartition(incarnation: number, number: number): Partition {
+  const topicId = Buffer.alloc(topicIdBytes, incarnation).toString("base64url") as TopicId;
+  return { src: srcOf(topicId, number), topicId, number, events: [], logStart: 0 };
+}
 
-const extentOf = ({ src, number, events }: Partition): SourcePartition => ({
+const extentOf = ({ src, topicId, number, events, logStart }: Partition): SourcePartition => ({
   src,
   topicId,
   partition: number,
-  logStart: 0,
+  logStart,
   logEnd: events.length,
 });
 
-const isOurs = (member: Member, partition: Partition): boolean =>
-  partition.owner === member && member.held.get(partition)?.generation === partition.generation;
+export const valueAt = (partition: Partition | undefined, offset: number): string | undefined => {
+  const value = partition?.events[offset]?.value;
+  return value ? Buffer.from(value).toString("utf8") : undefined;
+};
 
-/** The member asks the group what it has: one action for all of it. */
-function changes(scheduler: Scheduler, partitions: readonly Partition[], member: Member): readonly Action[] {
-  const { held, handler, life } = member;
-  const lost = [...held.keys()].filter((partition) => !isOurs(member, partition));
-  const given = partitions.filter((one) => one.owner === member && !isOurs(member, one));
-  if (lost.length + given.length === 0 || !scheduler.chance(hearPercent)) return [];
-  const run = (): void => {
-    const isAtWork = lost.some((partition) => held.get(partition)?.isRunning);
-    if (isAtWork && scheduler.chance(drainPercent)) return;
-    for (const partition of lost) {
-      const had = held.get(partition);
-      held.delete(partition);
+export const partitionOf = (
+  partitions: readonly Partition[],
+  at: { readonly topicId: TopicId; readonly partition: number } | undefined,
+): Partition | undefined =>
+  partitions.find(({ topicId, number }) => topicId === at?.topicId && number === at.partition);
+
+const isOurs = (member: Member, share: Share): boolean =>
+  share.owner === member && member.held.get(share)?.generation === share.generation;
+
+/** The member asks the group what it has, and whether that is the topic it knows: one action for all of it. */
+function changes(group: Group, member: Member): readonly Action[] {
+  const { scheduler, shares, isOrderly } = group;
+  const { held, handler, life, isLeaving } = member;
+  const lost = [...held.keys()].filter((share) => !isOurs(member, share));
+  const mayTake = (share: Share): boolean => !isLeaving && !(isOrderly && isAtWork(group, share));
+  const given = shares.filter((one) => one.owner === member && !isOurs(member, one) && mayTake(one));
+  const changed = [...held].filter(([share, one]) => !one.isChanged && one.partition !== share.partition);
+  if (lost.length + given.length + changed.length === 0 || !scheduler.chance(hearPercent)) return [];
+  const run = async (): Promise<void> => {
+    const mustEnd = lost.some((share) => held.get(share)?.running !== undefined);
+    if (mustEnd && (isOrderly || scheduler.chance(drainPercent))) return;
+    for (const share of lost) {
+      const had = held.get(share);
+      held.delete(share);
       had?.gone.abort(new Error("the partition was lost"));
-      handler.revoked(partition.src);
+      if (had !== undefined) handler.revoked(had.partition.src);
     }
-    for (const partition of given) {
-      const gone = new AbortController();
-      const { generation } = partition;
-      held.set(partition, { generation, gone, moves: 0, next: undefined, isRunning: false });
-      handler.assigned(extentOf(partition));
-    }
+    const accepted = given.length === 0 ? undefined : await group.accepted();
+    for (const share of given) hold(group, member, share, accepted ?? share.partition.topicId);
+    for (const [share, one] of changed) if (held.get(share) === one) standStill(member, one);
   };
   return [{ label: `${life.name} hears of the group`, run }];
 }
 
-const fetches = (scheduler: Scheduler, batchMax: number, member: Member): readonly Action[] =>
-  [...member.held].flatMap(([partition, held]) => {
-    const { next, isRunning } = held;
-    if (isRunning || next === undefined || next >= partition.events.length) return [];
+const isAtWork = ({ members }: Group, share: Share): boolean =>
+  members.some(({ life, held }) => life.state !== "dead" && held.get(share)?.running !== undefined);
+
+/** It has the partition of the incarnation that was accepted, and reads it only if there is no other. */
+function hold({ partitions }: Group, member: Member, share: Share, accepted: TopicId): void {
+  const { number } = share.partition;
+  const partition =
+    partitions.find((one) => one.topicId === accepted && one.number === number) ?? share.partition;
+  const one: Held = {
+    partition,
+    generation: share.generation,
+    gone: new AbortController(),
+    moves: 0,
+    next: undefined,
+    running: undefined,
+    isChanged: false,
+  };
+  member.held.set(share, one);
+  const { src, topicId } = partition;
+  member.handler.assigned({ ...extentOf(share.partition), src, topicId });
+  if (partition !== share.partition) standStill(member, one);
+}
+
+function stop({ handler }: Member, one: Held, error: LastroError): void {
+  one.next = undefined;
+  one.moves += 1;
+  handler.stopped(one.partition.src, error);
+}
+
+function standStill(member: Member, one: Held): void {
+  one.isChanged = true;
+  stop(member, one, new LastroError("SOURCE_CHANGED", "the topic was deleted and made again"));
+}
+
+const fetches = ({ scheduler, batchMax }: Group, member: Member): readonly Action[] =>
+  [...member.held].flatMap(([share, held]) => {
+    const { next, running, partition } = held;
+    if (member.isLeaving || running !== undefined || next === undefined) return [];
+    const label = `${member.life.name} fetches ${partition.number} from ${next}`;
+    if (partition !== share.partition) return [{ label, run: () => standStill(member, held) }];
+    const outOfRange = new LastroError("OFFSET_OUT_OF_RANGE", `offset ${next} is not to be read`);
+    if (next < partition.logStart) return [{ label, run: () => stop(member, held, outOfRange) }];
+    if (next >= partition.events.length) return [];
     const run = (): void => {
       const more = scheduler.draw(Math.min(batchMax, partition.events.length - next));
-      deliver(member, partition, held, next, next + 1 + more);
+      deliver(member, share, held, next, next + 1 + more);
     };
-    return [{ label: `${member.life.name} fetches ${partition.number} from ${next}`, run }];
+    return [{ label, run }];
   });
 
 function deliver(
   { handler, held: heldNow }: Member,
-  partition: Partition,
+  share: Share,
   held: Held,
   from: number,
   to: number,
 ): void {
-  const { src, number, events } = partition;
+  const { src, topicId, number, events } = held.partition;
   const { moves } = held;
   const batch = {
     src, topicId, topic, partition: number, from, to, logEnd: events.length,
@@ -159,42 +247,53 @@ function deliver(
   }; // biome-ignore format: one line a name
   const control = {
     heartbeat: async () => undefined,
-    isStale: () => heldNow.get(partition) !== held || held.moves !== moves,
+    isStale: () => heldNow.get(share) !== held || held.moves !== moves,
     signal: held.gone.signal,
   };
-  held.isRunning = true;
-  void handler.batch(batch, control).then((next) => {
-    held.isRunning = false;
+  held.running = handler.batch(batch, control).then((next) => {
+    held.running = undefined;
     if (held.moves === moves) held.next = next;
   });
 }
 
-function openMember(
-  partitions: readonly Partition[],
-  call: Call,
-  onCommit: (src: Src, next: number) => void,
-  life: Life,
-  join: (member: Member) => void,
-): EventSource {
-  const all = new Map<Partition, Held>();
+function openMember(group: Group, rebalance: () => void, life: Life, call: Call): EventSource {
+  let member: Member | undefined;
+  const heldOf = (src: Src): Held | undefined =>
+    [...(member?.held.values() ?? [])].find(({ partition }) => partition.src === src);
   const move = (src: Src, next: number | undefined): void => {
-    for (const [partition, held] of all) {
-      if (partition.src !== src) continue;
-      held.moves += 1;
-      held.next = next;
-    }
+    const held = heldOf(src);
+    if (held === undefined || held.isChanged) return;
+    held.moves += 1;
+    held.next = next;
   };
   return {
-    start: async (handler) => join({ life, handler, held: all }),
+    async start(handler) {
+      member = { life, handler, held: new Map(), isLeaving: false };
+      group.members.push(member);
+      rebalance();
+    },
     resume: (src, from) => move(src, from),
     pause: (src) => move(src, undefined),
     commit(src, next) {
-      if (life.state !== "dead") onCommit(src, next);
+      if (life.state !== "dead") group.onCommit(src, next);
     },
-    partitions: (signal) => call("source.partitions", signal, () => partitions.map(extentOf)),
-    acceptIncarnation: async () => undefined,
-    clusterId: async () => topicId,
+    partitions: (signal) =>
+      call("source.partitions", signal, () => group.shares.map(({ partition }) => extentOf(partition))),
+    async acceptIncarnation(number) {
+      const share = group.shares[number];
+      const held = share && member?.held.get(share);
+      if (member === undefined || held === undefined || held.partition === share?.partition) return;
+      held.next = undefined;
+      held.moves += 1;
+      await held.running;
+      if (share !== undefined && isOurs(member, share)) hold(group, member, share, share.partition.topicId);
+    },
+    clusterId: async () => clusterId,
     isConnected: () => true,
-    [Symbol.asyncDispose]: async () => undefined,
+    async [Symbol.asyncDispose]() {
+      if (member === undefined) return;
+      member.isLeaving = true;
+      await Promise.all([...member.held.values()].map(({ running }) => running));
+    },
   };
 }
