@@ -61,9 +61,11 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   /** What an operator has to decide stands still; everything else, unknown trouble included, waits and tries again for ever. */
   const fail = (partition: HeldPartition, cause: unknown): void => {
     if (signal.aborted || held.get(partition.source.src) !== partition) return;
+    const error = asLastroError(cause);
+    // The batch that ran when the source stopped the partition may fail, too: that is no way out of what an operator has to decide.
+    if (isStopped(partition) && !operatorDecides.has(error.code)) return;
     deps.source.pause(partition.source.src);
     deps.heads.clear();
-    const error = asLastroError(cause);
     const fields = { partition: partition.source.partition, code: error.code };
     if (error !== cause) deps.log.error("unexpected_error", error.message, fields, cause);
     if (operatorDecides.has(error.code)) {
@@ -91,6 +93,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     try {
       const breaker = await deps.state.breaker(signal);
       deps.observer.breaker(breaker?.open ?? false);
+      if (isStopped(partition)) return;
       if (breaker?.open) return waitForBreaker(partition, breaker);
       if (isWaitingForBreaker(partition)) deps.breaker.reset();
       if (partition.condition.kind === "waiting")

@@ -261,6 +261,34 @@ test("offsets are skipped only from the mark of a partition that does not run, a
   expect(row).toEqual({ kind: "gap", from: 1, to: 3, cause: "skipped" });
 });
 
+test("a partition that stopped for an operator stays stopped, whatever the batch that was running then fails of", async () => {
+  await using intake = await openIntake();
+  const cut = new LastroError("STORE_UNAVAILABLE", "the connection was cut");
+  const changed = new LastroError("SOURCE_CHANGED", "the topic was made again");
+  const stopping: { now: () => void } = { now: () => undefined };
+  const append: RecordStore["append"] = async () => {
+    stopping.now();
+    throw cut;
+  };
+  const { assign, source, deliver, consumer } = await consuming(intake, { append });
+  await assign();
+  stopping.now = () => source.handler.stopped(src, changed);
+  await deliver(0, [auditEvent({ eventId: "1" })]);
+  expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "SOURCE_CHANGED" });
+});
+
+test("a partition that stopped while it was being opened does not wait for the breaker instead", async () => {
+  await using intake = await openIntake();
+  const { assign, source, consumer } = await consuming(intake);
+  await intake.store.state.setBreaker({ open: true, sinceMs: nowMs, rejected: 3, seen: 4 }, signal);
+  const opening = assign();
+  source.handler.stopped(src, new LastroError("SOURCE_CHANGED", "the topic was made again"));
+  await opening;
+  await intake.store.state.breaker(signal);
+  await new Promise(setImmediate);
+  expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "SOURCE_CHANGED" });
+});
+
 /** A process that dies once the event at `at` is stored, and before it is accounted for. */
 async function storeUnaccounted(intake: Intake, at: number): Promise<void> {
   const append: RecordStore["append"] = async (batch, until) => {
