@@ -1,10 +1,10 @@
 /** What happens to a world and its processes while everything goes wrong, besides what becomes of their calls. */
 
-import type { Partition } from "./broker.ts";
 import { startIntake } from "./intake.ts";
 import type { Backup } from "./place.ts";
 import type { Action } from "./scheduler.ts";
 import { startSequencer } from "./sequencer.ts";
+import type { Partition } from "./topic.ts";
 import { type Process, restore, type World } from "./world.ts";
 
 /** As many processes of each role as the plan wants. */

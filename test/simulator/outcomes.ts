@@ -4,8 +4,8 @@ import type { OutcomeRow } from "../../src/core/outcome.ts";
 import type { RecordRow } from "../../src/core/record.ts";
 import type { AuditReader } from "../../src/ports/audit-reader.ts";
 import { never } from "../support/log-world.ts";
-import { type Partition, partitionOf, valueAt } from "./broker.ts";
 import { idOf } from "./load.ts";
+import { type Partition, partitionOf, valueAt } from "./topic.ts";
 import { assert } from "./violation.ts";
 
 const limit = 1_000;

@@ -11,7 +11,7 @@ import { nowMs } from "../support/intake.ts";
 import { checkLogged } from "../support/log-checker.ts";
 import { never } from "../support/log-world.ts";
 import { memoryKeyRing } from "../support/memory-keys.ts";
-import { partitionOf, valueAt } from "./broker.ts";
+import { partitionOf, valueAt } from "./topic.ts";
 import { assert } from "./violation.ts";
 import { committedSize, type World } from "./world.ts";
 

@@ -12,7 +12,7 @@ import { type TestWitness, testWitness } from "../support/asked-witness.ts";
 import { nowMs } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
 import { type MemoryRing, memoryKeyRing } from "../support/memory-keys.ts";
-import { type Broker, makeBroker, partitionOf, topic } from "./broker.ts";
+import { type Broker, makeBroker } from "./broker.ts";
 import type { Letter } from "./letters.ts";
 import { idOf } from "./load.ts";
 import { type OutcomesSeen, watchOutcomes } from "./outcomes.ts";
@@ -20,6 +20,7 @@ import { openPlace, type Place } from "./place.ts";
 import { drawOf, type Plan, planOf } from "./plan.ts";
 import { type Life, makeScheduler, type Scheduler } from "./scheduler.ts";
 import { type MemorySigner, memorySigner } from "./signer.ts";
+import { partitionOf, topic } from "./topic.ts";
 import { type TreeSeen, watchTree } from "./tree.ts";
 import { assert } from "./violation.ts";
 
@@ -73,8 +74,7 @@ export async function openWorld(seed: number): Promise<World> {
   const { state } = place.store;
   const ring = memoryKeyRing([1]);
   await openStoreKeys({ state, ring, random, now: () => nowMs }, never);
-  const broker = makeBroker(scheduler, {
-    partitions: plan.partitions,
+  const broker = makeBroker(scheduler, plan.partitions, {
     batchMax: 6,
     isOrderly: plan.isCalm,
     accepted: async () => (await state.read(never))?.identity.kafka?.topics[topic]?.at(-1),
