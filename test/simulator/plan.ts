@@ -44,6 +44,8 @@ export const drawOf = (seed: number, stream: keyof typeof streams) =>
 const calm = {
   isCalm: true, stops: true, faults: noFaults,
   crashes: false, freezes: false, rebalances: false, restores: false, retention: false, recreates: false,
+  // An open breaker, and others who write the same streams, end a batch between two tries of its append.
+  floods: false, intakes: 1,
 } as const; // biome-ignore format: a table
 
 export function planOf(seed: number): Plan {
