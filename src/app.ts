@@ -125,6 +125,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       ...intake,
       source,
       state: store.state,
+      recordsOf: store.log.loggable,
       breaker: newBreaker(config.breaker),
       eventsInWorkMax: fullBatchesMax[config.store.kind] * config.intake.batchSizeMax,
       accept: (topicId, until) => acceptIncarnation(store.state, config.kafka.topic, topicId, until),
@@ -134,7 +135,10 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   );
   const replayAttemptsMax = config.deadLetters.attemptsMax;
   const published = publishedLog({ log: store.log, now });
-  const operations = operate({ ...intake, source, state: store.state, replayAttemptsMax }, consumer);
+  const operations = operate(
+    { ...intake, source, state: store.state, recordsOf: store.log.loggable, replayAttemptsMax },
+    consumer,
+  );
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry), {
       query: queryDeps(intake, keys, catalogue, store, published),

@@ -97,7 +97,7 @@ function openWitnesses(log: LogStore): WitnessRun {
   if (list.length === 0) return nobody;
   const witnesses = list.map(({ vkey, key, url }) => ({ ...httpWitness({ vkey, url }), key }));
   const cosigner = openCosigner({ log, witnesses, quorum, sha256, verify: verifyEd25519, timeoutMs });
-  return runWitnesses({ cosigner, intervalMs, observer, lines }, end.signal);
+  return runWitnesses({ cosigner, intervalMs, sleep, observer, lines }, end.signal);
 }
 
 async function openAnchors(log: LogStore): Promise<Pick<WitnessRun, "start">> {
@@ -107,7 +107,7 @@ async function openAnchors(log: LogStore): Promise<Pick<WitnessRun, "start">> {
     folderAnchor(folder, random),
     ...(authority ? [await openAuthority(folder, authority)] : []),
   ];
-  const deps = { log, anchors, intervalMs, timeoutMs, now: Date.now, observer, lines };
+  const deps = { log, anchors, intervalMs, timeoutMs, now: Date.now, sleep, observer, lines };
   return { start: (isSequencing) => void runAnchors(deps, isSequencing, end.signal) };
 }
 

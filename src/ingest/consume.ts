@@ -16,10 +16,12 @@ import type { IntakeDeps } from "./deps.ts";
 import { ingestBatch } from "./ingest-batch.ts";
 import type { HeldPartition, HeldPartitions, PartitionCondition } from "./partitions.ts";
 import { openRoom, type Room } from "./room.ts";
+import { accountUnread, beginOf, type UnreadDeps } from "./unread.ts";
 
 export type ConsumeDeps = IntakeDeps & {
   readonly source: EventSource;
   readonly state: Pick<StoreState, "breaker" | "setBreaker">;
+  readonly recordsOf: UnreadDeps["recordsOf"];
   readonly breaker: Breaker;
   /** Of all partitions together; bounds memory. */
   readonly eventsInWorkMax: number;
@@ -59,9 +61,11 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   /** What an operator has to decide stands still; everything else, unknown trouble included, waits and tries again for ever. */
   const fail = (partition: HeldPartition, cause: unknown): void => {
     if (signal.aborted || held.get(partition.source.src) !== partition) return;
+    const error = asLastroError(cause);
+    // The batch that ran when the source stopped the partition may fail, too: that is no way out of what an operator has to decide.
+    if (isStopped(partition) && !operatorDecides.has(error.code)) return;
     deps.source.pause(partition.source.src);
     deps.heads.clear();
-    const error = asLastroError(cause);
     const fields = { partition: partition.source.partition, code: error.code };
     if (error !== cause) deps.log.error("unexpected_error", error.message, fields, cause);
     if (operatorDecides.has(error.code)) {
@@ -89,6 +93,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     try {
       const breaker = await deps.state.breaker(signal);
       deps.observer.breaker(breaker?.open ?? false);
+      if (isStopped(partition)) return;
       if (breaker?.open) return waitForBreaker(partition, breaker);
       if (isWaitingForBreaker(partition)) deps.breaker.reset();
       if (partition.condition.kind === "waiting")
@@ -260,12 +265,12 @@ export function* slices(batch: SourceBatch, sizeMax: number): Generator<SourceBa
 /** The mark; without one the earliest offset. What retention took before it was read is a gap. */
 async function startOf(deps: ConsumeDeps, partition: HeldPartition, signal: AbortSignal): Promise<number> {
   const { src } = partition.source;
-  const mark = await deps.records.mark(src, signal);
+  const accounted = await deps.records.mark(src, signal);
+  const mark = accounted ?? (await beginOf(deps, src, partition.source.logStart, signal));
   // Who had the partition before may have accounted for what came after its end was asked for.
-  if (mark !== undefined && mark > partition.source.logEnd)
+  if (mark > partition.source.logEnd)
     partition.source = (await extentNow(deps, src, signal)) ?? partition.source;
   const { source } = partition;
-  if (mark === undefined) return source.logStart;
   if (mark > source.logEnd) {
     throw new LastroError(
       "OFFSET_OUT_OF_RANGE",
@@ -273,9 +278,8 @@ async function startOf(deps: ConsumeDeps, partition: HeldPartition, signal: Abor
     );
   }
   if (mark >= source.logStart) return mark;
-  const gap = { kind: "gap", from: mark, to: source.logStart, cause: "retention" } as const;
-  const step = { src: source.src, from: mark, to: source.logStart, atMs: deps.now(), outcomes: [gap] };
-  if ((await deps.records.account(step, signal)) === "mark_lost") throw markLost();
+  const range = { src, from: mark, to: source.logStart };
+  if ((await accountUnread(deps, range, "retention", signal)) === "mark_lost") throw markLost();
   deps.log.error(
     "events_lost_to_retention",
     "Kafka's retention removed offsets before they were read; they are accounted as a gap",

@@ -7,8 +7,9 @@ import type { PartitionState } from "../ports/observer.ts";
 import type { IntakeQuery, Operations, PartitionIntake } from "../ports/operations.ts";
 import type { ConsumeDeps, Consumer } from "./consume.ts";
 import type { PartitionCondition } from "./partitions.ts";
+import { accountUnread } from "./unread.ts";
 
-export type OperateDeps = Pick<ConsumeDeps, "records" | "source" | "state" | "log" | "now"> & {
+export type OperateDeps = Pick<ConsumeDeps, "records" | "recordsOf" | "source" | "state" | "log" | "now"> & {
   readonly deadLetters: Pick<DeadLetters, "replay">;
   /** Deliveries of one dead letter before it is parked. */
   readonly replayAttemptsMax: number;
@@ -56,14 +57,8 @@ export function operate(deps: OperateDeps, consumer: Consumer): Operations {
         );
       }
       const mark = await deps.records.mark(src, signal);
-      const step = {
-        src,
-        from,
-        to,
-        atMs: deps.now(),
-        outcomes: [{ kind: "gap", from, to, cause: "skipped" }],
-      } as const;
-      if (from !== (mark ?? extent.logStart) || (await deps.records.account(step, signal)) === "mark_lost") {
+      const isNext = from === (mark ?? extent.logStart);
+      if (!isNext || (await accountUnread(deps, { src, from, to }, "skipped", signal)) === "mark_lost") {
         throw refusedSkip(
           "offsets are skipped from the partition's mark on, or from its start while it has none; see GetIntake",
           "from_offset",

@@ -3,7 +3,7 @@ import { LastroError } from "../core/errors.ts";
 import { openCheckpoint } from "../core/trust.ts";
 import { repeat } from "../lib/upkeep.ts";
 import type { Anchor, AnchoredNote } from "../ports/anchor.ts";
-import type { Clock } from "../ports/clock.ts";
+import type { Clock, Sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { LogStore } from "../ports/log-store.ts";
 import type { Observer } from "../ports/observer.ts";
@@ -16,6 +16,7 @@ export type RunAnchorsDeps = {
   /** An anchor that has not answered by then is away. */
   readonly timeoutMs: number;
   readonly now: Clock;
+  readonly sleep: Sleep;
   readonly observer: Pick<Observer, "anchorsAsked">;
   readonly lines: Log;
 };
@@ -55,7 +56,7 @@ export async function runAnchors(
     lines.warn("anchors_not_asked", "the anchors could not be asked; tried again by itself", {
       code: error instanceof LastroError ? error.code : "INTERNAL",
     });
-  await repeat(Math.min(tickMs, intervalMs), signal, tick, onError);
+  await repeat(Math.min(tickMs, intervalMs), signal, tick, onError, deps.sleep);
 }
 
 async function latest({ log }: RunAnchorsDeps, signal: AbortSignal): Promise<AnchoredNote | undefined> {

@@ -41,6 +41,11 @@ export type RunLogDeps = SequencerDeps & {
 
 /** An instance that died is replaced after this long. */
 const leaseMs = 10_000;
+/**
+ * Heartbeats that a log may miss before it has nobody, whatever the lease says: its holder died with a clock that was ahead, or it cannot
+ * extend the log, say for lack of the key.
+ */
+const heartbeatsMissedMax = 2;
 const retryMaxMs = 15_000;
 const releaseTimeoutMs = 1_000;
 
@@ -76,10 +81,11 @@ type Turn = { readonly next: LogState; readonly hasMore: boolean };
 function sequencerTurn(deps: RunLogDeps, signal: AbortSignal): () => Promise<Turn> {
   const memory = newPassMemory();
   const hasLease = leaseHolder(deps, signal);
+  const stands = standstill(heartbeatsMissedMax * deps.limits.heartbeatMs);
   let size = 0;
   return async () => {
     try {
-      if (!(await hasLease())) {
+      if (!(await hasLease(stands(size, deps.now())))) {
         size = (await deps.log.head(signal))?.size ?? 0;
         deps.observer.logStandby(size);
         return { next: { kind: "standby", size }, hasMore: false };
@@ -110,15 +116,30 @@ function report({ observer, now }: RunLogDeps, result: PassResult, startedMs: nu
   observer.logPass({ size, lag, durationMs: nowMs - startedMs, delaysMs });
 }
 
-/** The lease is extended when half of it has run out: it saves a write each pass. */
-function leaseHolder({ log, holder, now }: RunLogDeps, signal: AbortSignal): () => Promise<boolean> {
+/** Tells by this process's own clock whether the log has kept its size for so long. A clock that jumps makes it early or late, which costs work. */
+function standstill(afterMs: number): (size: number, nowMs: number) => boolean {
+  let seen: { readonly size: number; readonly sinceMs: number } | undefined;
+  return (size, nowMs) => {
+    if (seen?.size !== size) seen = { size, sinceMs: nowMs };
+    return Math.abs(nowMs - seen.sinceMs) >= afterMs;
+  };
+}
+
+/** After every lease. */
+const endOfTimeMs = Number.MAX_SAFE_INTEGER;
+
+/** The lease is extended when half of it has run out: it saves a write each pass. `stands`: nobody extends the log, so another's counts as run out. */
+function leaseHolder(
+  { log, holder, now }: RunLogDeps,
+  signal: AbortSignal,
+): (stands: boolean) => Promise<boolean> {
   let heldUntilMs = 0;
-  return async () => {
+  return async (stands) => {
     const nowMs = now();
     const leftMs = heldUntilMs - nowMs;
     if (leftMs > leaseMs / 2 && leftMs <= leaseMs) return true;
     heldUntilMs = 0;
-    const isHeld = await log.lease(holder, nowMs, nowMs + leaseMs, signal);
+    const isHeld = await log.lease(holder, stands ? endOfTimeMs : nowMs, nowMs + leaseMs, signal);
     if (isHeld) heldUntilMs = nowMs + leaseMs;
     return isHeld;
   };

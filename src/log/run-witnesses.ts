@@ -1,6 +1,7 @@
 /** Asks the witnesses in the background, for as long as this process extends the log. What goes wrong here raises an alert and stops neither intake nor the log. */
 import { LastroError } from "../core/errors.ts";
 import { repeat } from "../lib/upkeep.ts";
+import type { Sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observer.ts";
 import type { WitnessAnswer } from "./ask-witness.ts";
@@ -9,6 +10,7 @@ import type { Cosigner, CosignReport } from "./cosign.ts";
 export type RunWitnessesDeps = {
   readonly cosigner: Cosigner;
   readonly intervalMs: number;
+  readonly sleep: Sleep;
   readonly observer: Pick<Observer, "witnessesAsked">;
   readonly lines: Log;
 };
@@ -21,7 +23,7 @@ export type WitnessRun = {
 };
 
 export function runWitnesses(
-  { cosigner, intervalMs, observer, lines }: RunWitnessesDeps,
+  { cosigner, intervalMs, sleep, observer, lines }: RunWitnessesDeps,
   signal: AbortSignal,
 ): WitnessRun {
   let answers: CosignReport["answers"] = new Map();
@@ -50,7 +52,7 @@ export function runWitnesses(
       return cosigner.sizes();
     },
     start(isSequencing) {
-      void repeat(intervalMs, signal, async () => (isSequencing() ? pass() : undefined), onError);
+      void repeat(intervalMs, signal, async () => (isSequencing() ? pass() : undefined), onError, sleep);
     },
   };
 }

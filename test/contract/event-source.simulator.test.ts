@@ -1,9 +1,10 @@
 /** The broker of simulated worlds keeps what intake rests on. */
 import { setImmediate } from "node:timers/promises";
 import { afterAll, describe } from "@jest/globals";
-import { type Broker, makeBroker, topic } from "../simulator/broker.ts";
+import { type Broker, makeBroker } from "../simulator/broker.ts";
 import { callBy, noFaults } from "../simulator/calls.ts";
 import { makeScheduler } from "../simulator/scheduler.ts";
+import { topic } from "../simulator/topic.ts";
 import type { TestMessage } from "./event-source.kafka.ts";
 import { eventSourceBasics, type SourceBed } from "./event-source-basics.contract.ts";
 
@@ -30,14 +31,15 @@ describe("a simulated broker", () => {
   });
   const append = async (_: string, messages: readonly (TestMessage | undefined)[]): Promise<void> => {
     for (const message of messages) {
-      const partition = broker?.partitions[message?.partition ?? 0];
+      const partition = broker?.current()[message?.partition ?? 0];
       const event = message && { key: message.key ?? null, value: message.value, headers: [] };
       if (partition !== undefined) broker?.publish(partition, event);
     }
   };
   const kafka: SourceBed["kafka"] = {
     async createTopic({ partitions = 1 } = {}) {
-      broker = makeBroker(scheduler, partitions, () => undefined, batchMax);
+      const group = { isOrderly: false, accepted: async () => undefined, onCommit: () => undefined };
+      broker = makeBroker(scheduler, partitions, { batchMax, ...group });
       return topic;
     },
     produce: append,

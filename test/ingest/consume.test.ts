@@ -57,6 +57,7 @@ async function consuming(intake: Intake, over: Partial<RecordStore> = {}) {
     records: { ...intake.deps.records, ...over },
     source,
     state: intake.store.state,
+    recordsOf: intake.store.log.loggable,
     breaker: newBreaker({ enabled: true, windowSize: 4, ratio: 0.5, producersMin: 1 }),
     eventsInWorkMax: 2_000,
     accept: async (id: TopicId) => void accepted.push(id),
@@ -258,6 +259,74 @@ test("offsets are skipped only from the mark of a partition that does not run, a
   expect(source.resumed.at(-1)).toEqual([src, 3]);
   const [row] = await operations.outcomes({ src, from: 0, to: 100, kinds: ["gap"], limit: 10 }, signal);
   expect(row).toEqual({ kind: "gap", from: 1, to: 3, cause: "skipped" });
+});
+
+test("a partition that stopped for an operator stays stopped, whatever the batch that was running then fails of", async () => {
+  await using intake = await openIntake();
+  const cut = new LastroError("STORE_UNAVAILABLE", "the connection was cut");
+  const changed = new LastroError("SOURCE_CHANGED", "the topic was made again");
+  const stopping: { now: () => void } = { now: () => undefined };
+  const append: RecordStore["append"] = async () => {
+    stopping.now();
+    throw cut;
+  };
+  const { assign, source, deliver, consumer } = await consuming(intake, { append });
+  await assign();
+  stopping.now = () => source.handler.stopped(src, changed);
+  await deliver(0, [auditEvent({ eventId: "1" })]);
+  expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "SOURCE_CHANGED" });
+});
+
+test("a partition that stopped while it was being opened does not wait for the breaker instead", async () => {
+  await using intake = await openIntake();
+  const { assign, source, consumer } = await consuming(intake);
+  await intake.store.state.setBreaker({ open: true, sinceMs: nowMs, rejected: 3, seen: 4 }, signal);
+  const opening = assign();
+  source.handler.stopped(src, new LastroError("SOURCE_CHANGED", "the topic was made again"));
+  await opening;
+  await intake.store.state.breaker(signal);
+  await new Promise(setImmediate);
+  expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "SOURCE_CHANGED" });
+});
+
+/** A process that dies once the event at `at` is stored, and before it is accounted for. */
+async function storeUnaccounted(intake: Intake, at: number): Promise<void> {
+  const append: RecordStore["append"] = async (batch, until) => {
+    await intake.deps.records.append({ ...batch, account: undefined }, until);
+    throw new LastroError("STORE_UNAVAILABLE", "the connection was cut");
+  };
+  const { assign, source } = await consuming(intake, { append });
+  await assign();
+  const before = Array.from({ length: at }, () => undefined);
+  await source.handler.batch(batchOf(0, [...before, auditEvent({ eventId: "unaccounted" })]), intake.control);
+}
+
+const gapsIn = (intake: Intake) =>
+  intake.store.records.outcomes({ src, from: 0, to: 100, kinds: ["gap"], limit: 10 }, signal);
+
+test("what was stored before retention took it keeps its record: accounting begins there, and the gap is what lies behind", async () => {
+  await using intake = await openIntake();
+  await storeUnaccounted(intake, 1);
+  const { assign, source } = await consuming(intake);
+  await assign({ logStart: 4 });
+  expect(source.resumed.at(-1)).toEqual([src, 4]);
+  expect(await intake.store.records.sources(signal)).toEqual([{ src, begin: 1, mark: 4 }]);
+  expect(await gapsIn(intake)).toEqual([{ kind: "gap", from: 2, to: 4, cause: "retention" }]);
+});
+
+test("what was stored before an operator skipped it keeps its record: the gap lies around it", async () => {
+  await using intake = await openIntake();
+  await storeUnaccounted(intake, 1);
+  const { assign, source, operations } = await consuming(intake);
+  await assign();
+  source.handler.stopped(src, new LastroError("CORRUPT_BATCH", "cannot be decoded"));
+  expect(await operations.skip(src, 0, 3, "broken", signal)).toBe(3);
+  expect(await gapsIn(intake)).toEqual([
+    { kind: "gap", from: 0, to: 1, cause: "skipped" },
+    { kind: "gap", from: 2, to: 3, cause: "skipped" },
+  ]);
+  const { counts } = await intake.store.records.counts(src, 0, 3, signal);
+  expect(counts).toMatchObject({ stored: 1, gap: 2 });
 });
 
 test("before the first mark, offsets are skipped from the partition's start alone: none is left without an outcome", async () => {

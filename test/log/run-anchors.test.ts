@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { LastroError } from "../../src/core/errors.ts";
+import { sleep } from "../../src/lib/backoff.ts";
 import { runAnchors } from "../../src/log/run-anchors.ts";
 import type { AnchoredNote } from "../../src/ports/anchor.ts";
 import type { AnchorReport } from "../../src/ports/observer.ts";
@@ -48,6 +49,7 @@ async function run(
       nowMs += stepMs;
       return nowMs;
     },
+    sleep,
     observer: {
       anchorsAsked(report: AnchorReport) {
         reports.push(report);

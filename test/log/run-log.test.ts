@@ -118,6 +118,28 @@ test("an instance that died without a word is replaced once its lease has run ou
   await running.stop();
 });
 
+test("a lease of years, of a clock that was ahead, holds the log up for no longer than two heartbeats; while the log grows it is respected", async () => {
+  await using world = await openLogWorld();
+  const { heartbeatMs } = world.deps.limits;
+  const signal = new AbortController().signal;
+  await world.drain();
+  await world.store.log.lease("ahead", world.nowMs, world.nowMs + 10 * 365 * 86_400_000, signal);
+  const running = start(world);
+  await running.until((state) => state.kind === "standby" && state.size === 1);
+  await world.intake(makeScene(), "s");
+  world.nowMs += heartbeatMs;
+  await world.drain();
+  await running.until((state) => state.kind === "standby" && state.size === 3);
+  world.nowMs += 2 * heartbeatMs - 1;
+  const seen = running.states.length;
+  await running.until(() => running.states.length > seen + 2);
+  expect(running.states.every(({ kind }) => kind === "standby")).toBe(true);
+  world.nowMs += 1;
+  await running.until((state) => state.kind === "sequencing");
+  await running.stop();
+  await checkLogged(world.store);
+});
+
 test("a halt ends the passes, is told once, and stays until a restart", async () => {
   await using world = await openLogWorld();
   const scene = makeScene();

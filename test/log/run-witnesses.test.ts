@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { LastroError } from "../../src/core/errors.ts";
+import { sleep } from "../../src/lib/backoff.ts";
 import type { WitnessAnswer } from "../../src/log/ask-witness.ts";
 import type { Cosigner } from "../../src/log/cosign.ts";
 import { type RunWitnessesDeps, runWitnesses } from "../../src/log/run-witnesses.ts";
@@ -32,6 +33,7 @@ function run(...passes: readonly Pass[]) {
       },
     },
     intervalMs: 1,
+    sleep,
     observer: { witnessesAsked: (report) => void reports.push(report) },
     lines: { info: line, warn: line, error: line },
   };

@@ -1,104 +1,156 @@
 /** A process of a world that takes events in: the real consumer, between a broker, a store, hints and dead letters that fail. */
-import type { LastroError } from "../../src/core/errors.ts";
-import type { Uid } from "../../src/core/ids.ts";
+import { LastroError } from "../../src/core/errors.ts";
 import { newBreaker } from "../../src/ingest/breaker.ts";
-import { consume } from "../../src/ingest/consume.ts";
+import { type Consumer, consume } from "../../src/ingest/consume.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
+import { acceptIncarnation, bindSource } from "../../src/ingest/incarnations.ts";
 import { openPace } from "../../src/ingest/pace.ts";
+import { repeat } from "../../src/lib/upkeep.ts";
 import type { DeadLetters } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
 import type { Log } from "../../src/ports/log.ts";
+import type { Observer } from "../../src/ports/observer.ts";
+import type { StoreState } from "../../src/ports/store-state.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
+import { rewrapKeys } from "../../src/privacy/rotate.ts";
+import { openStoreKeys } from "../../src/privacy/store-keys.ts";
 import { silentLog, silentObserver, stationSettings } from "../support/intake.ts";
 import type { Call } from "./calls.ts";
+import { hintsBehind } from "./hints.ts";
+import { memoryLetters } from "./letters.ts";
+import { clusterId, topic } from "./topic.ts";
 import { assert } from "./violation.ts";
-import { clockOf, facesOf, fault, type Process, waysOf } from "./ways.ts";
-import { checkLetter, type World } from "./world.ts";
+import { clockOf, facesOf, fault, waysOf } from "./ways.ts";
+import { checkLetter, type Process, type World } from "./world.ts";
 
+const probeMs = 2_000;
+const rewrapMs = 3_000;
+
+/** As the composition root joins it; ends the process where the start fails. */
 export async function startIntake(world: World, life: Process): Promise<void> {
+  try {
+    await join(world, life);
+  } catch (error) {
+    if (!(error instanceof LastroError)) throw error;
+    world.scheduler.kill(life);
+  }
+}
+
+async function join(world: World, life: Process): Promise<void> {
   const ways = waysOf(world, life);
-  const { records, keys, state } = facesOf(world, ways.store);
+  const { records, log, keys, state } = facesOf(world, ways.store);
   const { scheduler, random, broker } = world;
-  const { lookupKey: lookup, ring } = world.keys;
+  const { signal } = life.stop;
   const now = clockOf(world, life);
+  const sleep = scheduler.sleepOf(life);
+  const { lookupKey: lookup, ring } = await openStoreKeys({ state, ring: world.ring, random, now }, signal);
+  const source = broker.open(life, ways.source);
+  await bindTo(world, state, ways.source, signal);
   const consumer = consume(
     {
-      records, state, random, now,
-      hints: lossyHints(world, ways.hints),
-      deadLetters: letterTopic(world, ways.letters),
+      records, state, random, now, sleep, source,
+      recordsOf: log.loggable,
+      hints: watchedHints(world, ways.hints),
+      deadLetters: watchedLetters(world, ways.letters),
       stations: { ...stationSettings, lookup, random, noteFault: () => fault(world, life, "a station threw") },
       dataKeys: dataKeys({ keys, ring, now, random }),
       heads: headCache(records, 1_000),
       idSources: watchIdSources(silentObserver, silentLog),
       pace: openPace(),
       limits: { batchSizeMax: 4, attemptsMax: 4, backoffMinMs: 100, backoffMaxMs: 5_000 },
-      sleep: scheduler.sleepOf(life),
-      observer: silentObserver,
+      observer: observerOf(world, life),
       log: linesOf(world, life),
-      source: broker.open(life, ways.source),
-      breaker: newBreaker({ enabled: false, windowSize: 1, ratio: 1, producersMin: 1 }),
+      breaker: newBreaker({ enabled: world.plan.floods, windowSize: 5, ratio: 0.6, producersMin: 1 }),
       eventsInWorkMax: 100,
-      accept: async () => undefined,
+      accept: (topicId, until) => acceptIncarnation(state, topic, topicId, until),
       onCrash: ({ message }: LastroError) => fault(world, life, message),
     },
-    new AbortController().signal,
+    signal,
   ); // biome-ignore format: one line a name
+  if (world.plan.floods)
+    void repeat(probeMs, signal, noticing(state, consumer, signal), () => undefined, sleep);
+  if (world.plan.rotates) {
+    const rewrap = async (): Promise<void> => void (await rewrapKeys({ state, keys, ring, random }, signal));
+    void repeat(rewrapMs, signal, rewrap, (error) => noteRewrap(world, life, error), sleep);
+  }
+  life.intake = { consumer, source };
   await consumer.start();
 }
 
-/** Nothing that can happen in a world is a bug of ours, and nothing needs an operator. */
+/** The store belongs to the topic as it is found first. */
+async function bindTo({ broker }: World, state: StoreState, call: Call, signal: AbortSignal): Promise<void> {
+  const found = await call("source.read", signal, () => ({
+    clusterId,
+    topicId: broker.current()[0]?.topicId ?? ("" as never),
+    partitions: [],
+  }));
+  await bindSource(state, topic, found, undefined, signal);
+}
+
+const noticing = (state: StoreState, consumer: Consumer, signal: AbortSignal) => async (): Promise<void> =>
+  consumer.noticeBreaker(await state.breaker(signal));
+
+const transient = ["STORE_UNAVAILABLE", "KEY_UNAVAILABLE"];
+function noteRewrap(world: World, life: Process, error: unknown): void {
+  if (!(error instanceof LastroError && transient.includes(error.code))) fault(world, life, `${error}`);
+}
+
+const observerOf = ({ plan, claims }: World, life: Process): Observer => ({
+  ...silentObserver,
+  batchDone: ({ redelivered }) =>
+    claims.push(() =>
+      assert(!plan.isCalm || redelivered === 0, () => `${life.name}: ${redelivered} were delivered again`),
+    ),
+});
+
+/** What happens in a world is said; nothing else is a reason for an error, and nothing needs an operator but what he is told here. */
 const linesOf = (world: World, life: Process): Log => ({
   ...silentLog,
-  error(code, message, _, cause) {
+  error(code, message, fields, cause) {
     const { stack } = cause instanceof Error ? cause : { stack: undefined };
-    fault(world, life, `${code}: ${message} ${stack ?? ""}`);
+    if (!isExpected(world, code, fields?.["code"])) fault(world, life, `${code}: ${message} ${stack ?? ""}`);
   },
 });
 
-function lossyHints(world: World, call: Call): DedupHints {
-  const { remembered, scheduler } = world;
-  const { away, forgets } = world.plan.hints;
+function isExpected({ plan }: World, line: string, code: unknown): boolean {
+  if (line === "breaker_open") return plan.floods;
+  if (line === "events_lost_to_retention") return plan.retention;
+  if (line !== "partition_stopped") return false;
+  return (plan.recreates && code === "SOURCE_CHANGED") || (plan.retention && code === "OFFSET_OUT_OF_RANGE");
+}
+
+function watchedHints(world: World, call: Call): DedupHints {
+  const { scheduler, plan } = world;
+  const hints = hintsBehind(world.hints, call, {
+    isAway: () => scheduler.chance(plan.hints.away),
+    isForgotten: () => scheduler.chance(plan.hints.forgets),
+  });
   return {
-    async known(uids, signal) {
-      const answer = (): Set<Uid> | "unavailable" =>
-        scheduler.chance(away)
-          ? "unavailable"
-          : new Set(uids.filter((uid) => remembered.has(uid) && !scheduler.chance(forgets)));
-      return call("hints.known", signal, answer).catch(() => "unavailable" as const);
+    ...hints,
+    remember(uids, signal) {
+      world.claims.push(() => {
+        const stored = new Set(world.outcomes.records().map(({ uid }) => uid));
+        assert(
+          uids.every((uid) => stored.has(uid)),
+          () => "a uid is remembered that is not stored",
+        );
+      });
+      return hints.remember(uids, signal);
     },
-    async remember(uids, signal) {
-      world.claims.push(() => checkRemembered(world, uids));
-      const keep = (): void => uids.forEach((uid) => void (scheduler.chance(away) || remembered.add(uid)));
-      await call("hints.remember", signal, keep).catch(() => undefined);
-    },
-    isConnected: () => true,
-    [Symbol.asyncDispose]: async () => undefined,
   };
 }
 
-function checkRemembered({ outcomes }: World, uids: readonly Uid[]): void {
-  const stored = new Set(outcomes.records().map(({ uid }) => uid));
-  assert(
-    uids.every((uid) => stored.has(uid)),
-    () => "a uid is remembered that is not stored",
-  );
-}
-
-function letterTopic(world: World, call: Call): DeadLetters {
+function watchedLetters(world: World, call: Call): DeadLetters {
   const { letters } = world;
+  const publish = (): void => undefined;
+  const topicOf = memoryLetters({ name: "audit.dlq", letters, consumer: "group", publish });
   return {
+    ...topicOf,
     send: (sent, signal) =>
       call("letters.send", signal, () => {
         for (const letter of sent) world.claims.push(() => checkLetter(world, letter));
-        letters.push(...sent);
-        return sent.map((_, at) => ({
-          topic: "audit.dlq",
-          partition: 0,
-          offset: letters.length - sent.length + at,
-        }));
+        return topicOf.send(sent, signal);
       }),
-    replay: async () => [],
-    [Symbol.asyncDispose]: async () => undefined,
   };
 }

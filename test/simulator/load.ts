@@ -1,19 +1,20 @@
 /** What producers send: events of few entities, copies of them, others under the same identity, and what is no event. */
 import type { Draw } from "../support/draw.ts";
 import { auditEvent } from "../support/intake.ts";
-import type { Partition } from "./broker.ts";
 
 export type Message = { readonly partition: number; readonly value: string | undefined };
 
 const types = ["created", "updated", "updated", "disabled", "enabled", "removed", "viewed"] as const;
 const poison = "{ not json";
+/** Names its producer, and no event type. */
+const refused = auditEvent({ type: "nothing" });
 
 /** Each value that is an event has the identity that `idOf` tells; two of one identity and other bytes are in conflict. */
 export function makeLoad(
   draw: Draw,
   count: number,
   partitions: number,
-  spreads: boolean,
+  { spreads, floods }: { readonly spreads: boolean; readonly floods: boolean },
 ): readonly Message[] {
   const sent: Message[] = [];
   for (let n = 0; n < count; n++) {
@@ -21,7 +22,8 @@ export function makeLoad(
     const earlier = sent[draw(sent.length)];
     const entity = draw(4);
     const partition = spreads ? draw(partitions) : entity % partitions;
-    if (fate === 0) sent.push({ partition, value: poison });
+    if (floods && draw(3) === 0) sent.push({ partition, value: refused });
+    else if (fate === 0) sent.push({ partition, value: poison });
     else if (fate === 1) sent.push({ partition, value: undefined });
     else if (fate < 6 && earlier?.value !== undefined) sent.push(again(draw, earlier, partition, fate));
     else
@@ -47,8 +49,3 @@ function again(draw: Draw, { value = poison, partition }: Message, other: number
 
 /** Undefined for what is no event. */
 export const idOf = (value: string): string | undefined => /"event_id":"([^"]+)"/.exec(value)?.[1];
-
-export const valueAt = ({ events }: Partition, offset: number): string | undefined => {
-  const value = events[offset]?.value;
-  return value ? Buffer.from(value).toString("utf8") : undefined;
-};

@@ -1,11 +1,11 @@
 /** Watches what is stored of the partitions: after each write, every promise about records, outcomes and marks is held against what was seen before. */
-import { parseRid, ridOf, type Src } from "../../src/core/ids.ts";
+import { parseRid, ridOf, type Src, srcOf } from "../../src/core/ids.ts";
 import type { OutcomeRow } from "../../src/core/outcome.ts";
 import type { RecordRow } from "../../src/core/record.ts";
 import type { AuditReader } from "../../src/ports/audit-reader.ts";
 import { never } from "../support/log-world.ts";
-import type { Partition } from "./broker.ts";
-import { idOf, valueAt } from "./load.ts";
+import { idOf } from "./load.ts";
+import { type Partition, partitionOf, valueAt } from "./topic.ts";
 import { assert } from "./violation.ts";
 
 const limit = 1_000;
@@ -19,11 +19,13 @@ export type OutcomesSeen = {
 };
 
 type Seen = {
+  /** First offset that was accounted for. */
+  readonly begin: number;
   readonly mark: number;
   readonly rows: readonly string[];
   readonly records: ReadonlyMap<number, RecordRow>;
 };
-const nothing: Seen = { mark: 0, rows: [], records: new Map() };
+const nothing: Seen = { begin: 0, mark: 0, rows: [], records: new Map() };
 
 /** A store that went back is watched by another one. */
 export function watchOutcomes(audit: AuditReader, partitions: readonly Partition[]): OutcomesSeen {
@@ -44,17 +46,20 @@ export function watchOutcomes(audit: AuditReader, partitions: readonly Partition
   };
 }
 
-async function readPartition(audit: AuditReader, { src }: Partition): Promise<Seen> {
+async function readPartition(audit: AuditReader, { src, logStart }: Partition): Promise<Seen> {
   const end = Number.MAX_SAFE_INTEGER;
   const accounts = await audit.accounts(src, 0, limit, never);
   const outcomes = await audit.outcomes(src, 0, end, limit, never);
   const records = await audit.records(src, 0, end, limit, never);
-  let mark = 0;
+  const begin = accounts[0]?.from ?? 0;
+  assert(begin <= logStart, () => `${src}: what lies before ${begin} was passed over`);
+  let mark = begin;
   for (const { from, to } of accounts) {
     assert(from === mark && to > from, () => `${src}: an account is [${from}, ${to}) behind ${mark}`);
     mark = to;
   }
   return {
+    begin,
     mark,
     rows: outcomes.map(({ row }) => JSON.stringify(row)),
     records: new Map(records.flatMap(({ offset, row }) => (row === undefined ? [] : [[offset, row]]))),
@@ -92,11 +97,12 @@ function checkRecords(records: readonly RecordRow[]): void {
       rows.every(({ version, alias }, at) => version === at + 1 && alias === rows[0]?.alias),
       () => `${stream}: versions ${rows.map(({ version }) => version).join(", ")}`,
     );
-    const last = new Map<number, number>();
+    const last = new Map<Src | undefined, number>();
     for (const { rid } of rows) {
-      const { partition, offset } = parseRid(rid) ?? { partition: -1, offset: -1 };
-      assert(offset > (last.get(partition) ?? -1), () => `${stream}: ${rid} has a version out of order`);
-      last.set(partition, offset);
+      const at = parseRid(rid);
+      const [src, offset] = [at && srcOf(at.topicId, at.partition), at?.offset ?? -1];
+      assert(offset > (last.get(src) ?? -1), () => `${stream}: ${rid} has a version out of order`);
+      last.set(src, offset);
     }
   }
 }
@@ -108,7 +114,7 @@ function checkFates(
   seen: ReadonlyMap<Src, Seen>,
 ): void {
   const { src } = partition;
-  const { mark, rows, records } = seen.get(src) ?? nothing;
+  const { begin, mark, rows, records } = seen.get(src) ?? nothing;
   const outcomes = new Map<number, OutcomeRow>();
   for (const text of rows) {
     const row: OutcomeRow = JSON.parse(text);
@@ -122,13 +128,17 @@ function checkFates(
   }
   const storedAt = (rid: string): string | undefined => {
     const at = parseRid(rid);
-    const original = at && partitions[at.partition];
+    const original = partitionOf(partitions, at);
     const isStored = original !== undefined && seen.get(original.src)?.records.has(at?.offset ?? -1);
     return isStored ? valueAt(original, at?.offset ?? -1) : undefined;
   };
-  for (let offset = 0; offset < mark; offset++) {
+  for (const offset of records.keys())
+    assert(mark === 0 || offset >= begin, () => `${ridOf(src, offset)}: the record lies before ${begin}`);
+  for (let offset = begin; offset < mark; offset++) {
     const kind = kindOf(outcomes.get(offset), records.has(offset));
-    const may = mayBe(valueAt(partition, offset), outcomes.get(offset), storedAt);
+    const row = outcomes.get(offset);
+    const isTaken = row?.kind === "gap" && row.cause === "retention" && offset < partition.logStart;
+    const may = mayBe(isTaken ? undefined : valueAt(partition, offset), row, storedAt);
     assert(kind === may, () => `${ridOf(src, offset)}: the outcome is ${kind}, and may be ${may}`);
   }
 }

@@ -5,36 +5,40 @@ import { parseRecordEntry } from "../../src/core/leaf.ts";
 import { activates } from "../../src/core/record.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
 import { openBody } from "../../src/privacy/open-body.ts";
+import { rewrapKeys } from "../../src/privacy/rotate.ts";
+import { openStoreKeys } from "../../src/privacy/store-keys.ts";
 import { nowMs } from "../support/intake.ts";
 import { checkLogged } from "../support/log-checker.ts";
 import { never } from "../support/log-world.ts";
-import { valueAt } from "./load.ts";
+import { memoryKeyRing } from "../support/memory-keys.ts";
+import { partitionOf, valueAt } from "./topic.ts";
 import { assert } from "./violation.ts";
 import { committedSize, type World } from "./world.ts";
 
 /** Everything published has its outcome, and everything accounted for lies under the published checkpoint, or the log has halted. */
 export async function isAtRest(world: World): Promise<boolean> {
   const { broker, outcomes, plan, halt } = world;
-  if (broker.partitions.some(({ src, events }) => outcomes.mark(src) < events.length)) return false;
+  if (broker.current().some(({ src, events }) => outcomes.mark(src) < events.length)) return false;
   return plan.sequencers === 0 || halt !== undefined || isLogged(world);
 }
 
-async function isLogged({ broker, place }: World): Promise<boolean> {
+async function isLogged({ broker, place, outcomes }: World): Promise<boolean> {
   const { log } = place.store;
   const size = await log.size(never);
   const head = await log.head(never);
   const latest = await log.checkpoint("latest", never);
   if (size === 0 || head?.size !== size || latest?.size !== size) return false;
-  for (const { src, events } of broker.partitions) {
-    const row = events.length > 0 ? await log.coverage(src, Number.MAX_SAFE_INTEGER, never) : undefined;
+  for (const { src } of broker.partitions) {
+    const row = await log.coverage(src, Number.MAX_SAFE_INTEGER, never);
     const entry = row?.entry === undefined ? undefined : JSON.parse(row.entry);
-    if (events.length > 0 && entry?.to !== events.length) return false;
+    if ((entry?.to ?? 0) !== outcomes.mark(src)) return false;
   }
   return true;
 }
 
 export async function checkRest(world: World): Promise<void> {
   checkActive(world);
+  await rewrapAll(world);
   await checkBodies(world);
   const isRolledBack = committedSize(world) > world.tree.size();
   assert(
@@ -55,17 +59,25 @@ function checkActive({ outcomes }: World): void {
   }
 }
 
-/** Each body opens to the bytes that were published. */
-async function checkBodies({ outcomes, place, keys, random, broker }: World): Promise<void> {
-  const opener = dataKeys({ keys: place.store.keys, ring: keys.ring, now: () => nowMs, random });
+/** Once a pass has left nothing, the KEKs before the current one are no longer needed. */
+async function rewrapAll({ place, ring, random }: World): Promise<void> {
+  const { state, keys } = place.store;
+  const opened = await openStoreKeys({ state, ring, random, now: () => nowMs }, never);
+  const { left } = await rewrapKeys({ state, keys, ring: opened.ring, random }, never);
+  assert(left === 0, () => `${left} data keys lie under an older KEK`);
+}
+
+/** Each body opens to the bytes that were published, by the current KEK alone. */
+async function checkBodies({ outcomes, place, ring, random, broker }: World): Promise<void> {
+  const current = memoryKeyRing([ring.currentEpoch]);
+  const opener = dataKeys({ keys: place.store.keys, ring: current, now: () => nowMs, random });
   for (const { rid, body, entry } of outcomes.records()) {
     const parts = parseRecordEntry(entry)?.parts ?? [];
     const kids = parts.map(({ c, k }) => ({ class: c, kid: k }));
     const opened = await opener.forOpening(kids, never);
     const { content } = openBody(body, rid, (_, kid) => opened.get(kid));
     const at = parseRid(rid);
-    const partition = broker.partitions[at?.partition ?? -1];
-    const sent = partition && valueAt(partition, at?.offset ?? -1);
+    const sent = valueAt(partitionOf(broker.partitions, at), at?.offset ?? -1);
     assert(
       Buffer.from(content?.value ?? []).toString("utf8") === sent,
       () => `${rid}: the body holds other bytes than were published`,

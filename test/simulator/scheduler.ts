@@ -29,6 +29,8 @@ export type Scheduler = {
   kill(life: Life): void;
   /** Everything under way ends, and nothing of it arrives. */
   cut(): void;
+  /** Whether a request of one of them is under way. */
+  isUnderWay(of: (life: Life) => boolean): boolean;
 };
 
 /** Turns of the event loop within which whatever goes on comes to its next call: the longest way has two of its own. */
@@ -107,5 +109,6 @@ export function makeScheduler(draw: Draw): Scheduler {
     cut() {
       turns = [];
     },
+    isUnderWay: (of) => turns.some(({ isRequest, life }) => isRequest && of(life)),
   };
 }

@@ -1,67 +1,87 @@
-/** A process of a world that extends the log: the real sequencer, between a store, a signing key and a witness that fail. */
+/** A process of a world that extends the log: the real sequencer, between a store, a signing key, a witness and an anchor that fail. */
+import { equalHashes } from "../../src/core/merkle.ts";
 import { sha256 } from "../../src/lib/sha256.ts";
-import type { AskedWitness } from "../../src/log/ask-witness.ts";
 import { openCosigner } from "../../src/log/cosign.ts";
-import type { SequencerDeps } from "../../src/log/deps.ts";
+import { runAnchors } from "../../src/log/run-anchors.ts";
 import { type LogState, runLog } from "../../src/log/run-log.ts";
+import { runWitnesses, type WitnessRun } from "../../src/log/run-witnesses.ts";
+import type { Anchor } from "../../src/ports/anchor.ts";
 import type { CheckpointSigner } from "../../src/ports/checkpoint-signer.ts";
+import type { Sleep } from "../../src/ports/clock.ts";
 import type { LogStore } from "../../src/ports/log-store.ts";
 import { verifyNote } from "../support/ed25519.ts";
 import { silentLog, silentObserver } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
-import type { Call } from "./calls.ts";
-import { clockOf, facesOf, fault, type Process, waysOf } from "./ways.ts";
-import { committedSize, type World } from "./world.ts";
+import { type Call, reached } from "./calls.ts";
+import { assert } from "./violation.ts";
+import { clockOf, facesOf, fault, waysOf } from "./ways.ts";
+import { committedSize, type Process, type World } from "./world.ts";
 
-/** A witness answers within the world's time. */
+/** Witnesses and anchors answer within the world's time. */
 const timeoutMs = 2 ** 30;
+const intervalMs = 1_000;
 
+/** As the log's thread joins it. */
 export function startSequencer(world: World, life: Process): void {
   const ways = waysOf(world, life);
   const { records, log } = facesOf(world, ways.store);
   const { random, scheduler } = world;
-  runLog(
+  const { signal } = life.stop;
+  const now = clockOf(world, life);
+  const sleep = scheduler.sleepOf(life);
+  const joined = { now, sleep, observer: silentObserver, lines: silentLog };
+  const witnesses = openWitness(world, log, ways.witness, sleep, signal);
+  const run = runLog(
     {
-      records, log, random, sha256,
+      ...joined, records, log, random, sha256, intervalMs,
       openSigner: async (origin) => watchedSigner(world, world.signer.open(origin), ways.signer),
-      witnessSizes: witnessSizes(world, log, ways.witness),
+      witnessSizes: witnesses.sizes,
       logName: "test.local",
       limits: { batchMax: 12, heartbeatMs: 30_000, keyOverlapMs: 60_000 },
-      now: clockOf(world, life),
       reached: () => undefined,
-      intervalMs: 1_000,
       holder: life.name,
-      sleep: scheduler.sleepOf(life),
-      observer: silentObserver,
-      lines: silentLog,
       rest: () => undefined,
       onState: (state) => noteState(world, life, state),
     },
-    new AbortController().signal,
+    signal,
   ); // biome-ignore format: one line a name
+  const isSequencing = (): boolean => run.state().kind === "sequencing";
+  witnesses.start(isSequencing);
+  const anchors = [watchedAnchor(world, life, ways.anchor)];
+  if (world.plan.anchorAway !== undefined)
+    void runAnchors({ ...joined, log, anchors, intervalMs, timeoutMs }, isSequencing, signal);
+  void run.ended.then(() => {
+    if (signal.aborted) scheduler.kill(life);
+  });
 }
 
-/** Asks the witness before each pass: what it has seen tells an older store. */
-function witnessSizes({ plan, witness }: World, log: LogStore, call: Call): SequencerDeps["witnessSizes"] {
-  if (!plan.isWitnessed) return async () => [];
-  const { vkey, key } = witness;
-  const asked: AskedWitness = {
-    vkey,
-    key,
-    addCheckpoint: (request, signal) =>
-      call("witness.addCheckpoint", signal, () => witness.addCheckpoint(request, signal)),
+function openWitness(
+  { plan, witness }: World,
+  log: LogStore,
+  call: Call,
+  sleep: Sleep,
+  signal: AbortSignal,
+): WitnessRun {
+  if (plan.witnessAway === undefined) return { sizes: async () => [], start: () => undefined };
+  const { vkey, key, addCheckpoint } = witness;
+  const witnesses = [{ vkey, key, ...reached({ addCheckpoint }, "witness", call) }];
+  const cosigner = openCosigner({ log, witnesses, quorum: 1, sha256, verify: verifyNote, timeoutMs });
+  return runWitnesses({ cosigner, intervalMs, sleep, observer: silentObserver, lines: silentLog }, signal);
+}
+
+function watchedAnchor({ anchored, claims }: World, life: Process, call: Call): Anchor {
+  const keep: Anchor["keep"] = async ({ size, root }) => {
+    const kept = anchored.get(size) ?? root;
+    anchored.set(size, kept);
+    return equalHashes(kept, root) ? "kept" : "differs";
   };
-  const cosigner = openCosigner({
-    log,
-    witnesses: [asked],
-    quorum: 1,
-    sha256,
-    verify: verifyNote,
-    timeoutMs,
-  });
-  return async () => {
-    await cosigner.pass(never);
-    return cosigner.sizes();
+  return {
+    name: "memory",
+    async keep(checkpoint, signal) {
+      const verdict = await call("anchor.keep", signal, () => keep(checkpoint, signal));
+      claims.push(() => assert(verdict === "kept", () => `${life.name}: the anchor has another tree`));
+      return verdict;
+    },
   };
 }
 

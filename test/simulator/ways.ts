@@ -1,26 +1,27 @@
 /** What processes of a world see of each other and of everything outside: calls, a clock, and a place to say what must not be. */
 import { nowMs } from "../support/intake.ts";
-import { type Call, callBy, noFaults, reached, stepwiseLog, stepwiseRecords } from "./calls.ts";
+import { type Call, callBy, type Faults, noFaults, reached, stepwiseLog, stepwiseRecords } from "./calls.ts";
 import { assert } from "./violation.ts";
-import type { World } from "./world.ts";
-
-export type Process = World["lives"][number];
+import type { Process, World } from "./world.ts";
 
 const effects = /\.(append|account|repairActive|moveHead|putTile|publish|queueControl)$/;
 
 /** What the process calls, by whom it is answered. */
 export function waysOf(world: World, life: Process) {
-  const { scheduler, written } = world;
+  const { scheduler, written, plan } = world;
   const onEffect = (label: string): void => {
     if (effects.test(label)) written.add(label.startsWith("log.") ? "log" : "records");
   };
-  const way = { scheduler, life, faults: () => world.faults, onEffect };
+  const unlessQuiet = (faults: Faults) => (): Faults => (world.isQuiet ? noFaults : faults);
+  const away = (percent = 0) => unlessQuiet({ ...plan.faults, lost: percent });
+  const way = { scheduler, life, faults: unlessQuiet(plan.faults), onEffect };
   return {
     store: callBy({ ...way, code: "STORE_UNAVAILABLE" }),
     source: callBy({ ...way, code: "SOURCE_UNAVAILABLE" }),
     letters: callBy({ ...way, code: "DEAD_LETTERS_UNAVAILABLE" }),
     hints: callBy({ ...way, faults: () => noFaults, code: "INTERNAL" }),
-    witness: callBy({ ...way, code: "WITNESS_UNAVAILABLE" }),
+    witness: callBy({ ...way, faults: away(plan.witnessAway), code: "WITNESS_UNAVAILABLE" }),
+    anchor: callBy({ ...way, faults: away(plan.anchorAway), code: "ANCHOR_UNAVAILABLE" }),
     signer: callBy({ ...way, faults: () => noFaults, code: "INTERNAL" }),
   };
 }

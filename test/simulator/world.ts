@@ -1,44 +1,38 @@
 /** One world of a seed: a topic, a store, and processes that come and go. Everything in it is as the seed says. */
 
-import type { Uid } from "../../src/core/ids.ts";
+import { memoryHints } from "../../src/adapters/memory/hints.ts";
+import type { Consumer } from "../../src/ingest/consume.ts";
 import type { Halt } from "../../src/log/halt.ts";
 import type { DeadLetter } from "../../src/ports/dead-letters.ts";
+import type { DedupHints } from "../../src/ports/dedup-hints.ts";
+import type { EventSource } from "../../src/ports/event-source.ts";
 import type { LogHead } from "../../src/ports/log-store.ts";
-import { openStoreKeys, type StoreKeys } from "../../src/privacy/store-keys.ts";
+import { openStoreKeys } from "../../src/privacy/store-keys.ts";
 import { type TestWitness, testWitness } from "../support/asked-witness.ts";
-import { drawFrom } from "../support/draw.ts";
 import { nowMs } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
-import { memoryKeyRing } from "../support/memory-keys.ts";
+import { type MemoryRing, memoryKeyRing } from "../support/memory-keys.ts";
 import { type Broker, makeBroker } from "./broker.ts";
-import { type Faults, noFaults } from "./calls.ts";
-import { idOf, type Message, makeLoad } from "./load.ts";
+import type { Letter } from "./letters.ts";
+import { idOf } from "./load.ts";
 import { type OutcomesSeen, watchOutcomes } from "./outcomes.ts";
 import { openPlace, type Place } from "./place.ts";
+import { drawOf, type Plan, planOf } from "./plan.ts";
 import { type Life, makeScheduler, type Scheduler } from "./scheduler.ts";
 import { type MemorySigner, memorySigner } from "./signer.ts";
+import { partitionOf, topic } from "./topic.ts";
 import { type TreeSeen, watchTree } from "./tree.ts";
 import { assert } from "./violation.ts";
 
-/** What a seed makes of its world: few things go wrong in each, other ones in another. */
-export type Plan = {
-  readonly partitions: number;
-  readonly intakes: number;
-  readonly sequencers: number;
-  readonly messages: readonly Message[];
-  readonly turns: number;
-  readonly isStepwise: boolean;
-  readonly faults: Faults;
-  readonly hints: { readonly away: number; readonly forgets: number };
-  /** Whether a witness is asked to cosign; the store may be older than what it saw. */
-  readonly isWitnessed: boolean;
-  /** The lease is given to whoever asks: it saves work, and nothing rests on it. */
-  readonly isLeaseFree: boolean;
-  readonly crashes: boolean;
-  readonly freezes: boolean;
-  readonly rebalances: boolean;
-  readonly clocks: boolean;
-  readonly restores: boolean;
+export type Process = Life & {
+  readonly role: "intake" | "sequencer";
+  /** Told to end its work and go. */
+  readonly stop: AbortController;
+  skewMs: number;
+  /** Of intake that has started. */
+  intake: { readonly consumer: Consumer; readonly source: EventSource } | undefined;
+  /** An operator waits for what it does. */
+  isOperated: boolean;
 };
 
 export type World = {
@@ -46,15 +40,20 @@ export type World = {
   readonly scheduler: Scheduler;
   readonly place: Place;
   readonly broker: Broker;
-  readonly keys: StoreKeys;
+  readonly ring: MemoryRing;
   readonly signer: MemorySigner;
   readonly witness: TestWitness;
   readonly random: (bytes: number) => Uint8Array;
-  readonly remembered: Set<Uid>;
-  readonly letters: DeadLetter[];
+  /** What the anchor keeps, by size. */
+  readonly anchored: Map<number, Uint8Array>;
+  readonly hints: DedupHints;
+  readonly letters: Letter[];
   readonly signed: LogHead[];
-  readonly lives: (Life & { readonly role: "intake" | "sequencer"; skewMs: number })[];
-  faults: Faults;
+  readonly lives: Process[];
+  /** Messages that were published. */
+  sent: number;
+  /** What goes wrong is over. */
+  isQuiet: boolean;
   outcomes: OutcomesSeen;
   tree: TreeSeen;
   halt: Halt | undefined;
@@ -65,59 +64,36 @@ export type World = {
 };
 
 const seedBytes = 32;
-/** Drawn apart from the rest, so that a change to one of them leaves the others as they were. */
-const streams = { plan: 0, load: 1, turns: 2, random: 3 } as const;
-const drawOf = (seed: number, stream: keyof typeof streams) =>
-  drawFrom(Math.imul(seed, 0x9e3779b1) + Math.imul(streams[stream], 0x85ebca6b));
-
-export function planOf(seed: number): Plan {
-  const draw = drawOf(seed, "plan");
-  const of = <T>(...values: readonly [T, ...T[]]): T => values[draw(values.length)] ?? values[0];
-  const partitions = 1 + draw(3);
-  const spreads = draw(3) === 0;
-  return {
-    partitions,
-    intakes: 1 + draw(3),
-    sequencers: draw(3),
-    messages: makeLoad(drawOf(seed, "load"), 8 + draw(32), partitions, spreads),
-    turns: 100 + draw(300),
-    isStepwise: of(true, false),
-    faults: { lost: of(0, 0, 2, 8), unknown: of(0, 0, 2, 8) },
-    hints: { away: of(0, 0, 20, 100), forgets: of(0, 50) },
-    isWitnessed: of(true, false, false),
-    isLeaseFree: of(true, false),
-    crashes: of(true, false),
-    freezes: of(true, false),
-    rebalances: of(true, false),
-    clocks: of(true, false, false),
-    restores: of(true, false, false, false),
-  };
-}
-
+const hintsMax = 10_000;
 export async function openWorld(seed: number): Promise<World> {
   const plan = planOf(seed);
   const bytes = drawOf(seed, "random");
   const random = (count: number): Uint8Array => Uint8Array.from({ length: count }, () => bytes(256));
   const scheduler = makeScheduler(drawOf(seed, "turns"));
   const place = openPlace();
+  const { state } = place.store;
   const ring = memoryKeyRing([1]);
-  const keys = await openStoreKeys({ state: place.store.state, ring, random, now: () => nowMs }, never);
-  const broker = makeBroker(scheduler, plan.partitions, (src, next) =>
-    world.claims.push(() =>
-      assert(
-        next <= world.outcomes.mark(src),
-        () => `${src}: ${next} is committed before it is accounted for`,
+  await openStoreKeys({ state, ring, random, now: () => nowMs }, never);
+  const broker = makeBroker(scheduler, plan.partitions, {
+    batchMax: 6,
+    isOrderly: plan.isCalm,
+    accepted: async () => (await state.read(never))?.identity.kafka?.topics[topic]?.at(-1),
+    onCommit: (src, next) =>
+      world.claims.push(() =>
+        assert(
+          next <= world.outcomes.mark(src),
+          () => `${src}: ${next} is committed before it is accounted for`,
+        ),
       ),
-    ),
-  );
+  });
   const signed: LogHead[] = [];
   const signer = memorySigner(random(seedBytes));
   const witness = await testWitness({ logKeys: async () => signer.keys() }, "witness.test/one");
   const world: World = {
-    plan, scheduler, place, broker, keys, random, signed, lives: [], letters: [],
-    signer, witness,
-    remembered: new Set(),
-    faults: plan.faults,
+    plan, scheduler, place, broker, ring, random, signed, signer, witness,
+    lives: [], letters: [], sent: 0, isQuiet: false,
+    anchored: new Map(),
+    hints: memoryHints({ uidsMax: hintsMax }),
     outcomes: watchOutcomes(place.store.audit, broker.partitions),
     tree: watchTree(place.store.log, signed),
     halt: undefined, claims: [], written: new Set(),
@@ -151,7 +127,7 @@ export async function restore(world: World, putBack: () => void): Promise<void> 
 /** Trouble of infrastructure never makes a dead letter: only what is no event, or not the only one of its identity, may be one. */
 export function checkLetter({ broker }: World, { source, event }: DeadLetter): void {
   const value = Buffer.from(event.value ?? []).toString("utf8");
-  const sent = broker.partitions[source.partition]?.events[source.offset]?.value;
+  const sent = partitionOf(broker.partitions, source)?.events[source.offset]?.value;
   assert(
     sent !== null && sent !== undefined && Buffer.compare(sent, event.value ?? new Uint8Array()) === 0,
     () => `a letter holds other bytes than ${source.offset}`,
@@ -170,5 +146,3 @@ export function checkLetter({ broker }: World, { source, event }: DeadLetter): v
     () => `a good event at ${source.offset} became a dead letter`,
   );
 }
-
-export const quiet = noFaults;

@@ -15,9 +15,13 @@ export type TestWitness = AskedWitness & {
 };
 
 /** It trusts the keys that this world signs with. */
-export async function testWitness(world: Pick<LogWorld, "logKeys">, name: string): Promise<TestWitness> {
+export async function testWitness(
+  world: Pick<LogWorld, "logKeys">,
+  name: string,
+  nowS: () => number = () => 1_790_000_000,
+): Promise<TestWitness> {
   const signer = testSigner(name, "cosignature/v1");
-  const lineFor = (text: string): string => signatureLine(signer.signature(text, 1_790_000_000));
+  const lineFor = (text: string): string => signatureLine(signer.signature(text, nowS()));
   const witness: TestWitness = {
     vkey: formatVerifierKey(sha256, signer.key),
     key: signer.key,
