@@ -23,8 +23,8 @@ const isLong = rounds > 1;
 /** Longer than a session of Kafka (6 s here), so that partitions are given away. */
 const awayMs = (draw: Draw): number => (isLong ? 5_000 + draw(55_000) : 8_000);
 const badMs = isLong ? 30_000 : 8_000;
-/** A connection that died unnoticed is given up by the socket's timeout, 30 s. */
-const recoverMsMax = 90_000;
+/** A connection that died unnoticed is given up after 30 s to the store, 40 s to Kafka. */
+const recoverMsMax = 120_000;
 const timeoutMs = rounds * 240_000;
 
 const all = (links: Links, condition: Condition): Promise<unknown> =>
