@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { PartitionState } from "../../src/gen/lastro/v1/operations_pb.ts";
+import { insertOfRecords } from "../support/forged-answers.ts";
 import { type LastroProcess, until } from "../support/lastro.ts";
 import { openLink, through } from "../support/link.ts";
 import { getIntake, metric } from "../support/operator.ts";
@@ -41,9 +42,6 @@ const untilShared = (one: LastroProcess, other: LastroProcess): Promise<void> =>
     },
     40_000,
   );
-
-/** What an insert into `records` has in its bytes (BSON: string, name, length, value). */
-const insertOfRecords = Buffer.from("\x02insert\0\x08\0\0\0records\0", "latin1");
 
 test("inserts of a process that stood still meet the unique indexes after its successor has stored the same batch", async () => {
   await using link = await openLink(mongo.port);

@@ -6,6 +6,7 @@ import {
   type Forge,
   type Forgery,
   forgedAnswers,
+  insertOfRecords,
   isWrite,
   majorityLate,
   notPrimary,
@@ -26,9 +27,6 @@ const small = { LASTRO_BATCH_SIZE_MAX: "10" };
 const slowMs = rounds > 1 ? 60_000 : 8_000;
 const [cutsMin, forgeriesMin] = [2, 4];
 const timeoutMs = rounds * 180_000;
-
-/** What an insert into `records` has in its bytes (BSON: string, name, length, value). */
-const insertOfRecords = Buffer.from("\x02insert\0\x08\0\0\0records\0", "latin1");
 
 /** A service that reaches the store through a link on which any command may be answered otherwise. */
 type Forged = { readonly world: World; readonly link: Link; setForge(forge: Forge | undefined): void };

@@ -19,6 +19,9 @@ export type Forgery = {
 };
 export type Forge = (command: Command) => Forgery | undefined;
 
+/** What an insert into `records` has in its bytes (BSON: string, name, length, value). */
+export const insertOfRecords = Buffer.from("\x02insert\0\x08\0\0\0records\0", "latin1");
+
 const failure = (code: number, codeName: string): Document => ({ ok: 0, code, codeName, errmsg: codeName });
 
 /** A member that is told to do what only the primary may. */
