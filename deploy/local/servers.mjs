@@ -37,14 +37,20 @@ rootLogger.level = warn
 rootLogger.appenderRef.out.ref = out
 `;
 
+/**
+ * @typedef {object} Proxied a listener more, which tells clients to come to the port of a proxy
+ * @property {number} port
+ * @property {number} proxyPort
+ */
+
 /** One broker that is also its controller. Topics are made by the service, so none appears by a misspelt name.
- * @param {string} dir @param {number} port @param {number} controllerPort */
-const kafkaProperties = (dir, port, controllerPort) => `process.roles=broker,controller
+ * @param {string} dir @param {number} port @param {number} controllerPort @param {readonly Proxied[]} proxied */
+const kafkaProperties = (dir, port, controllerPort, proxied) => `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@${host}:${controllerPort}
-listeners=PLAINTEXT://${host}:${port},CONTROLLER://${host}:${controllerPort}
-advertised.listeners=PLAINTEXT://${host}:${port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://${host}:${port},CONTROLLER://${host}:${controllerPort}${proxied.map(({ port }, at) => `,PROXIED${at}://${host}:${port}`).join("")}
+advertised.listeners=PLAINTEXT://${host}:${port}${proxied.map(({ proxyPort }, at) => `,PROXIED${at}://${host}:${proxyPort}`).join("")}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${proxied.map((_, at) => `,PROXIED${at}:PLAINTEXT`).join("")}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=${join(dir, "logs")}
@@ -63,14 +69,14 @@ share.coordinator.state.topic.min.isr=1
 controlled.shutdown.enable=false
 `;
 
-/** @param {StartOptions} options @returns {Promise<RunningServer>} */
-export async function startKafka({ dir, port, spawned = silent, log = silent }) {
+/** @param {StartOptions & { proxied?: readonly Proxied[] }} options @returns {Promise<RunningServer>} */
+export async function startKafka({ dir, port, proxied = [], spawned = silent, log = silent }) {
   const { libs, version, from } = await kafkaJars(log);
   const brokerPort = port ?? (await freePort());
   mkdirSync(dir, { recursive: true });
   const properties = join(dir, "server.properties");
   const logging = join(dir, "log4j2.properties");
-  writeFileSync(properties, kafkaProperties(dir, brokerPort, await freePort()));
+  writeFileSync(properties, kafkaProperties(dir, brokerPort, await freePort(), proxied));
   writeFileSync(logging, kafkaLogging);
   const java = [`-Dlog4j2.configurationFile=${logging}`, "-cp", join(libs, "*")];
   if (!existsSync(join(dir, "logs", "meta.properties"))) {

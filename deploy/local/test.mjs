@@ -9,6 +9,8 @@ import { startKafka, startMongo, startRedis } from "./servers.mjs";
 import { summarise, summaryLine } from "./summary.mjs";
 
 const phaseMsMax = 25 * 60_000;
+/** The long forms of tests take hours. */
+const givenMsMax = 6 * 60 * 60_000;
 const log = speaker();
 
 /** Tests that need nothing come first; those that stop servers and take processes down have the machine to themselves. */
@@ -66,9 +68,9 @@ async function findBrowser() {
   }
 }
 
-/** Runs jest once. @param {string} node @param {string[]} args @param {Record<string, string>} env @param {string} reportFile
+/** Runs jest once. @param {string} node @param {string[]} args @param {Record<string, string>} env @param {string} reportFile @param {number} msMax
  * @returns {Promise<import("./summary.mjs").Report | undefined>} */
-function jest(node, args, env, reportFile) {
+function jest(node, args, env, reportFile, msMax) {
   const bin = join(root, "node_modules", ".bin");
   running = spawn(
     node,
@@ -82,7 +84,7 @@ function jest(node, args, env, reportFile) {
     {
       cwd: root,
       stdio: ["ignore", "ignore", "inherit"],
-      timeout: phaseMsMax,
+      timeout: msMax,
       killSignal: "SIGKILL",
       env: {
         ...process.env,
@@ -111,7 +113,8 @@ async function main(dir) {
   for (const [title, ...args] of given.length > 0 ? [["given on the command line", ...given]] : phases) {
     if (stopping) break;
     log(`\n── tests: ${title} ──`);
-    reports.push(await jest(node, args, env, join(dir, `report-${reports.length}.json`)));
+    const reportFile = join(dir, `report-${reports.length}.json`);
+    reports.push(await jest(node, args, env, reportFile, given.length > 0 ? givenMsMax : phaseMsMax));
   }
   return summarise(reports);
 }

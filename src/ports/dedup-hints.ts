@@ -7,5 +7,6 @@ export type DedupHints = AsyncDisposable & {
   known(uids: readonly Uid[], signal: AbortSignal): Promise<ReadonlySet<Uid> | "unavailable">;
   /** Called only with uids that are durably stored and accounted for. */
   remember(uids: readonly Uid[], signal: AbortSignal): Promise<void>;
+  /** Whether it helps, as far as is known: it is there, and refused nothing lately. */
   isConnected(): boolean;
 };

@@ -31,9 +31,11 @@ async function dieAndRecover(kind: StoreKind, point: IntakePoint, seed: number):
   if (point === "draining") await first.stop("SIGTERM");
   expect(await first.ended).toBe("SIGKILL");
   const second = await world.start();
+  const backMs = performance.now();
   await untilDrained(second, events, drainMsMax);
+  const recoveryMs = performance.now() - backMs;
   expect(await second.stop()).toBe(0);
-  await world.check(published);
+  await world.checkAfter({ fault: `kill -9 when a batch is ${point}`, recoveryMs }, published);
 }
 
 describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {

@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { PartitionState } from "../../src/gen/lastro/v1/operations_pb.ts";
-import { openHoldingProxy } from "../support/holding-proxy.ts";
+import { insertOfRecords } from "../support/forged-answers.ts";
 import { type LastroProcess, until } from "../support/lastro.ts";
+import { openLink, through } from "../support/link.ts";
 import { getIntake, metric } from "../support/operator.ts";
 import { type RunningServer, startMongo } from "../support/servers.ts";
 import { makeWorld, outcomesSeen, untilDrained } from "../support/world.ts";
@@ -42,25 +43,20 @@ const untilShared = (one: LastroProcess, other: LastroProcess): Promise<void> =>
     40_000,
   );
 
-/** What an insert into `records` has in its bytes (BSON: string, name, length, value). */
-const insertOfRecords = Buffer.from("\x02insert\0\x08\0\0\0records\0", "latin1");
-
 test("inserts of a process that stood still meet the unique indexes after its successor has stored the same batch", async () => {
-  await using proxy = await openHoldingProxy(mongo.port);
+  await using link = await openLink(mongo.port);
   await using world = await makeWorld("mongodb", { ...small, LASTRO_STORE_URL: mongo.url });
-  const through = new URL(world.env["LASTRO_STORE_URL"] ?? "");
-  through.port = String(proxy.port);
-  through.search = "?directConnection=true";
-  const zombie = await world.start({ env: { LASTRO_STORE_URL: through.href } });
+  const storeUrl = through(world.env["LASTRO_STORE_URL"] ?? "", link);
+  const zombie = await world.start({ env: { LASTRO_STORE_URL: storeUrl } });
   const successor = await world.start();
   await untilShared(zombie, successor);
-  const held = proxy.hold(insertOfRecords);
+  const held = link.hold(insertOfRecords);
   const published = await world.publish(1, 240);
   await held;
   zombie.process.kill("SIGSTOP");
   await untilDrained(successor, published.messages);
 
-  proxy.release();
+  await link.become({});
   zombie.process.kill("SIGCONT");
   await untilShared(zombie, successor);
   const later = await world.publish(2, 60);

@@ -1,8 +1,10 @@
 /** Topics as operators and accidents handle them: made, deleted, cut, read to the end. */
+import { Consumer } from "@platformatic/kafka";
 import kafkajs, { type Admin } from "kafkajs";
 import { untilLed } from "../../src/adapters/kafkajs/topics.ts";
-import { readRecords, type StoredRecord } from "../../src/adapters/platformatic-kafka/record-reader.ts";
+import type { StoredRecord } from "../../src/adapters/platformatic-kafka/record-reader.ts";
 import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
+import type { EventHeader } from "../../src/core/event.ts";
 
 const client = (brokers: string) =>
   new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
@@ -26,18 +28,60 @@ export const createTopic = (brokers: string, topic: string, numPartitions: numbe
     return isMade;
   });
 
+const fetchBytesMax = 1024 * 1024;
+const readCommitted = 1;
+
 /** Every record of a topic, by partition and offset. */
 export async function readTopic(brokers: string, topic: string): Promise<readonly StoredRecord[]> {
-  const options = { brokers: brokers.split(","), clientId: "lastro-test" };
-  await using topicReader = openTopicReader(options);
-  const signal = AbortSignal.timeout(30_000);
-  const { partitions } = await topicReader.read(topic, signal);
-  const positions = partitions.flatMap(({ partition, logStart, logEnd }) =>
-    Array.from({ length: logEnd - logStart }, (_, index) => ({ partition, offset: logStart + index })),
-  );
-  const records = await readRecords({ ...options, topicReader }, topic, positions, signal);
-  return records.map((record) => {
-    if (record === undefined) throw new Error("a record vanished");
-    return record;
+  const bootstrapBrokers = brokers.split(",");
+  await using topicReader = openTopicReader({ brokers: bootstrapBrokers, clientId: "lastro-test" });
+  const { partitions } = await topicReader.read(topic, AbortSignal.timeout(30_000));
+  const consumer = new Consumer({ groupId: "lastro-test", clientId: "lastro-test", bootstrapBrokers });
+  try {
+    const all: StoredRecord[] = [];
+    for (const { partition, logStart, logEnd } of partitions) {
+      for (let offset = logStart; offset < logEnd; ) {
+        const some = await fetchFrom(consumer, topic, partition, offset);
+        if (some.length === 0) throw new Error(`nothing lies at offset ${offset} of ${topic}/${partition}`);
+        all.push(...some);
+        offset += some.length;
+      }
+    }
+    return all;
+  } finally {
+    await consumer.close(true);
+  }
+}
+
+/** One fetch: what lies at this offset and behind it. */
+async function fetchFrom(
+  consumer: Consumer,
+  topic: string,
+  partition: number,
+  offset: number,
+): Promise<readonly StoredRecord[]> {
+  const metadata = (await consumer.metadata({ topics: [topic] })).topics.get(topic);
+  const node = metadata?.partitions[partition]?.leader;
+  if (metadata === undefined || node === undefined) throw new Error(`${topic}/${partition} has no leader`);
+  const wanted = { partition, fetchOffset: BigInt(offset), partitionMaxBytes: fetchBytesMax };
+  const { responses } = await consumer.fetch({
+    node,
+    minBytes: 1,
+    maxWaitTime: 500,
+    maxBytes: fetchBytesMax,
+    isolationLevel: readCommitted,
+    topics: [
+      { topicId: metadata.id, partitions: [{ ...wanted, currentLeaderEpoch: -1, lastFetchedEpoch: -1 }] },
+    ],
   });
+  const batches = responses.flatMap(({ partitions }) => partitions.flatMap(({ records }) => records ?? []));
+  return batches.flatMap(({ firstOffset, records }) =>
+    records
+      .filter(({ offsetDelta }) => Number(firstOffset) + offsetDelta >= offset)
+      .map(({ key, value, headers }) => ({
+        key,
+        value,
+        headers: headers.map(([name, bytes]): EventHeader => [name?.toString() ?? "", bytes]),
+      })),
+  );
 }

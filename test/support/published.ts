@@ -9,6 +9,8 @@ export type Published = {
   readonly duplicates: number;
   readonly conflicts: number;
   readonly rejected: number;
+  /** Values of the conflicts and of what is rejected, each of which must lie in the dead letters; unknown where only the numbers are. */
+  readonly bad?: readonly string[] | undefined;
   /** Offsets that Kafka lost or an operator skipped before they were read. */
   readonly gaps?: number;
 };
@@ -28,6 +30,7 @@ export function makeLoad({
   const random = seededRandom(seed);
   const batch: Message[] = [];
   const ids = new Set<string>();
+  const bad: string[] = [];
   const counts = { duplicates: 0, conflicts: 0, rejected: 0 };
   const originals = eventStream(seed, { entities, ownerships: 25, startMs: Date.UTC(2026, 10, 1) });
   while (batch.length < events) {
@@ -38,20 +41,21 @@ export function makeLoad({
       batch.push(earlier);
     } else if (dice < copyShare + conflictShare && earlier !== undefined && isEvent(earlier)) {
       counts.conflicts += 1;
-      batch.push({
-        ...earlier,
-        value: earlier.value.replace('"environment":"production"', '"environment":"other"'),
-      });
+      const value = earlier.value.replace('"environment":"production"', '"environment":"other"');
+      batch.push({ ...earlier, value });
+      bad.push(value);
     } else if (dice < copyShare + conflictShare + poisonShare) {
       counts.rejected += 1;
-      batch.push({ key: "poison", value: `{"broken": ${counts.rejected},}` });
+      const value = `{"broken": ${counts.rejected},}`;
+      batch.push({ key: "poison", value });
+      bad.push(value);
     } else {
       const { value: event } = originals.next();
       batch.push(event);
       ids.add(idOf(event.value));
     }
   }
-  return { batch, ids, messages: batch.length, ...counts };
+  return { batch, ids, bad, messages: batch.length, ...counts };
 }
 
 /** Events that are all different and all right. */
@@ -74,6 +78,7 @@ export const combined = (loads: readonly Published[]): Published => {
     loads.reduce((total, load) => total + count(load), 0);
   return {
     ids: new Set(loads.flatMap(({ ids }) => [...ids])),
+    bad: loads.every(knowsBad) ? loads.flatMap(({ bad }) => bad ?? []) : undefined,
     messages: sum(({ messages }) => messages),
     duplicates: sum(({ duplicates }) => duplicates),
     conflicts: sum(({ conflicts }) => conflicts),
@@ -81,6 +86,9 @@ export const combined = (loads: readonly Published[]): Published => {
     gaps: sum(({ gaps }) => gaps ?? 0),
   };
 };
+
+const knowsBad = ({ bad, conflicts, rejected }: Published): boolean =>
+  bad !== undefined || conflicts + rejected === 0;
 
 /** A conflict is never copied, so that every copy is of an original. */
 const isEvent = ({ value }: Message): boolean => value.includes('"environment":"production"');

@@ -3,13 +3,16 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { expect } from "@jest/globals";
 import { openKeyRing } from "../../src/adapters/files/key-ring.ts";
 import { openMongoStore } from "../../src/adapters/mongo/open-mongo-store.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
 import { OperationsService } from "../../src/gen/lastro/v1/operations_pb.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { checkStore } from "./checker.ts";
+import { inspectStore, noProblems } from "./checker.ts";
+import { type FaultRun, recordRun } from "./fault-report.ts";
 import { call, connect } from "./grpc-client.ts";
+import { readTopic } from "./kafka-admin.ts";
 import { type LastroOptions, type LastroProcess, spawnLastro, until, untilReady } from "./lastro.ts";
 import { combined, type Message, makeLoad, type Published, publish } from "./published.ts";
 import { kafkaBrokers, mongoUrl, redisUrl } from "./servers.ts";
@@ -28,6 +31,11 @@ export type World = AsyncDisposable & {
   openStore(): Promise<Store>;
   /** Opens the store (no service may run on SQLite) and compares it with what was published. */
   check(...published: readonly Published[]): Promise<void>;
+  /** The same, and reports it as a run of this fault. */
+  checkAfter(
+    fault: Pick<FaultRun, "fault" | "recoveryMs" | "note">,
+    ...published: readonly Published[]
+  ): Promise<void>;
 };
 
 /** Small batches, so that a few thousand events are many steps; quick sessions, so that a death is noticed soon. */
@@ -59,6 +67,16 @@ export async function makeWorld(kind: StoreKind, env: Readonly<Record<string, st
       : openMongoStore({ url: mongo });
   const send = (messages: readonly Message[]): Promise<void> =>
     publish(whole.LASTRO_KAFKA_BROKERS.split(","), name, messages);
+  const inspect = async (published: Published) => {
+    await using store = await openStore();
+    const ring = await openKeyRing({
+      path: join(dataDir, "keys", "keyring.json"),
+      create: false,
+      random: (bytes) => randomBytes(bytes),
+    });
+    const letters = await readTopic(whole.LASTRO_KAFKA_BROKERS, `${name}.dlq`);
+    return await inspectStore(store, ring, published, letters);
+  };
   const spawn: World["spawn"] = async (options) => {
     const lastro = await spawnLastro({ ...options, env: { ...whole, ...options?.env } });
     running.add(lastro);
@@ -82,13 +100,22 @@ export async function makeWorld(kind: StoreKind, env: Readonly<Record<string, st
     },
     send,
     async check(...published) {
-      await using store = await openStore();
-      const ring = await openKeyRing({
-        path: join(dataDir, "keys", "keyring.json"),
-        create: false,
-        random: (bytes) => randomBytes(bytes),
+      expect((await inspect(combined(published))).problems).toEqual(noProblems);
+    },
+    async checkAfter(fault, ...published) {
+      const all = combined(published);
+      const { stored, problems } = await inspect(all);
+      const { lost, doubled, holes } = problems;
+      recordRun({
+        ...fault,
+        store: kind,
+        events: all.messages,
+        stored,
+        lost: lost.length,
+        doubled: doubled.length,
+        holes: holes.length,
       });
-      await checkStore(store, ring, combined(published));
+      expect(problems).toEqual(noProblems);
     },
     async [Symbol.asyncDispose]() {
       for (const lastro of running) await lastro.stop("SIGKILL");

@@ -1,8 +1,10 @@
-/** The kafkajs client as Lastro runs it: its log goes to ours, all codecs are known, a timer fault of its last release is mended. */
+/** The kafkajs client as Lastro runs it: its log goes to ours, all codecs are known, dead connections end, a timer fault of its last release is mended. */
 import { createRequire } from "node:module";
-import kafkajs, { type Kafka, type LogEntry } from "kafkajs";
+import type { Socket } from "node:net";
+import kafkajs, { type ISocketFactory, type Kafka, type LogEntry } from "kafkajs";
 import type { Log } from "../../ports/log.ts";
 import { registerCodecs } from "./codecs.ts";
+import { endWhenSilent } from "./silence.ts";
 
 const connectionTimeoutMs = 3_000;
 const requestTimeoutMs = 30_000;
@@ -25,6 +27,7 @@ export function openClient({ brokers, clientId, log }: ClientOptions): Kafka {
     connectionTimeout: connectionTimeoutMs,
     requestTimeout: requestTimeoutMs,
     retry: clientRetry,
+    socketFactory: openSocket,
     logLevel: kafkajs.logLevel.WARN,
     logCreator: () => (entry) => forward(log, entry),
   });
@@ -35,6 +38,17 @@ function forward(log: Log, { namespace, log: line }: LogEntry): void {
   const error = typeof line["error"] === "string" ? line["error"] : undefined;
   log.warn("kafka_client", line.message, { namespace, error });
 }
+
+const load = createRequire(import.meta.url);
+const plainSocket: (args: Parameters<ISocketFactory>[0]) => Socket = load(
+  "kafkajs/src/network/socketFactory",
+)();
+
+const openSocket: ISocketFactory = (args) => {
+  const socket = plainSocket(args);
+  endWhenSilent(socket);
+  return socket;
+};
 
 type RequestQueue = {
   readonly pending: readonly unknown[];
@@ -48,7 +62,6 @@ type RequestQueue = {
  * each connection spins at 1 kHz, and Node 24 prints TimeoutNegativeWarning. The timer is needed only while requests wait.
  */
 function mendRequestQueue(): void {
-  const load = createRequire(import.meta.url);
   const { prototype }: { prototype: RequestQueue } = load("kafkajs/src/network/requestQueue");
   if (mended.has(prototype)) return;
   mended.add(prototype);

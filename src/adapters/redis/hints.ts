@@ -1,5 +1,5 @@
 /** Dedup hints in Redis or Valkey, shared by all processes of a store. May be slow, empty, stale or away: then intake looks into the store. */
-import { Redis } from "ioredis";
+import { Redis, ReplyError } from "ioredis";
 import { LastroError } from "../../core/errors.ts";
 import type { StoreId, Uid } from "../../core/ids.ts";
 import type { Clock } from "../../ports/clock.ts";
@@ -12,6 +12,8 @@ const keysPerCallMax = 1_000;
 /** After this many time-outs in a row Redis is left alone for a while and the connection is made anew. */
 const timeoutsInRowMax = 2;
 export const restMs = 1_000;
+/** So long a refusal counts, whatever else is answered: Redis without memory left answers reads, a replica too. */
+export const refusalCountsMs = 5_000;
 const connectBudgetMs = 2_000;
 const disconnectBudgetMs = 200;
 const reconnectStepMs = 100;
@@ -49,11 +51,13 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
     retryStrategy: (times) => Math.min(times * reconnectStepMs, reconnectMaxMs),
   });
   let restUntilMs = 0;
+  let helpsFromMs = 0;
   let timeoutsInRow = 0;
   let wasUp: boolean | undefined;
   let isCluster = false;
 
   const usable = (): boolean => client.status === "ready" && now() >= restUntilMs && !isCluster;
+  const helps = (): boolean => now() >= helpsFromMs;
   const keyOf = (uid: Uid): string => `lastro:${storeId}:u:${uid}`;
 
   function noteUp(up: boolean, why: string): void {
@@ -71,6 +75,7 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
 
   function failed(error: unknown): void {
     noteUp(false, reasonOf(error));
+    if (isTimeout(error) || error instanceof ReplyError) helpsFromMs = now() + refusalCountsMs;
     if (!isTimeout(error)) return;
     timeoutsInRow += 1;
     if (timeoutsInRow < timeoutsInRowMax) return;
@@ -84,7 +89,7 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
     try {
       const answer = await inTime(ask(), budgetMs);
       timeoutsInRow = 0;
-      noteUp(true, "");
+      if (helps()) noteUp(true, "");
       return answer;
     } catch (error) {
       failed(error);
@@ -133,7 +138,7 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
         );
       });
     },
-    isConnected: usable,
+    isConnected: () => usable() && helps(),
     async [Symbol.asyncDispose]() {
       wasUp = false;
       client.disconnect();

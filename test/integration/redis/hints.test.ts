@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
-import { openRedisHints, restMs } from "../../../src/adapters/redis/hints.ts";
+import { openRedisHints, refusalCountsMs, restMs } from "../../../src/adapters/redis/hints.ts";
 import type { StoreId } from "../../../src/core/ids.ts";
 import type { DedupHints } from "../../../src/ports/dedup-hints.ts";
 import { someUids } from "../../contract/dedup-hints.contract.ts";
@@ -43,6 +43,7 @@ async function until(holds: () => Promise<boolean>): Promise<void> {
 describe("hints over a Redis in trouble", () => {
   let dir = "";
   let port = 0;
+  let aheadMs = 0;
   let server: RunningServer;
   let operator: Redis;
   const opened: DedupHints[] = [];
@@ -53,13 +54,14 @@ describe("hints over a Redis in trouble", () => {
       ttlMs,
       budgetMs: 100,
       log,
-      now: Date.now,
+      now: () => Date.now() + aheadMs,
     });
     opened.push(hints);
     return hints;
   };
   beforeEach(async () => {
     lines.length = 0;
+    aheadMs = 0;
     dir = await mkdtemp(join(tmpdir(), "lastro-redis-"));
     port = await freePort();
     server = await startRedis({ dir, port });
@@ -124,17 +126,21 @@ describe("hints over a Redis in trouble", () => {
     expect(lines).toEqual([]);
   });
 
-  test("a Redis without memory, or one that only reads, takes nothing and throws nothing", async () => {
+  test("a Redis without memory, or one that only reads, takes nothing, throws nothing, and does not count as connected although it answers reads", async () => {
     const hints = await open();
     const uids = someUids(2);
     await operator.config("SET", "maxmemory", "1");
     await hints.remember(uids, signal);
     expect(lines.at(-1)).toContain("OOM");
+    expect(await hints.known(uids, signal)).toEqual(new Set());
+    expect([lines.length, hints.isConnected()]).toEqual([1, false]);
     await operator.config("SET", "maxmemory", "0");
     await operator.replicaof("127.0.0.1", 1);
     await hints.remember(uids, signal);
     await operator.replicaof("NO", "ONE");
+    aheadMs = refusalCountsMs;
     expect(await hints.known(uids, signal)).toEqual(new Set());
+    expect([lines.at(-1), hints.isConnected()]).toEqual(["hints_up", true]);
   });
 
   test("a Redis Cluster is refused with a sentence", async () => {

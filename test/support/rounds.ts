@@ -1,0 +1,8 @@
+/** How often each fault test runs, and the seed of what it draws. */
+import { randomInt } from "node:crypto";
+
+const seedsEnd = 1_000_000;
+/** More than one in the long form, where faults last longer too. */
+export const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 1);
+export const seed = Number(process.env["LASTRO_TEST_SEED"] ?? randomInt(seedsEnd));
+process.stdout.write(`faults drawn from seed ${seed} (LASTRO_TEST_SEED)\n`);
