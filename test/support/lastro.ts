@@ -4,12 +4,12 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { IntakePoint, LogPoint } from "../../src/ports/observer.ts";
+import type { DyingPoint } from "./die-at.ts";
 
 /** As it ships, and one that can be told to die: there the log waits at each of its points. */
 const entry = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const mortalEntry = fileURLToPath(new URL("./service-main.ts", import.meta.url));
-const readyTimeoutMs = 60_000;
+const readyTimeoutMs = 120_000;
 const pollMs = 50;
 
 export type LastroProcess = {
@@ -25,9 +25,13 @@ export type LastroProcess = {
 
 export type LastroOptions = {
   readonly env: Readonly<Record<string, string>>;
+  /** Further flags of Node. */
+  readonly flags?: readonly string[];
+  /** Open files that the process may have; no limit of its own unless given. */
+  readonly filesMax?: number;
   /** Sends itself the signal (SIGKILL) the n-th time the point is reached. */
   readonly dieAt?: {
-    readonly point: IntakePoint | LogPoint;
+    readonly point: DyingPoint;
     readonly times: number;
     readonly signal?: "SIGSTOP";
   };
@@ -57,24 +61,24 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
   const [grpcPort, httpPort] = [await freePort(), await freePort()];
   const grpcAddress = `127.0.0.1:${grpcPort}`;
   const httpAddress = `127.0.0.1:${httpPort}`;
-  const child = spawn(
+  const command = [
+    ...(options.filesMax === undefined ? [] : ["prlimit", `--nofile=${options.filesMax}`]),
     process.execPath,
-    [
-      "--max-semi-space-size=8",
-      "--disable-warning=ExperimentalWarning",
-      options.dieAt === undefined ? entry : mortalEntry,
-    ],
-    {
-      env: {
-        PATH: process.env["PATH"] ?? "",
-        LASTRO_GRPC_ADDRESS: grpcAddress,
-        LASTRO_HTTP_ADDRESS: httpAddress,
-        ...options.env,
-        ...(options.dieAt && { LASTRO_TEST_DIE_AT: dieAtText(options.dieAt) }),
-      },
-      stdio: ["ignore", "pipe", "pipe"],
+    "--max-semi-space-size=8",
+    "--disable-warning=ExperimentalWarning",
+    ...(options.flags ?? []),
+    options.dieAt === undefined ? entry : mortalEntry,
+  ];
+  const child = spawn(command[0] ?? "", command.slice(1), {
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      LASTRO_GRPC_ADDRESS: grpcAddress,
+      LASTRO_HTTP_ADDRESS: httpAddress,
+      ...options.env,
+      ...(options.dieAt && { LASTRO_TEST_DIE_AT: dieAtText(options.dieAt) }),
     },
-  );
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let printed = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {
