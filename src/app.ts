@@ -51,6 +51,8 @@ import { startupTable } from "./startup-table.ts";
 export type ServiceHooks = Partial<Pick<Observer, "reached">>;
 
 const now: Clock = Date.now;
+/** For waiting: it does not jump with the machine's clock. */
+const steadyNow: Clock = () => performance.now();
 const random: Randomness = pooledRandom((bytes) => randomBytes(bytes));
 const clientId = "lastro";
 const headCacheEntriesMax = 50_000;
@@ -207,7 +209,7 @@ async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): P
   const { redisUrl: url, budgetMs, ttlMs, entriesMax } = hints;
   return url === undefined
     ? memoryHints({ uidsMax: entriesMax })
-    : openRedisHints({ url, storeId, budgetMs, ttlMs, log, now });
+    : openRedisHints({ url, storeId, budgetMs, ttlMs, log, now: steadyNow });
 }
 
 /** Undefined where the log is left to other instances. */

@@ -18,7 +18,7 @@ import { type LogState, runLog } from "./log/run-log.ts";
 import { runWitnesses, type WitnessRun } from "./log/run-witnesses.ts";
 import { openLogStore } from "./open-store.ts";
 import type { Anchor } from "./ports/anchor.ts";
-import type { Randomness } from "./ports/clock.ts";
+import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { LogStore } from "./ports/log-store.ts";
 import type { LogPoint, Observer } from "./ports/observer.ts";
@@ -56,6 +56,9 @@ export type ToLogThread = "end" | "heard";
 
 /** The sequencer reads each row once, in order: a page cache would only be filled and emptied. */
 const cacheBytes = 8 * 1024 * 1024;
+
+/** For waiting: it does not jump with the machine's clock. */
+const steadyNow: Clock = () => performance.now();
 
 const { config, tellsPoints, holder } = workerData as LogThreadData;
 const say = (message: FromLogThread): void => parentPort?.postMessage(message);
@@ -107,7 +110,7 @@ async function openAnchors(log: LogStore): Promise<Pick<WitnessRun, "start">> {
     folderAnchor(folder, random),
     ...(authority ? [await openAuthority(folder, authority)] : []),
   ];
-  const deps = { log, anchors, intervalMs, timeoutMs, now: Date.now, sleep, observer, lines };
+  const deps = { log, anchors, intervalMs, timeoutMs, now: steadyNow, sleep, observer, lines };
   return { start: (isSequencing) => void runAnchors(deps, isSequencing, end.signal) };
 }
 

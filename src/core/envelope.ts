@@ -32,8 +32,10 @@ export function parseEvent(event: SourceEvent, options: ParseOptions): Parsed | 
   const checked = checkEnvelope(owned.fields, exemptFrom(options, owned.fields));
   if (!checked.ok) return schemaRefusal(checked.faults, opened, owned);
   const fields = checked.envelope;
+  // Our own clock may be wrong by years, and Kafka stamped the message by another.
+  const latestMs = Math.max(options.nowMs, event.timestampMs);
   const time =
-    typeof fields.timestamp === "string" ? parseTimestamp(fields.timestamp, options.nowMs) : numericTimestamp;
+    typeof fields.timestamp === "string" ? parseTimestamp(fields.timestamp, latestMs) : numericTimestamp;
   if (!time.ok)
     return refuse(time.reason, fieldPointer("/timestamp", opened, owned), `timestamp ${time.expected}.`);
   const { knownMajors, unknown } = options.schemaVersions;

@@ -8,25 +8,62 @@ import { untilReadiness } from "../support/operator.ts";
 import { startKafka } from "../support/servers.ts";
 import { makeWorld, outcomesSeen, untilDrained } from "../support/world.ts";
 
-test("a Kafka killed and started again is read on from the mark, with every acknowledged event and without a restart", async () => {
+test.each([
+  ["killed", "SIGKILL"],
+  ["stopped", "SIGTERM"],
+] as const)(
+  "a Kafka %s and started again is read on from the mark, with every acknowledged event and without a restart",
+  async (how, signal) => {
+    const dir = mkdtempSync(join(tmpdir(), "lastro-kafka-"));
+    let kafka = await startKafka({ dir });
+    try {
+      await using world = await makeWorld("sqlite", { LASTRO_KAFKA_BROKERS: kafka.address });
+      const lastro = await world.start();
+      const before = await world.publish(1, 3_000);
+      await until("some are stored", async () => (await outcomesSeen(lastro)) > 0, 30_000, lastro);
+      kafka.kill(signal);
+      await kafka.exited;
+      await untilReadiness(lastro, "it says that Kafka is away", ({ parts }) => parts["kafka"]?.ok === false);
+      kafka = await startKafka({ dir, port: kafka.port });
+      const backMs = performance.now();
+      const after = await world.publish(2, 1_000);
+      await untilDrained(lastro, before.messages + after.messages, 90_000);
+      const recoveryMs = performance.now() - backMs;
+      await untilReadiness(lastro, "all is well", ({ status }) => status === "ok");
+      expect(await lastro.stop()).toBe(0);
+      await world.checkAfter({ fault: `Kafka is ${how} and started again`, recoveryMs }, before, after);
+    } finally {
+      await kafka.stop();
+      rmSync(dir, { recursive: true, force: true });
+    }
+  },
+  150_000,
+);
+
+test("without Kafka the service ends and says what it lacks; started again with Kafka it takes in everything", async () => {
   const dir = mkdtempSync(join(tmpdir(), "lastro-kafka-"));
   let kafka = await startKafka({ dir });
   try {
     await using world = await makeWorld("sqlite", { LASTRO_KAFKA_BROKERS: kafka.address });
-    const lastro = await world.start();
-    const before = await world.publish(1, 3_000);
-    await until("some are stored", async () => (await outcomesSeen(lastro)) > 0, 30_000, lastro);
-    kafka.kill("SIGKILL");
-    await kafka.exited;
-    await untilReadiness(lastro, "it says that Kafka is away", ({ parts }) => parts["kafka"]?.ok === false);
+    const first = await world.start();
+    const before = await world.publish(1, 500);
+    await untilDrained(first, before.messages);
+    expect(await first.stop()).toBe(0);
+    await kafka.stop();
+    const without = await world.spawn();
+    expect(await without.ended).toBe(1);
+    expect(without.output()).toContain(`SOURCE_UNAVAILABLE: Kafka at ${kafka.address} did not answer`);
+
     kafka = await startKafka({ dir, port: kafka.port });
-    const after = await world.publish(2, 1_000);
-    await untilDrained(lastro, before.messages + after.messages, 90_000);
-    await untilReadiness(lastro, "all is well", ({ status }) => status === "ok");
+    const backMs = performance.now();
+    const lastro = await world.start();
+    const after = await world.publish(2, 500);
+    await untilDrained(lastro, before.messages + after.messages);
+    const recoveryMs = performance.now() - backMs;
     expect(await lastro.stop()).toBe(0);
-    await world.check(before, after);
+    await world.checkAfter({ fault: "Kafka is away when the service starts", recoveryMs }, before, after);
   } finally {
     await kafka.stop();
     rmSync(dir, { recursive: true, force: true });
   }
-}, 150_000);
+}, 180_000);

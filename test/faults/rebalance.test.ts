@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { PartitionState } from "../../src/gen/lastro/v1/operations_pb.ts";
 import { insertOfRecords } from "../support/forged-answers.ts";
+import { membersOf } from "../support/kafka-admin.ts";
 import { type LastroProcess, until } from "../support/lastro.ts";
 import { openLink, through } from "../support/link.ts";
 import { getIntake, metric } from "../support/operator.ts";
-import { type RunningServer, startMongo } from "../support/servers.ts";
+import { kafkaBrokers, type RunningServer, startMongo } from "../support/servers.ts";
 import { makeWorld, outcomesSeen, untilDrained } from "../support/world.ts";
 
 const dir = mkdtempSync(join(tmpdir(), "lastro-mongo-"));
@@ -62,7 +63,7 @@ test("inserts of a process that stood still meet the unique indexes after its su
   const later = await world.publish(2, 60);
   await untilDrained(successor, published.messages + later.messages);
   expect(await Promise.all([zombie.stop(), successor.stop()])).toEqual([0, 0]);
-  await world.check(published, later);
+  await world.checkAfter({ fault: "zombie: stands still with an insert under way" }, published, later);
 }, 90_000);
 
 test("the account of a process that stood still finds the mark moved; no offset gets a second outcome", async () => {
@@ -79,7 +80,7 @@ test("the account of a process that stood still finds the mark moved; no offset 
   const later = await world.publish(2, 60);
   await untilDrained(successor, published.messages + later.messages);
   expect(await Promise.all([zombie.stop(), successor.stop()])).toEqual([0, 0]);
-  await world.check(published, later);
+  await world.checkAfter({ fault: "zombie: stands still before its account" }, published, later);
 }, 90_000);
 
 test("R-01 processes share the partitions on MongoDB; when one is killed the other takes over all of them", async () => {
@@ -99,5 +100,28 @@ test("R-01 processes share the partitions on MongoDB; when one is killed the oth
   expect(await runningIn(other)).toBe(partitions);
   expect(await metric(other, "lastro_internal_errors_total")).toBe(0);
   expect(await other.stop()).toBe(0);
-  await world.check(first, second);
+  await world.checkAfter({ fault: "one of two processes is killed" }, first, second);
 }, 90_000);
+
+test("on SQLite a process that stood still past its session joins again and goes on; the store's lock kept every other out", async () => {
+  await using world = await makeWorld("sqlite");
+  const zombie = await world.start({
+    env: { LASTRO_KAFKA_GROUP: world.topic },
+    dieAt: { point: "lettered", times: 1, signal: "SIGSTOP" },
+  });
+  const published = await world.publish(1, 2_000);
+  await until("it stands still", async () => (await stateOf(zombie)) === "T", 30_000);
+  const other = await world.spawn();
+  expect(await other.ended).toBe(1);
+  expect(other.output()).toContain("STORE_LOCKED");
+  const brokers = kafkaBrokers().join(",");
+  await until("its session is over", async () => (await membersOf(brokers, world.topic)) === 0, 40_000);
+
+  zombie.process.kill("SIGCONT");
+  const backMs = performance.now();
+  const later = await world.publish(2, 200);
+  await untilDrained(zombie, published.messages + later.messages);
+  const recoveryMs = performance.now() - backMs;
+  expect(await zombie.stop()).toBe(0);
+  await world.checkAfter({ fault: "stands still past its session", recoveryMs }, published, later);
+}, 120_000);

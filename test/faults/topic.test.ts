@@ -59,7 +59,7 @@ test("a topic deleted and made anew stops every partition until the operator acc
   const after = await world.start();
   expect((await getIntake(after)).partitions.length).toBe(12);
   expect(await after.stop()).toBe(0);
-  await world.check(first, second);
+  await world.checkAfter({ fault: "the topic is made anew" }, first, second);
 }, 90_000);
 
 test("a topic made anew while the service was away stops every partition for that reason and no other", async () => {
@@ -75,7 +75,7 @@ test("a topic made anew while the service was away stops every partition for tha
   await expectToldAndAccept(lastro);
   await untilDrained(lastro, first.messages + second.messages);
   expect(await lastro.stop()).toBe(0);
-  await world.check(first, second);
+  await world.checkAfter({ fault: "the topic is made anew while the service is away" }, first, second);
 }, 90_000);
 
 async function deleteRecords(topic: string, before: number): Promise<void> {
@@ -101,7 +101,10 @@ test("what retention took while the service was away is a gap with that cause, a
   const { outcomes } = await call(client, OperationsService, "listOutcomes", { src });
   expect(outcomes).toMatchObject([{ fromOffset: 200n, toOffset: 300n, reason: "retention" }]);
   expect(await lastro.stop()).toBe(0);
-  await world.check({ ...storedOnly([...events.slice(0, 200), ...events.slice(300)]), gaps: 100 });
+  await world.checkAfter(
+    { fault: "retention passes the mark", note: "the 100 offsets it took are a gap" },
+    { ...storedOnly([...events.slice(0, 200), ...events.slice(300)]), gaps: 100 },
+  );
 }, 60_000);
 
 /** Cuts the partition's file in two, as a broken disk may: the broker drops what is not whole when it starts. */

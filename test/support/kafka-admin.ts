@@ -85,3 +85,20 @@ async function fetchFrom(
       })),
   );
 }
+
+/** What the group has committed, partition by partition; −1 where nothing is. */
+export const committedOffsets = (
+  brokers: string,
+  groupId: string,
+  topic: string,
+): Promise<readonly number[]> =>
+  withAdmin(brokers, async (admin) =>
+    (await admin.fetchOffsets({ groupId, topics: [topic] })).flatMap(({ partitions }) =>
+      partitions.map(({ offset }) => Number(offset)),
+    ),
+  );
+
+export const membersOf = (brokers: string, groupId: string): Promise<number> =>
+  withAdmin(brokers, async (admin) =>
+    (await admin.describeGroups([groupId])).groups.reduce((sum, { members }) => sum + members.length, 0),
+  );

@@ -4,12 +4,12 @@ import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
-import type { IntakePoint, LogPoint } from "../../src/ports/observer.ts";
+import { type DieAt, dieAtText, isStorePoint } from "./die-at.ts";
 
 /** As it ships, and one that can be told to die: there the log waits at each of its points. */
 const entry = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const mortalEntry = fileURLToPath(new URL("./service-main.ts", import.meta.url));
-const readyTimeoutMs = 60_000;
+const readyTimeoutMs = 120_000;
 const pollMs = 50;
 
 export type LastroProcess = {
@@ -27,12 +27,10 @@ export type LastroOptions = {
   readonly env: Readonly<Record<string, string>>;
   /** For Node, which gives them to the threads as well. */
   readonly nodeArgs?: readonly string[];
+  /** Open files that the process may have; no limit of its own unless given. */
+  readonly filesMax?: number;
   /** Sends itself the signal (SIGKILL) the n-th time the point is reached. */
-  readonly dieAt?: {
-    readonly point: IntakePoint | LogPoint;
-    readonly times: number;
-    readonly signal?: "SIGSTOP";
-  };
+  readonly dieAt?: DieAt;
 };
 
 /** Below the ports that the system gives to outgoing connections: one of those could take it before the service listens. */
@@ -51,33 +49,36 @@ export async function freePort(): Promise<number> {
   }
 }
 
-const dieAtText = ({ point, times, signal }: NonNullable<LastroOptions["dieAt"]>): string =>
-  [point, times, signal ?? "SIGKILL"].join(":");
+/** Steps of an append are reached in the thread that writes, which takes over the flags of Node and not the environment. */
+const dieInWrites = ({ dieAt }: LastroOptions): readonly string[] =>
+  dieAt !== undefined && isStorePoint(dieAt.point)
+    ? ["--import", `${new URL("./die-in-writes.ts", import.meta.url)}?at=${dieAtText(dieAt)}`]
+    : [];
 
 /** Resolves as soon as the process runs; see `untilReady`. */
 export async function spawnLastro(options: LastroOptions): Promise<LastroProcess> {
   const [grpcPort, httpPort] = [await freePort(), await freePort()];
   const grpcAddress = `127.0.0.1:${grpcPort}`;
   const httpAddress = `127.0.0.1:${httpPort}`;
-  const child = spawn(
+  const command = [
+    ...(options.filesMax === undefined ? [] : ["prlimit", `--nofile=${options.filesMax}`]),
     process.execPath,
-    [
-      "--max-semi-space-size=8",
-      "--disable-warning=ExperimentalWarning",
-      ...(options.nodeArgs ?? []),
-      options.dieAt === undefined ? entry : mortalEntry,
-    ],
-    {
-      env: {
-        PATH: process.env["PATH"] ?? "",
-        LASTRO_GRPC_ADDRESS: grpcAddress,
-        LASTRO_HTTP_ADDRESS: httpAddress,
-        ...options.env,
-        ...(options.dieAt && { LASTRO_TEST_DIE_AT: dieAtText(options.dieAt) }),
-      },
-      stdio: ["ignore", "pipe", "pipe"],
+    "--max-semi-space-size=8",
+    "--disable-warning=ExperimentalWarning",
+    ...(options.nodeArgs ?? []),
+    ...dieInWrites(options),
+    options.dieAt === undefined ? entry : mortalEntry,
+  ];
+  const child = spawn(command[0] ?? "", command.slice(1), {
+    env: {
+      PATH: process.env["PATH"] ?? "",
+      LASTRO_GRPC_ADDRESS: grpcAddress,
+      LASTRO_HTTP_ADDRESS: httpAddress,
+      ...options.env,
+      ...(options.dieAt && { LASTRO_TEST_DIE_AT: dieAtText(options.dieAt) }),
     },
-  );
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let printed = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.setEncoding("utf8").on("data", (text: string) => {

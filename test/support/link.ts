@@ -34,14 +34,21 @@ export type Link = AsyncDisposable & {
   reset(): void;
   /** The open connections never carry another byte, and neither side is told; new ones work. */
   forget(): void;
-  /** Holds the first request that contains `bytes`, and all that follow, until the link becomes another; resolves once it is held. */
-  hold(bytes: Buffer): Promise<void>;
+  /** Holds the first request that contains `bytes`, or the `nth`, and all that follow, until the link becomes another; resolves once it is held. */
+  hold(bytes: Buffer, nth?: number): Promise<void>;
+  /** Lets the nth such request pass and holds its answer and all that follow; resolves once that answer is there. */
+  holdAnswer(bytes: Buffer, nth: number): Promise<void>;
   /** Resets the connection in the middle of the next answer to a request that contains `bytes`; resolves once it is cut. */
   cutAnswer(bytes: Buffer): Promise<void>;
 };
 
-type Connection = { isForgotten: boolean; cut: (() => void) | undefined; reset(): void };
-type Wanted = { readonly bytes: Buffer; readonly seen: (connection: Connection) => void };
+type Connection = {
+  isForgotten: boolean;
+  cut: (() => void) | undefined;
+  held: (() => void) | undefined;
+  reset(): void;
+};
+type Wanted = { readonly bytes: Buffer; left: number; readonly seen: (connection: Connection) => void };
 
 const host = "127.0.0.1";
 const plain: Between = (client, server, pass) => {
@@ -98,6 +105,7 @@ export async function openLink(
     const connection: Connection = {
       isForgotten: false,
       cut: undefined,
+      held: undefined,
       reset() {
         for (const socket of [client, server]) socket.resetAndDestroy();
       },
@@ -105,7 +113,7 @@ export async function openLink(
     connections.add(connection);
     const [toServer, toClient] = [lane(connection, "requests"), lane(connection, "replies")];
     const look = (bytes: Buffer): void => {
-      if (wanted === undefined || !bytes.includes(wanted.bytes)) return;
+      if (wanted === undefined || !bytes.includes(wanted.bytes) || --wanted.left > 0) return;
       wanted.seen(connection);
       wanted = undefined;
     };
@@ -115,7 +123,12 @@ export async function openLink(
         toServer(() => server.write(bytes), bytes.length);
       },
       replies(bytes) {
-        const { cut } = connection;
+        const { cut, held } = connection;
+        if (held !== undefined) {
+          condition = { ...condition, holds: "replies" };
+          connection.held = undefined;
+          held();
+        }
         if (cut === undefined) return toClient(() => client.write(bytes), bytes.length);
         connection.cut = undefined;
         client.write(bytes.subarray(0, bytes.length / 2), () => {
@@ -162,13 +175,24 @@ export async function openLink(
     forget() {
       for (const connection of connections) connection.isForgotten = true;
     },
-    hold: (bytes) =>
+    hold: (bytes, nth = 1) =>
       new Promise((held) => {
         wanted = {
           bytes,
+          left: nth,
           seen() {
             condition = { ...condition, holds: "requests" };
             held();
+          },
+        };
+      }),
+    holdAnswer: (bytes, nth) =>
+      new Promise((held) => {
+        wanted = {
+          bytes,
+          left: nth,
+          seen(connection) {
+            connection.held = held;
           },
         };
       }),
@@ -176,6 +200,7 @@ export async function openLink(
       new Promise((cut) => {
         wanted = {
           bytes,
+          left: 1,
           seen(connection) {
             connection.cut = cut;
           },

@@ -16,7 +16,8 @@ export type Published = {
 };
 
 export type LoadOptions = { readonly seed: number; readonly events: number; readonly entities: number };
-export type Message = { readonly key: string; readonly value: string };
+/** The partition is the key's unless it is given. */
+export type Message = { readonly key: string; readonly value: string; readonly partition?: number };
 
 const [copyShare, conflictShare, poisonShare] = [0.05, 0.01, 0.01];
 const sendSize = 500;

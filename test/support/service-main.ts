@@ -1,14 +1,15 @@
 /** The service as `src/main.ts` starts it, but it can be told to end like a machine that loses power, or to stand still. */
+import { Producer } from "@platformatic/kafka";
 import { runService } from "../../src/app.ts";
-import type { IntakePoint, LogPoint } from "../../src/ports/observer.ts";
+import { diesAt } from "./die-at.ts";
 
-const [point, times, signal = "SIGKILL"] = (process.env["LASTRO_TEST_DIE_AT"] ?? "").split(":");
-let reached = 0;
+const reached = diesAt(process.env["LASTRO_TEST_DIE_AT"] ?? "");
 
-process.exitCode = await runService(process.env, {
-  reached(at: IntakePoint | LogPoint) {
-    if (at !== point) return;
-    reached += 1;
-    if (reached === Number(times)) process.kill(process.pid, signal);
-  },
-});
+const { send } = Producer.prototype;
+Producer.prototype.send = function (...options: Parameters<typeof send>) {
+  const sent = send.apply(this, options);
+  setImmediate(() => reached("lettering"));
+  return sent;
+};
+
+process.exitCode = await runService(process.env, { reached });

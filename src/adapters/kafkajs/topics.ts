@@ -27,11 +27,12 @@ export async function prepareTopics(
   const admin = openClient(options).admin();
   try {
     await admin.connect();
-    const made = await makeIfAbsent(admin, options, options.topic, auditMessageBytesMax);
+    const made = await makeIfAbsent(admin, options, options.topic, settings(auditMessageBytesMax));
     const audit = await settingsOf(admin, options.topic);
     requireDelete(options, options.topic, audit);
     const deadLetterBytes = audit.messageBytesMax + deadLetterExtraBytes;
-    const madeToo = await makeIfAbsent(admin, options, options.deadLetterTopic, deadLetterBytes);
+    const wanted = [...settings(deadLetterBytes), brokerStamps];
+    const madeToo = await makeIfAbsent(admin, options, options.deadLetterTopic, wanted);
     const deadLetters = await settingsOf(admin, options.deadLetterTopic);
     requireDelete(options, options.deadLetterTopic, deadLetters);
     if (deadLetters.messageBytesMax < deadLetterBytes) {
@@ -52,23 +53,30 @@ export async function prepareTopics(
   }
 }
 
+type Setting = { readonly name: string; readonly value: string };
+
+const settings = (messageBytes: number): readonly Setting[] => [
+  { name: "cleanup.policy", value: "delete" },
+  { name: "max.message.bytes", value: String(messageBytes) },
+];
+
+/** A broker refuses what is stamped an hour ahead of its own clock: a service whose clock is wrong could send no dead letter. */
+const brokerStamps: Setting = { name: "message.timestamp.type", value: "LogAppendTime" };
+
 async function makeIfAbsent(
   admin: Admin,
   options: TopicsOptions,
   topic: string,
-  bytes: number,
+  wanted: readonly Setting[],
 ): Promise<string[]> {
   if ((await admin.listTopics()).includes(topic)) return [];
   if (!options.create) {
-    const command = `kafka-topics.sh --bootstrap-server ${options.brokers[0]} --create --topic ${topic} --partitions ${auditPartitions} --config cleanup.policy=delete --config max.message.bytes=${bytes}`;
+    const configs = wanted.map(({ name, value }) => `--config ${name}=${value}`).join(" ");
+    const command = `kafka-topics.sh --bootstrap-server ${options.brokers[0]} --create --topic ${topic} --partitions ${auditPartitions} ${configs}`;
     throw unsuitable(topic, "does not exist", command);
   }
-  const configEntries = [
-    { name: "cleanup.policy", value: "delete" },
-    { name: "max.message.bytes", value: String(bytes) },
-  ];
   const made = await admin.createTopics({
-    topics: [{ topic, numPartitions: auditPartitions, configEntries }],
+    topics: [{ topic, numPartitions: auditPartitions, configEntries: [...wanted] }],
     waitForLeaders: false,
   });
   await untilLed(admin, topic);

@@ -43,6 +43,7 @@ describe("the topics", () => {
     expect(await configOf(wanted.deadLetterTopic)).toMatchObject({
       "cleanup.policy": "delete",
       "max.message.bytes": "4456448",
+      "message.timestamp.type": "LogAppendTime",
     });
   });
 

@@ -1,0 +1,76 @@
+/** The machine's clock jumps by ten years, there and back, while events come in: order, promises and the log do not depend on it. */
+import { renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { allRecords } from "../support/checker.ts";
+import { until } from "../support/lastro.ts";
+import { logGauge, untilLogged } from "../support/log-gauges.ts";
+import { checkWorldLog } from "../support/log-process.ts";
+import { getIntake } from "../support/operator.ts";
+import type { Published } from "../support/published.ts";
+import { makeWorld, outcomesSeen, untilDrained, type World } from "../support/world.ts";
+
+const years = 10 * 365 * 24 * 3_600_000;
+const jumps = { none: 0, "ten years ahead": years, "ten years back": -years } as const;
+const eventsPerStep = 400;
+
+const jumpingClock = (file: string): readonly string[] => {
+  const preload = new URL("../support/jumping-clock.mjs", import.meta.url);
+  preload.searchParams.set("file", file);
+  return ["--import", preload.href];
+};
+
+const flagsOf = async (world: World): Promise<ReadonlyMap<string, number>> => {
+  await using store = await world.openStore();
+  const flags = (await allRecords(store)).flatMap(({ projection }) => projection.flags);
+  return new Map([...Map.groupBy(flags, (flag) => flag)].map(([flag, all]) => [flag, all.length]));
+};
+
+test.each(["sqlite", "mongodb"] as const)(
+  "on %s a clock that jumps ten years ahead and back loses nothing and turns nothing round; events from its future are flagged, and the next process extends the log",
+  async (kind) => {
+    const count = kind === "sqlite" ? eventsPerStep : eventsPerStep / 10;
+    await using world = await makeWorld(kind, { LASTRO_LOG_INTERVAL_MS: "100" });
+    const file = join(world.dataDir, "clock");
+    const setClock = (offsetMs: number): void => {
+      writeFileSync(`${file}.new`, String(offsetMs));
+      renameSync(`${file}.new`, file);
+    };
+    setClock(jumps.none);
+    const flags = jumpingClock(file);
+    const first = await world.start({ nodeArgs: flags });
+    const published: Published[] = [];
+    const total = (): number => published.reduce((sum, { messages }) => sum + messages, 0);
+    for (const jump of [jumps.none, jumps["ten years ahead"], jumps["ten years back"], jumps.none]) {
+      const seen = await outcomesSeen(first);
+      const load = world.publish(published.length + 1, count);
+      await until("it is at work", async () => (await outcomesSeen(first)) > seen, 60_000, first);
+      setClock(jump);
+      published.push(await load);
+      await untilDrained(first, total(), 120_000);
+    }
+    setClock(jumps["ten years ahead"]);
+    published.push(await world.publish(published.length + 1, count));
+    await untilDrained(first, total(), 120_000);
+    await untilLogged(first, 1);
+    expect(await first.stop("SIGKILL")).toBe("SIGKILL");
+
+    setClock(jumps.none);
+    const backMs = performance.now();
+    const second = await world.start({ nodeArgs: flags });
+    published.push(await world.publish(published.length + 1, count));
+    await untilDrained(second, total(), 120_000);
+    const recoveryMs = performance.now() - backMs;
+    await untilLogged(
+      second,
+      published.reduce((sum, { ids }) => sum + ids.size, 0),
+    );
+    expect(await logGauge(second, "halted")).toBe(0);
+    expect((await getIntake(second)).partitions.every(({ reason }) => reason === "")).toBe(true);
+    expect(await second.stop()).toBe(0);
+    expect((await flagsOf(world)).get("clock_skew")).toBeGreaterThan(count / 4);
+    await checkWorldLog(world, []);
+    await world.checkAfter({ fault: "the clock jumps ten years ahead and back", recoveryMs }, ...published);
+  },
+  600_000,
+);

@@ -1,0 +1,104 @@
+/** The disk under the embedded store fills up: partitions wait and say why, the process lives, and goes on by itself once there is room. */
+import { execFileSync } from "node:child_process";
+import { rmSync, statfsSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "@jest/globals";
+import { until } from "../support/lastro.ts";
+import { untilLogged } from "../support/log-gauges.ts";
+import { checkWorldLog } from "../support/log-process.ts";
+import { readiness, untilReadiness } from "../support/operator.ts";
+import { plainEvents, storedOnly } from "../support/published.ts";
+import { makeWorld, outcomesSeen, untilDrained } from "../support/world.ts";
+
+const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 1);
+const diskBytes = 64 * 1024 * 1024;
+/** What is left when the filler lies there: enough for some events, too little for all. */
+const roomBytes = 2 * 1024 * 1024;
+const eventsPerRound = 3_000;
+
+/** Gives the folder a small disk of its own until disposed. */
+function mountSmallDisk(folder: string): Disposable {
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${diskBytes}`, "tmpfs", folder]);
+  } catch (cause) {
+    throw new Error("this test fills a small disk, which only root may mount: run it as root", { cause });
+  }
+  return { [Symbol.dispose]: () => void execFileSync("umount", ["--lazy", folder]) };
+}
+
+/** Takes all of the disk but some room. */
+function fill(folder: string): string {
+  const { bavail, bsize } = statfsSync(folder);
+  const filler = join(folder, "filler");
+  writeFileSync(filler, Buffer.alloc(bavail * bsize - roomBytes));
+  return filler;
+}
+
+test(
+  "on a full disk partitions wait, readiness names the store, the same process goes on when there is room, and nothing is lost",
+  async () => {
+    for (let round = 1; round <= rounds; round++) {
+      await using world = await makeWorld("sqlite");
+      using _disk = mountSmallDisk(world.dataDir);
+      const lastro = await world.start();
+      const filler = fill(world.dataDir);
+      const events = plainEvents(round, eventsPerRound);
+      await world.send(events);
+      await untilReadiness(
+        lastro,
+        "partitions wait for the store",
+        ({ status, parts }) =>
+          status === "unavailable" && parts["partitions"]?.detail?.includes("STORE_UNAVAILABLE") === true,
+        60_000,
+      );
+      const seen = await outcomesSeen(lastro);
+      expect(seen).toBeLessThan(eventsPerRound);
+      expect(lastro.output()).toContain("check disk space");
+      expect((await readiness(lastro)).parts["kafka"]?.ok).toBe(true);
+      expect(lastro.process.exitCode).toBeNull();
+
+      rmSync(filler);
+      const freedMs = performance.now();
+      await untilDrained(lastro, eventsPerRound);
+      const recoveryMs = performance.now() - freedMs;
+      await untilReadiness(lastro, "all is well", ({ status }) => status === "ok");
+      await untilLogged(lastro, eventsPerRound);
+      expect(await lastro.stop()).toBe(0);
+      await checkWorldLog(world, []);
+      await world.checkAfter({ fault: "the disk is full, then has room", recoveryMs }, storedOnly(events));
+    }
+  },
+  rounds * 240_000,
+);
+
+test("a service that dies on a full disk loses nothing: started there it waits or says what it lacks, and started with room it goes on", async () => {
+  await using world = await makeWorld("sqlite");
+  using _disk = mountSmallDisk(world.dataDir);
+  const lastro = await world.start();
+  const filler = fill(world.dataDir);
+  const events = plainEvents(1, eventsPerRound);
+  await world.send(events);
+  await untilReadiness(lastro, "partitions wait", ({ parts }) => parts["partitions"]?.ok === false, 60_000);
+  expect(await lastro.stop("SIGKILL")).toBe("SIGKILL");
+
+  const there = await world.spawn();
+  const end = await Promise.race([
+    there.ended,
+    until("it waits", async () => (await readiness(there)).parts["partitions"]?.ok === false, 60_000).then(
+      () => "waits",
+    ),
+  ]);
+  if (end === "waits") await there.stop("SIGKILL");
+  else expect(there.output()).toMatch(/^STORE_UNAVAILABLE: .*check disk space/m);
+
+  rmSync(filler);
+  const freedMs = performance.now();
+  const after = await world.start();
+  await untilDrained(after, eventsPerRound);
+  const recoveryMs = performance.now() - freedMs;
+  expect(await after.stop()).toBe(0);
+  await world.checkAfter(
+    { fault: "the disk is full, the service dies, then has room", recoveryMs },
+    storedOnly(events),
+  );
+}, 240_000);
