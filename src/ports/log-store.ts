@@ -57,9 +57,6 @@ export function isForward(before: PublishedCheckpoint | undefined, next: Publish
 /** Waiting to enter the log: its id makes it enter once. */
 export type PendingControl = { readonly id: string; readonly entry: string };
 
-/** How far the clocks of two instances may be apart. */
-export const leaseTrustMs = 60_000;
-
 /**
  * Contract. Everything read is durable (MongoDB: read concern majority) and everything acknowledged is durable. Nothing here is ever
  * changed or removed once it is in, but for the head, the checkpoints, the lease and the waiting control entries.
@@ -112,10 +109,7 @@ export type LogStore = {
   /** In the order they were put in line; one that has its index is no longer listed. */
   pendingControls(limit: number, signal: AbortSignal): Promise<readonly PendingControl[]>;
 
-  /**
-   * Takes or extends the lease until `untilMs`; false while another holder's has not run out at `nowMs`. One that runs on for more than
-   * `leaseTrustMs` beyond `untilMs` was taken by a clock that was wrong, and counts as run out. It saves work; nothing safe rests on it.
-   */
+  /** Takes or extends the lease until `untilMs`; false while another holder's has not run out at `nowMs`. It saves work; nothing safe rests on it. */
   lease(holder: string, nowMs: number, untilMs: number, signal: AbortSignal): Promise<boolean>;
 };
 

@@ -4,7 +4,7 @@ import { LastroError } from "../../core/errors.ts";
 import { equalHashes } from "../../core/merkle.ts";
 import type { TileId } from "../../core/tiles.ts";
 import {
-  type CheckpointName, isForward, type LogHead, leaseTrustMs, type PublishedCheckpoint,
+  type CheckpointName, isForward, type LogHead, type PublishedCheckpoint,
 } from "../../ports/log-store.ts"; // biome-ignore format: one line
 import { bytesOf } from "./bson-values.ts";
 import type { Collections, ReadOptions } from "./collections.ts";
@@ -105,10 +105,7 @@ export async function takeLease(
   untilMs: number,
 ): Promise<boolean> {
   const next = { holder, until: untilMs };
-  const free = {
-    _id: leaseId,
-    $or: [{ holder }, { until: { $lte: nowMs } }, { until: { $gt: untilMs + leaseTrustMs } }],
-  };
+  const free = { _id: leaseId, $or: [{ holder }, { until: { $lte: nowMs } }] };
   const { matchedCount } = await logLease.updateOne(free, { $set: next });
   return matchedCount === 1 || insertOnce(logLease, { _id: leaseId, ...next });
 }

@@ -8,7 +8,7 @@ import type {
   PendingControl,
   PublishedCheckpoint,
 } from "../../ports/log-store.ts";
-import { controlKey, isForward, leaseTrustMs } from "../../ports/log-store.ts";
+import { controlKey, isForward } from "../../ports/log-store.ts";
 import { blob, integer, type Row, text } from "./columns.ts";
 import { storeCall } from "./faults.ts";
 import type { GroupCommit } from "./group-commit.ts";
@@ -100,7 +100,7 @@ export function openLog(db: DatabaseSync, commit: GroupCommit): LogStore {
   const controls = openControls(db);
   const lease = db.prepare(`
     INSERT INTO log_lease (one, holder, until) VALUES (1, ?1, ?2)
-    ON CONFLICT (one) DO UPDATE SET holder = ?1, until = ?2 WHERE holder = ?1 OR until <= ?3 OR until > ?4`);
+    ON CONFLICT (one) DO UPDATE SET holder = ?1, until = ?2 WHERE holder = ?1 OR until <= ?3`);
   return {
     size: (signal) => storeCall(signal, rows.size),
     append: (added, signal) => storeCall(signal, () => rows.append(added, signal)),
@@ -121,6 +121,6 @@ export function openLog(db: DatabaseSync, commit: GroupCommit): LogStore {
     queueControl: (control, signal) => commit(signal, 1, () => controls.queue(control)),
     pendingControls: (limit, signal) => storeCall(signal, () => controls.pending(limit)),
     lease: (holder, nowMs, untilMs, signal) =>
-      commit(signal, 1, () => lease.run(holder, untilMs, nowMs, untilMs + leaseTrustMs).changes === 1),
+      commit(signal, 1, () => lease.run(holder, untilMs, nowMs).changes === 1),
   };
 }
