@@ -127,7 +127,7 @@ const Variables = z.object({
   LASTRO_SCHEMA_MAJORS: variable(list, defaultParseOptions.schemaVersions.knownMajors.join(","), { description: "Known majors of `event_schema_version`, separated by commas" }),
   LASTRO_SCHEMA_UNKNOWN: variable(z.enum(["flag", "reject"], "must be flag or reject"), defaultParseOptions.schemaVersions.unknown, { description: "What happens to an event of another major" }),
   LASTRO_OWNERSHIP_EXEMPT: variable(list, "", { description: "Producer services whose events need no `ownership_id`, separated by commas" }),
-  LASTRO_BATCH_SIZE_MAX: number(1, 10_000, 4_000, "events", "Events of one append"),
+  LASTRO_BATCH_SIZE_MAX: number(1, 10_000, 2_000, "events", "Events of one append"),
   LASTRO_APPEND_ATTEMPTS_MAX: number(1, 100, 8, "attempts", "Attempts to append a batch before its partition waits"),
   LASTRO_RETRY_MIN_MS: number(1, minute, 100, "ms", "Shortest wait before trying again"),
   LASTRO_RETRY_MAX_MS: number(1, 10 * minute, 15 * second, "ms", "Longest wait before trying again"),

@@ -30,7 +30,10 @@ test.each(["sqlite", "mongodb"] as const)(
   "on %s a clock that jumps ten years ahead and back loses nothing and turns nothing round; events from its future are flagged, and the next process extends the log",
   async (kind) => {
     const count = kind === "sqlite" ? eventsPerStep : eventsPerStep / 10;
-    await using world = await makeWorld(kind, { LASTRO_LOG_INTERVAL_MS: "100" });
+    await using world = await makeWorld(kind, {
+      LASTRO_LOG_INTERVAL_MS: "100",
+      LASTRO_LOG_HEARTBEAT_MS: "1000",
+    });
     const file = join(world.dataDir, "clock");
     const setClock = (offsetMs: number): void => {
       writeFileSync(`${file}.new`, String(offsetMs));
