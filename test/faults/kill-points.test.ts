@@ -24,7 +24,7 @@ const timesReached: Readonly<Record<Exclude<KillPoint, "committed">, number>> = 
   hinted: 8,
   appending: 4,
   inserted: 300,
-  deactivated: 200,
+  deactivated: 20,
   owned: 150,
   replied: 3,
   appended: 9,
