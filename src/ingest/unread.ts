@@ -4,10 +4,13 @@ import type { GapCause, OutcomeRow } from "../core/outcome.ts";
 import type { AuditedRecord, AuditReader } from "../ports/audit-reader.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { RecordStore } from "../ports/record-store.ts";
+import { followUpsOf, storedVersionOf } from "./follow-ups.ts";
+import type { StationSettings } from "./stations.ts";
 
 export type UnreadDeps = {
-  readonly records: Pick<RecordStore, "account" | "mark" | "repairActive">;
+  readonly records: Pick<RecordStore, "account" | "append" | "mark" | "repairActive">;
   readonly recordsOf: AuditReader["records"];
+  readonly stations: Pick<StationSettings, "catalogue" | "lookup">;
   readonly now: Clock;
 };
 
@@ -30,20 +33,23 @@ export async function accountUnread(
       if (offset > next) outcomes.push({ kind: "gap", from: next, to: offset, cause });
       next = offset + 1;
     }
-    await repair(deps.records, stored, signal);
+    await followUp(deps, stored, signal);
   }
   if (to > next) outcomes.push({ kind: "gap", from: next, to, cause });
   return deps.records.account({ src, from, to, atMs: deps.now(), outcomes }, signal);
 }
 
 /** No redelivery will do it. */
-async function repair(
-  records: UnreadDeps["records"],
+async function followUp(
+  { records, stations }: UnreadDeps,
   stored: readonly AuditedRecord[],
   signal: AbortSignal,
 ): Promise<void> {
-  const changes = stored.flatMap(({ row }) => (row?.kind === "change" ? [row.stream] : []));
-  await records.repairActive([...new Set(changes)], signal);
+  const rows = stored.flatMap(({ row }) => (row === undefined ? [] : [row]));
+  const followUps = followUpsOf(rows.map((row) => storedVersionOf(row, stations)));
+  await records.append({ records: [], ...followUps, account: undefined }, signal);
+  const changes = rows.filter(({ kind }) => kind === "change");
+  await records.repairActive([...new Set(changes.map(({ stream }) => stream))], signal);
 }
 
 /**

@@ -1,5 +1,6 @@
 /** What processes stored and did not account for before they died, where nobody reads its offsets any more. */
 import { expect, test } from "@jest/globals";
+import { parseCatalogue } from "../../src/core/catalogue.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import { srcOf, type TopicId } from "../../src/core/ids.ts";
 import type { RecordStore } from "../../src/ports/record-store.ts";
@@ -156,4 +157,42 @@ test("of two processes that open the new topic at once, one accounts for the ear
   for (const { consumer } of both) await until(() => conditionOf(consumer, newSrc)?.kind === "running");
   expect(ends).toEqual(["done", "mark_lost"]);
   expect(await gapsIn(intake)).toEqual([{ kind: "gap", from: 0, to: 1, cause: "skipped" }]);
+});
+
+const catalogue = `{"version":1,"events":{"account.*":{"processing":{"legal_basis":"contract","purpose":"billing","retention_days":30}}}}`;
+
+async function openDeclaredIntake(): Promise<Intake> {
+  const parsed = parseCatalogue(catalogue);
+  if (!parsed.ok) throw new Error(parsed.errors.join());
+  const intake = await openIntake();
+  const stations = { ...intake.deps.stations, catalogue: parsed.catalogue };
+  return Object.assign(intake, { deps: { ...intake.deps, stations } });
+}
+
+/** What is kept beside the records: of their owner, and of the other ids of their entities. */
+async function besides({ store }: Intake) {
+  const [first] = await store.audit.records(src, 0, 1, 1, signal);
+  const stream = first?.row?.stream ?? ("" as never);
+  return {
+    ownerships: await store.history.ownerships({ tenant: undefined, after: undefined, limit: 10 }, signal),
+    related: await store.history.relatedStreams(stream, 10, signal),
+  };
+}
+
+test("a record that nobody reads again tells of its owner and of its entity's other ids, as if it had been read", async () => {
+  const [one, other] = [auditEvent({ eventId: "1" }), auditEvent({ id: "a-2", at: "2026-11-21T11:30:00Z" })];
+  await using undisturbed = await openDeclaredIntake();
+  const { assign, deliver } = await consuming(undisturbed);
+  await assign();
+  await deliver(0, [one, other]);
+
+  await using intake = await openDeclaredIntake();
+  const before = await consuming(intake);
+  await before.assign();
+  await before.deliver(0, [one]);
+  await storeUnaccounted(intake, 1, other);
+  expect(await besides(intake)).not.toEqual(await besides(undisturbed));
+  await (await consumingNew(intake)).assignNew();
+  expect(await besides(intake)).toEqual(await besides(undisturbed));
+  expect((await besides(intake)).related).toHaveLength(1);
 });
