@@ -58,7 +58,7 @@ const clientId = "lastro";
 const headCacheEntriesMax = 50_000;
 /** Small batches of several partitions share a round trip to Redis, and a commit of SQLite. */
 const partitionsConcurrently = 6;
-/** Full batches in work at once. SQLite does one thing at a time: a second one uses the waits for Redis, more only hold memory. */
+/** Full batches in work at once. SQLite takes one while the next is prepared: more only hold memory. */
 const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 /** Growth of the heap before all of it is collected again. */
 const heapGrowthPercent = 70;
