@@ -52,7 +52,7 @@ export type OpenedBody = {
 type Raw = {
   readonly class: KeyClass;
   readonly kid: Kid;
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
 };
 type Opened = { readonly part: OpenedPart; readonly meta: string; readonly data: Uint8Array | undefined };
 
@@ -115,7 +115,7 @@ function openPart(raw: Raw, number: number, rid: Rid, keyOf: KeyOf): Opened {
   const plaintext = decrypt(
     key,
     raw.bytes.subarray(partHeadBytes, sealedAt),
-    partAad(number, raw.bytes.subarray(0, partHeadBytes), rid),
+    partAad(number, raw.bytes, rid),
     raw.bytes.subarray(sealedAt),
   );
   if (plaintext === undefined) throw unreadable(`part ${number} does not open under its key`);

@@ -19,7 +19,7 @@ import {
   sealedAt,
 } from "./sealed-format.ts";
 import type { SealedMeta } from "./sealed-meta.ts";
-import { encryptInPlace, nonceBytes, tagBytes } from "./xchacha.ts";
+import { bufferOf, encryptInPlace, nonceBytes, tagBytes } from "./xchacha.ts";
 
 export type SealInput = {
   readonly event: SourceEvent;
@@ -38,8 +38,6 @@ export type SealedBody = {
   readonly kids: readonly Kid[];
 };
 
-const noiseBytes = saltBytes + nonceBytes;
-
 type Range = { readonly start: number; readonly end: number };
 type Part = {
   readonly class: KeyClass;
@@ -53,50 +51,40 @@ export function sealEvent(input: SealInput, random: Randomness): SealedBody {
   const value = input.event.value;
   if (value === null) throw new LastroError("INTERNAL", "an event without a value reached sealing");
   const parts = partsOf(input, value);
-  const lengths = parts.map((part) => plaintextBytes(part));
-  const overhead = sealedAt + tagBytes;
-  const body = Buffer.allocUnsafe(
-    lengths.reduce((size, length) => size + overhead + length, magic.length + 1),
-  );
+  const sizes = parts.map((part) => sealedAt + plaintextBytes(part) + tagBytes);
+  const body = Buffer.allocUnsafe(sizes.reduce((sum, size) => sum + size, magic.length + 1));
   body.write(magic, "latin1");
   body[magic.length] = parts.length;
-  const noise = random(parts.length * noiseBytes);
-  let at = magic.length + 1;
-  const entryParts = parts.map((part, number): EntryPart => {
-    const bytes = body.subarray(at, at + overhead + (lengths[number] ?? 0));
-    at += bytes.length;
-    const salt = noise.subarray(number * noiseBytes, number * noiseBytes + saltBytes);
-    const nonce = noise.subarray(number * noiseBytes + saltBytes, (number + 1) * noiseBytes);
-    return {
-      c: part.class,
-      k: part.key.kid,
-      ...sealPart(part, number, input.rid, { value, salt, nonce }, bytes),
-    };
+  let end = magic.length + 1;
+  const entryParts = parts.map((part, number) => {
+    const start = end;
+    end += sizes[number] ?? 0;
+    return sealPart(part, number, input.rid, bufferOf(value), random, body.subarray(start, end));
   });
   return { body, parts: entryParts, kids: entryParts.map((part) => part.k) };
 }
-
-type Content = { readonly value: Uint8Array; readonly salt: Uint8Array; readonly nonce: Uint8Array };
 
 /** Writes a part into its place in the body: its plaintext first, which is then encrypted where it lies. */
 function sealPart(
   part: Part,
   number: number,
   rid: Rid,
-  { value, salt, nonce }: Content,
+  value: Buffer,
+  random: Randomness,
   bytes: Buffer,
-): Pick<EntryPart, "h" | "m"> {
-  const length = bytes.length - sealedAt - tagBytes;
+): EntryPart {
+  const salt = random(saltBytes);
+  const nonce = random(nonceBytes);
+  const sealed = bytes.subarray(sealedAt);
+  const plaintext = sealed.subarray(0, -tagBytes);
   bytes[0] = classByte[part.class];
   bytes.write(part.key.kid, 1, "base64url");
-  bytes.writeUInt32BE(length, partHeadBytes - lengthBytes);
+  bytes.writeUInt32BE(plaintext.length, partHeadBytes - lengthBytes);
   bytes.set(nonce, partHeadBytes);
-  const plaintext = bytes.subarray(sealedAt, sealedAt + length);
   writePlaintext(part, salt, value, plaintext);
   const m = commitment(plaintext);
-  const aad = partAad(number, bytes.subarray(0, partHeadBytes), rid);
-  encryptInPlace(part.key.key, nonce, aad, bytes.subarray(sealedAt));
-  return { h: hash("sha256", bytes, "base64url"), m };
+  encryptInPlace(part.key.key, nonce, partAad(number, bytes, rid), sealed);
+  return { c: part.class, k: part.key.kid, h: hash("sha256", bytes, "base64url"), m };
 }
 
 function partsOf(input: SealInput, value: Uint8Array): readonly Part[] {
@@ -123,22 +111,19 @@ function between(cuts: readonly CutRange[], length: number): readonly Range[] {
   return ranges;
 }
 
-const plaintextBytes = (part: Part): number =>
-  part.ranges.reduce(
-    (size, range) => size + range.end - range.start,
-    saltBytes + lengthBytes + Buffer.byteLength(part.meta),
-  );
+function plaintextBytes({ meta, ranges }: Part): number {
+  let size = saltBytes + lengthBytes + Buffer.byteLength(meta);
+  for (const { start, end } of ranges) size += end - start;
+  return size;
+}
 
-function writePlaintext(part: Part, salt: Uint8Array, value: Uint8Array, plaintext: Buffer): void {
+function writePlaintext(part: Part, salt: Uint8Array, value: Buffer, plaintext: Buffer): void {
   plaintext.set(salt);
   const metaAt = saltBytes + lengthBytes;
   const metaBytes = plaintext.write(part.meta, metaAt);
   plaintext.writeUInt32BE(metaBytes, saltBytes);
   let at = metaAt + metaBytes;
-  for (const { start, end } of part.ranges) {
-    plaintext.set(value.subarray(start, end), at);
-    at += end - start;
-  }
+  for (const { start, end } of part.ranges) at += value.copy(plaintext, at, start, end);
 }
 
 /** The names whose tokens are cut out of the value. */
@@ -152,7 +137,7 @@ function metaOf({ event, envelope, classification, catalogueDigest }: SealInput)
     catalogue: catalogueDigest,
     cuts: envelope.cuts.map(({ start, end }) => [start, end - start, 1]),
     entity: {
-      ...(cutPointer.test(idPointer) ? {} : { id }),
+      id: cutPointer.test(idPointer) ? undefined : id,
       namespace,
       pointer: idPointer,
       type,
@@ -160,11 +145,11 @@ function metaOf({ event, envelope, classification, catalogueDigest }: SealInput)
     headers: event.headers.map(([key, bytes]) => [key, bytes === null ? null : b64(bytes)]),
     kafka_ts: event.timestampMs,
     key: event.key === null ? null : b64(event.key),
-    ...(envelope.ownershipId === undefined ? {} : { ownership_id: envelope.ownershipId }),
+    ownership_id: envelope.ownershipId,
     producer_service_id: envelope.producerServiceId,
     tenant: envelope.tenant,
     trace_id: envelope.traceId,
-    uid: { form: envelope.identity.form, parts: [...envelope.identity.parts] },
+    uid: { form: envelope.identity.form, parts: envelope.identity.parts },
   };
   return JSON.stringify(meta);
 }

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import type { B64, Rid } from "../core/ids.ts";
 import type { KeyClass } from "../ports/key-store.ts";
-import { nonceBytes } from "./xchacha.ts";
+import { bufferOf, nonceBytes } from "./xchacha.ts";
 
 export const magic = "LB1";
 export const partsMax = 16;
@@ -17,12 +17,12 @@ export const sealedAt = partHeadBytes + nonceBytes;
 
 const aadHeadBytes = magic.length + 1 + partHeadBytes;
 
-/** Additional data of a part: it ties the part to its number and its record. `head` is its class, key id and length. */
-export function partAad(partNumber: number, head: Uint8Array, rid: Rid): Buffer {
+/** Additional data of a part: it ties the part to its number and its record. `part` begins with its class, key id and length. */
+export function partAad(partNumber: number, part: Buffer, rid: Rid): Buffer {
   const aad = Buffer.allocUnsafe(aadHeadBytes + rid.length);
   aad.write(magic, "latin1");
   aad[magic.length] = partNumber;
-  aad.set(head, magic.length + 1);
+  part.copy(aad, magic.length + 1, 0, partHeadBytes);
   // A rid is ASCII.
   aad.write(rid, aadHeadBytes, "latin1");
   return aad;
@@ -35,5 +35,4 @@ export const classByte: Readonly<Record<KeyClass, number>> = { s: 0x73, p: 0x70,
 export const classOf = (byte: number | undefined): KeyClass | undefined =>
   byte === 0x73 ? "s" : byte === 0x70 ? "p" : byte === 0x61 ? "a" : undefined;
 
-export const b64 = (bytes: Uint8Array): B64 =>
-  Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("base64url");
+export const b64 = (bytes: Uint8Array): B64 => bufferOf(bytes).toString("base64url");

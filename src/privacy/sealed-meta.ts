@@ -10,7 +10,7 @@ export type SealedMeta = {
   readonly cuts: readonly (readonly [position: number, length: number, part: number])[];
   readonly entity: {
     /** Absent when it lies in a cut. */
-    readonly id?: string;
+    readonly id?: string | undefined;
     readonly namespace: string;
     readonly pointer: string;
     readonly type: string;
@@ -20,7 +20,7 @@ export type SealedMeta = {
   /** Kafka's own number, ms since the epoch or −1. */
   readonly kafka_ts: number;
   readonly key: string | null;
-  readonly ownership_id?: string;
+  readonly ownership_id?: string | undefined;
   readonly producer_service_id: string;
   readonly tenant: string;
   readonly trace_id: string;

@@ -6,7 +6,7 @@ export const nonceBytes = 24;
 export const tagBytes = 16;
 
 /** The same bytes, not a copy of them. */
-const bufferOf = (bytes: Uint8Array): Buffer =>
+export const bufferOf = (bytes: Uint8Array): Buffer =>
   Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
 /** `bytes` holds the plaintext and room for the tag; afterwards ciphertext ‖ tag. */
