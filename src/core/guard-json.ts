@@ -235,7 +235,7 @@ function scanMember(scan: Scan, level: number): boolean {
   if (scan.matched !== level || level > path.length) return scanValue(scan);
   if (level === path.length) {
     const start = scan.at;
-    const isWatched = scan.bytes[start] === quote && names.some((name) => isKey(scan, level, name));
+    const isWatched = scan.bytes[start] === quote && isOneOf(scan, level, names);
     if (!scanValue(scan)) return false;
     if (isWatched) scan.watched.push({ start, end: scan.at });
     return true;
@@ -245,6 +245,11 @@ function scanMember(scan: Scan, level: number): boolean {
   const valid = scanValue(scan);
   scan.matched = level;
   return valid;
+}
+
+function isOneOf(scan: Scan, level: number, names: readonly string[]): boolean {
+  for (const name of names) if (isKey(scan, level, name)) return true;
+  return false;
 }
 
 /** Whether the last key at the level is the name (ASCII), however it is escaped. */

@@ -34,14 +34,8 @@ const daysOf = (year: number, month: number): number => new Date(Date.UTC(year, 
 export function parseTimestamp(text: string, nowMs: number): Timestamp {
   const match = form.exec(text);
   if (match === null) return expandedYear.test(text) ? outOfRange : notRfc3339;
-  const [year, month, day, hour, minute, second] = match.slice(1, 7).map(Number) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
+  const [year, month, day] = [Number(match[1]), Number(match[2]), Number(match[3])];
+  const [hour, minute, second] = [Number(match[4]), Number(match[5]), Number(match[6])];
   const zone = match[8];
   if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 60) return notRfc3339;
   if (zone === undefined) return noZone;

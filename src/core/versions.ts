@@ -10,13 +10,10 @@ export type Placeable = {
   readonly actionAtMs: number;
 };
 
-export type Placement = {
-  readonly version: number;
-  readonly alias: StreamAlias;
-  readonly recordedAtMs: number;
+/** What becomes the head of its stream. */
+export type Placement = Head & {
   /** Its producer timestamp is older than its predecessor's. */
   readonly late: boolean;
-  readonly isActive: boolean;
 };
 
 /**
@@ -38,10 +35,11 @@ export function placeVersions(
       version: (head?.version ?? 0) + 1,
       alias: head?.alias ?? newAlias(),
       recordedAtMs: Math.max(nowMs, head?.recordedAtMs ?? 0),
+      actionAtMs: event.actionAtMs,
       late: head !== undefined && event.actionAtMs < head.actionAtMs,
       isActive: lastOf.get(event.key) === index && activates(event.action),
     };
-    tips.set(event.key, { ...placement, actionAtMs: event.actionAtMs });
+    tips.set(event.key, placement);
     return placement;
   });
 }

@@ -8,14 +8,14 @@ import { type Placement, placeVersions } from "../core/versions.ts";
 import { backoffMs } from "../lib/backoff.ts";
 import { sha256 } from "../lib/sha256.ts";
 import type { BatchControl } from "../ports/event-source.ts";
-import type { AccountStep, AppendVerdict, HeadKey } from "../ports/record-store.ts";
+import type { AccountStep, AppendVerdict } from "../ports/record-store.ts";
 import { newAlias } from "../privacy/draw.ts";
 import type { IntakeDeps } from "./deps.ts";
 import type { Fate } from "./fate.ts";
 import { followUpsOf, type StoredVersion } from "./follow-ups.ts";
-import type { Candidate } from "./prepare.ts";
 import { type SealedBodies, sealCandidates } from "./seal-candidates.ts";
 import { type Ledger, splitCopies } from "./settle.ts";
+import type { Candidate } from "./stations.ts";
 
 export type AppendWork = {
   readonly candidates: readonly Candidate[];
@@ -105,7 +105,8 @@ async function prepareRound(
     work.fates.set(candidate.event.offset, { kind: "rejected", rejection, stage: "internal" });
   }
   const { originals, copies } = splitCopies(candidates.filter(({ event }) => !work.fates.has(event.offset)));
-  const heads = await deps.heads.read(distinctStreams(originals), control.signal);
+  const streams = new Map(originals.map((candidate) => [candidate.key, candidate]));
+  const heads = await deps.heads.read(streams, control.signal);
   const placeable = originals.map(({ key, action, projection: { actionAtMs } }) => ({
     key,
     action,
@@ -122,10 +123,6 @@ async function prepareRound(
     rows: placed.map(({ candidate, placement }) => rowOf(candidate, placement, sealed)),
   };
 }
-
-const distinctStreams = (candidates: readonly Candidate[]): readonly HeadKey[] => [
-  ...new Map(candidates.map(({ key, stream, kind }) => [key, { stream, kind }])).values(),
-];
 
 function rowOf(candidate: Candidate, placement: Placement, sealed: SealedBodies): RecordRow {
   const { rid, uid, fingerprint, stream, kind, action, ownership, projection } = candidate;
@@ -175,7 +172,7 @@ function noteStored(
     work.fates.set(candidate.event.offset, storedFate(placement));
     work.ledger.noteStored(candidate);
     stored.push({ candidate, version: placement.version });
-    deps.heads.set(candidate.key, { ...placement, actionAtMs: candidate.projection.actionAtMs });
+    deps.heads.set(candidate.key, placement);
   }
 }
 

@@ -3,9 +3,9 @@ import { ruleFor } from "../core/catalogue.ts";
 import type { OwnershipKey } from "../core/ids.ts";
 import type { RecordRow } from "../core/record.ts";
 import type { AppendBatch, OwnershipFacts } from "../ports/record-store.ts";
-import type { EventFacts, StationSettings } from "./stations.ts";
+import type { Candidate, StationSettings } from "./stations.ts";
 
-type Stored = Pick<EventFacts, "kind" | "stream" | "ownership" | "ownershipId" | "processing" | "projection">;
+type Stored = Pick<Candidate, "kind" | "stream" | "ownership" | "ownershipId" | "processing" | "projection">;
 export type StoredVersion = { readonly candidate: Stored; readonly version: number };
 export type FollowUps = Pick<AppendBatch, "deactivate" | "ownerships" | "aliases">;
 

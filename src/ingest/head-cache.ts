@@ -1,10 +1,10 @@
 /** Heads of the streams last written here. A guess like any cache: a stale head loses at the unique index and is read again. */
 import type { Head } from "../core/record.ts";
-import { type HeadKey, headKeyText, type RecordStore } from "../ports/record-store.ts";
+import type { HeadKey, RecordStore } from "../ports/record-store.ts";
 
 export type HeadCache = {
-  /** Heads of these streams; absent where no record is known. */
-  read(keys: readonly HeadKey[], signal: AbortSignal): Promise<ReadonlyMap<string, Head>>;
+  /** Heads of the streams with these `headKeyText`s; absent where no record is known. */
+  read(streams: ReadonlyMap<string, HeadKey>, signal: AbortSignal): Promise<ReadonlyMap<string, Head>>;
   /** Called only with heads that are durable. */
   set(key: string, head: Head): void;
   forget(keys: Iterable<string>): void;
@@ -22,11 +22,10 @@ export function headCache(records: Pick<RecordStore, "heads">, entriesMax: numbe
     young = new Map();
   };
   return {
-    async read(keys, signal) {
+    async read(streams, signal) {
       const found = new Map<string, Head>();
       const missing: HeadKey[] = [];
-      for (const key of keys) {
-        const text = headKeyText(key);
+      for (const [text, key] of streams) {
         const head = young.get(text) ?? old.get(text);
         if (head === undefined) missing.push(key);
         else found.set(text, head);

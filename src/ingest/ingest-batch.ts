@@ -8,8 +8,9 @@ import { accountStep, type SentLetters, sendDeadLetters } from "./account.ts";
 import { appendVersions } from "./append-versions.ts";
 import type { IntakeDeps } from "./deps.ts";
 import type { Fate, Fates } from "./fate.ts";
-import { type Candidate, type Prepared, prepareBatch } from "./prepare.ts";
+import { type Prepared, prepareBatch } from "./prepare.ts";
 import { type Ledger, newLedger } from "./settle.ts";
+import type { Candidate } from "./stations.ts";
 
 /** `mark_lost`: somebody else accounts for the partition. `stale`: it was taken away; nothing was accounted. */
 export type BatchEnd =

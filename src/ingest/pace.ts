@@ -19,8 +19,8 @@ export function openPace(): Pace {
   const oneBatch = new Mutex();
   return (items, bytesOf, control, work) =>
     oneBatch.runExclusive(async () => {
-      let [events, bytes] = [0, 0];
-      for (const [at, item] of items.entries()) {
+      let [at, events, bytes] = [0, 0, 0];
+      for (const item of items) {
         events += 1;
         bytes += bytesOf(item)?.length ?? 0;
         if (events >= eventsPerTurnMax || bytes >= bytesPerTurnMax) {
@@ -29,6 +29,7 @@ export function openPace(): Pace {
           await control.heartbeat();
         }
         work(item, at);
+        at += 1;
       }
     });
 }

@@ -12,8 +12,7 @@ import {
 } from "../privacy/data-keys.ts";
 import type { SealedBody } from "../privacy/seal.ts";
 import type { IntakeDeps } from "./deps.ts";
-import type { Candidate } from "./prepare.ts";
-import { sealOne } from "./stations.ts";
+import { type Candidate, sealOne } from "./stations.ts";
 
 /** Sealed bodies of a batch, by rid. */
 export type SealedBodies = Map<Rid, SealedBody>;

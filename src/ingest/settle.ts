@@ -3,7 +3,7 @@ import { LastroError } from "../core/errors.ts";
 import type { Fingerprint, Rid, Uid } from "../core/ids.ts";
 import type { Known } from "../ports/record-store.ts";
 import type { Fate } from "./fate.ts";
-import type { Candidate } from "./prepare.ts";
+import type { Candidate } from "./stations.ts";
 
 type Original = { readonly rid: Rid; readonly fingerprint: Fingerprint };
 

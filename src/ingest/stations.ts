@@ -6,6 +6,7 @@ import type { ActionType, EnvelopeFlag, Processing, SourceEvent, StreamKind } fr
 import {
   type Fingerprint,
   type OwnershipKey,
+  type Rid,
   ridOf,
   type Src,
   type StreamId,
@@ -16,12 +17,18 @@ import { projectionOf } from "../core/projection.ts";
 import type { Projection } from "../core/record.ts";
 import type { Randomness } from "../ports/clock.ts";
 import type { DeadLetterStage } from "../ports/dead-letters.ts";
+import { headKeyText } from "../ports/record-store.ts";
 import type { DataKey } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
 import { type SealedBody, type SealInput, sealEvent } from "../privacy/seal.ts";
 
-/** What the later stations need to know of an event that may become a record. */
-export type EventFacts = {
+/** An event that may become a record, and what the later stations need to know of it. */
+export type Candidate = {
+  readonly event: SourceEvent;
+  readonly rid: Rid;
+  /** `headKeyText` of stream and kind. */
+  readonly key: string;
+  readonly toSeal: ToSeal;
   readonly uid: Uid;
   readonly fingerprint: Fingerprint;
   readonly stream: StreamId;
@@ -52,8 +59,7 @@ export type StationSettings = {
   readonly noteFault: (cause: unknown) => void;
 };
 
-export type ToSeal = Omit<SealInput, "owner" | "actor">;
-type Read = { readonly facts: EventFacts; readonly toSeal: ToSeal };
+type ToSeal = Omit<SealInput, "owner" | "actor">;
 
 /** A pure station that throws as often for one event has a bug; the event is rejected INTERNAL, with an alert. */
 const pureAttemptsMax = 3;
@@ -63,9 +69,9 @@ export function readEvent(
   src: Src,
   event: SourceEvent,
   nowMs: number,
-): Read | Refusal {
+): Candidate | Refusal {
   const result = withPureRetries(settings, () => prepareEvent(settings, src, event, nowMs));
-  if ("facts" in result) return result;
+  if ("uid" in result) return result;
   return { rejection: result, stage: result.reason === "INTERNAL" ? "internal" : "parse" };
 }
 
@@ -102,7 +108,7 @@ function prepareEvent(
   src: Src,
   event: SourceEvent,
   nowMs: number,
-): Read | Rejection {
+): Candidate | Rejection {
   const parsed = parseEvent(event, { ...parse, nowMs });
   if (!parsed.ok) return parsed.rejection;
   const { envelope } = parsed;
@@ -111,28 +117,26 @@ function prepareEvent(
   const { classification } = result;
   const { entity, action } = classification;
   const { tenant, ownershipId } = envelope;
+  const { kind } = action;
+  const rid = ridOf(src, event.offset);
   const fingerprint = lookup.fingerprint(envelope.canonical);
+  const stream = lookup.stream(tenant, entity.namespace, entity.type, entity.id);
   return {
-    facts: {
-      uid: lookup.uid(tenant, envelope.producerService, envelope.identity, fingerprint),
-      fingerprint,
-      stream: lookup.stream(tenant, entity.namespace, entity.type, entity.id),
-      kind: action.kind,
-      action: action.kind === "change" ? action.action : "none",
-      ownership: ownershipId === undefined ? undefined : lookup.ownership(tenant, ownershipId),
-      ownershipId,
-      idPointer: entity.idPointer,
-      hasCuts: envelope.cuts.length > 0,
-      flags: envelope.flags,
-      processing: classification.processing,
-      projection: projectionOf(envelope, classification),
-    },
-    toSeal: {
-      event,
-      envelope: factsOf(envelope),
-      classification,
-      rid: ridOf(src, event.offset),
-      catalogueDigest,
-    },
+    event,
+    rid,
+    key: headKeyText({ stream, kind }),
+    toSeal: { event, envelope: factsOf(envelope), classification, rid, catalogueDigest },
+    uid: lookup.uid(tenant, envelope.producerService, envelope.identity, fingerprint),
+    fingerprint,
+    stream,
+    kind,
+    action: action.kind === "change" ? action.action : "none",
+    ownership: ownershipId === undefined ? undefined : lookup.ownership(tenant, ownershipId),
+    ownershipId,
+    idPointer: entity.idPointer,
+    hasCuts: envelope.cuts.length > 0,
+    flags: envelope.flags,
+    processing: classification.processing,
+    projection: projectionOf(envelope, classification),
   };
 }

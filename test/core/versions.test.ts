@@ -24,7 +24,7 @@ const event = (over: Partial<Placeable> = {}): Placeable => ({
 
 test("R-06 the first record of a stream is version 1 under a new alias", () => {
   expect(placeVersions([event({ action: "new" })], new Map(), nowMs, newAlias)).toEqual([
-    { version: 1, alias: drawn, recordedAtMs: nowMs, late: false, isActive: true },
+    { version: 1, alias: drawn, recordedAtMs: nowMs, actionAtMs: nowMs, late: false, isActive: true },
   ]);
 });
 

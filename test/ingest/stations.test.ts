@@ -74,7 +74,7 @@ test("they read and seal every event of a batch so that it opens to the bytes th
       refused.push(read.rejection.reason);
       continue;
     }
-    const sealed = sealOne(stations, read.toSeal, owner, read.facts.hasCuts ? actor : undefined);
+    const sealed = sealOne(stations, read.toSeal, owner, read.hasCuts ? actor : undefined);
     if ("reason" in sealed) throw new Error(sealed.reason);
     const { content } = openBody(sealed.body, read.toSeal.rid, (keyClass) =>
       keyClass === "a" ? actor.key : owner.key,
