@@ -50,17 +50,15 @@ let lastSecond = { second: 0, text: "1970-01-01T00:00:00." };
 
 /** The entry's text, or undefined where a field does not fit an entry: that event is rejected as ENTRY_TOO_LARGE. */
 export function recordEntry(entry: RecordEntry): string | undefined {
-  const fits =
-    visible.test(entry.tenant) && visible.test(entry.producerService) && visible.test(entry.eventType);
-  if (!fits) return undefined;
-  const parts = entry.parts.map(({ c, h, k, m }) => `{"c":"${c}","h":"${h}","k":"${k}","m":"${m}"}`);
-  const [producer, tenant, type] = [entry.producerService, entry.tenant, entry.eventType].map((name) =>
-    JSON.stringify(name),
-  );
+  const { tenant, producerService, eventType } = entry;
+  if (!visible.test(tenant) || !visible.test(producerService) || !visible.test(eventType)) return undefined;
+  let parts = "";
+  for (const { c, h, k, m } of entry.parts)
+    parts += `${parts === "" ? "" : ","}{"c":"${c}","h":"${h}","k":"${k}","m":"${m}"}`;
   // RFC 8785 text: keys in its order, names quoted by JSON.stringify, and ids and times need no escape.
   const text =
-    `{"act":"${entry.action}","at":"${isoTime(entry.recordedAtMs)}","kind":"${entry.kind}","parts":[${parts.join()}],"producer":${producer},` +
-    `"rid":"${entry.rid}","stm":"${entry.alias}","t":"record","tenant":${tenant},"type":${type},"v":1,"ver":${entry.version}}`;
+    `{"act":"${entry.action}","at":"${isoTime(entry.recordedAtMs)}","kind":"${entry.kind}","parts":[${parts}],"producer":${JSON.stringify(producerService)},` +
+    `"rid":"${entry.rid}","stm":"${entry.alias}","t":"record","tenant":${JSON.stringify(tenant)},"type":${JSON.stringify(eventType)},"v":1,"ver":${entry.version}}`;
   // Every string in it is ASCII, so its length is its size in bytes.
   return text.length <= entryBytesMax ? text : undefined;
 }
