@@ -6,7 +6,7 @@ import {
   faultsListedMax,
   hasUnknownFields,
 } from "./envelope-schema.ts";
-import type { Envelope, EnvelopeFacts, EnvelopeFlag, EventIdentity, SourceEvent } from "./event.ts";
+import type { Envelope, EnvelopeFlag, EventIdentity, SourceEvent } from "./event.ts";
 import { plainIdentity } from "./identity.ts";
 import { isJsonObject, type JsonObject, member } from "./json.ts";
 import { type Opened, openMessage } from "./message.ts";
@@ -94,22 +94,6 @@ function envelopeOf(
     canonical: opened.canonical,
   };
 }
-
-/** A copy that lets go of the event's trees. */
-export const factsOf = (envelope: Envelope): EnvelopeFacts => ({
-  tenant: envelope.tenant,
-  producerService: envelope.producerService,
-  producerServiceId: envelope.producerServiceId,
-  traceId: envelope.traceId,
-  timestamp: envelope.timestamp,
-  eventType: envelope.eventType,
-  actor: envelope.actor,
-  schemaVersion: envelope.schemaVersion,
-  ownershipId: envelope.ownershipId,
-  identity: envelope.identity,
-  flags: envelope.flags,
-  cuts: envelope.cuts,
-});
 
 const majorOf = (version: string): string => version.split(".", 1)[0] ?? "";
 

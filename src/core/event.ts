@@ -37,10 +37,7 @@ export type EnvelopeFlag =
 export type CutRange = { readonly start: number; readonly end: number; readonly class: "a" };
 
 /** The parsed, normalised form of an event. */
-export type Envelope = EnvelopeFacts & EnvelopeContent;
-
-/** What a batch remembers of each event until it is stored: no trees, so that the rest of the parsed event is garbage at once. */
-export type EnvelopeFacts = {
+export type Envelope = {
   readonly tenant: string;
   readonly producerService: string;
   readonly producerServiceId: string;
@@ -55,9 +52,6 @@ export type EnvelopeFacts = {
   readonly identity: EventIdentity;
   readonly flags: readonly EnvelopeFlag[];
   readonly cuts: readonly CutRange[];
-};
-
-type EnvelopeContent = {
   readonly payload: JsonValue;
   /** Only with `lossy_numbers`: the payload with each number that parsing changes as {"\u0000n": its source text}. */
   readonly exactPayload?: JsonValue;

@@ -1,5 +1,5 @@
 /** Searchable copies of an event's fields: clear text beside the record, outside the hash, cut and cleaned. */
-import type { Classification, EnvelopeFacts, EnvelopeFlag } from "./event.ts";
+import type { Classification, Envelope, EnvelopeFlag } from "./event.ts";
 import type { Projection } from "./record.ts";
 
 export const projectedTextBytesMax = 1024;
@@ -21,7 +21,7 @@ export function searchable(text: string): string {
   return clean.slice(0, end);
 }
 
-export function projectionOf(envelope: EnvelopeFacts, classified: Classification): Projection {
+export function projectionOf(envelope: Envelope, classified: Classification): Projection {
   const { entity } = classified;
   return {
     tenant: envelope.tenant,

@@ -38,7 +38,7 @@ export async function sealCandidates(
   const seal = (candidate: Candidate, at: number): void => {
     const { owner, actor } = wanted[at] as KeysOf;
     const actorKey = actor === undefined ? undefined : keyOf(actor);
-    const result = sealOne(deps.stations, candidate.toSeal, keyOf(owner), actorKey);
+    const result = sealOne(deps.stations, candidate, keyOf(owner), actorKey);
     if ("reason" in result) failed.push({ candidate, rejection: result });
     else sealed.set(candidate.rid, result);
   };
@@ -68,14 +68,14 @@ function keyNeeds(nowMs: number) {
   };
   return {
     all: (): readonly KeyNeed[] => [...needs.values()],
-    of({ projection, ownership, ownershipId, hasCuts }: Candidate): KeysOf {
+    of({ projection, ownership, ownershipId, cuts }: Candidate): KeysOf {
       const { tenant, producerService } = projection;
       return {
         owner:
           ownership === undefined
             ? note(producerKeyNeed(tenant, producerService))
             : noteIn(subjects, ownership, () => subjectKeyNeed(tenant, ownership, ownershipId)),
-        actor: !hasCuts ? undefined : noteIn(actors, tenant, () => actorKeyNeed(tenant, nowMs)),
+        actor: cuts.length === 0 ? undefined : noteIn(actors, tenant, () => actorKeyNeed(tenant, nowMs)),
       };
     },
   };

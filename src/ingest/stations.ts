@@ -1,8 +1,15 @@
 /** ① parse, ② identity and ④ seal of one event: pure work on bytes. An event on which a station throws three times is rejected INTERNAL. */
 import type { Catalogue } from "../core/catalogue.ts";
 import { classify } from "../core/entity.ts";
-import { factsOf, type ParseOptions, parseEvent } from "../core/envelope.ts";
-import type { ActionType, EnvelopeFlag, Processing, SourceEvent, StreamKind } from "../core/event.ts";
+import { type ParseOptions, parseEvent } from "../core/envelope.ts";
+import type {
+  ActionType,
+  CutRange,
+  EnvelopeFlag,
+  Processing,
+  SourceEvent,
+  StreamKind,
+} from "../core/event.ts";
 import {
   type Fingerprint,
   type OwnershipKey,
@@ -20,15 +27,17 @@ import type { DeadLetterStage } from "../ports/dead-letters.ts";
 import { headKeyText } from "../ports/record-store.ts";
 import type { DataKey } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
-import { type SealedBody, type SealInput, sealEvent } from "../privacy/seal.ts";
+import { type SealedBody, sealEvent } from "../privacy/seal.ts";
+import { sealedMetaText } from "../privacy/sealed-meta.ts";
 
-/** An event that may become a record, and what the later stations need to know of it. */
+/** An event that may become a record, and what the later stations need to know of it: nothing parsed, so that all of that is garbage at once. */
 export type Candidate = {
   readonly event: SourceEvent;
   readonly rid: Rid;
   /** `headKeyText` of stream and kind. */
   readonly key: string;
-  readonly toSeal: ToSeal;
+  /** Its description, for the sealed body. */
+  readonly meta: string;
   readonly uid: Uid;
   readonly fingerprint: Fingerprint;
   readonly stream: StreamId;
@@ -39,8 +48,8 @@ export type Candidate = {
   readonly ownershipId: string | undefined;
   /** Where the entity's id was found. */
   readonly idPointer: string;
-  /** Identifiers of an actor are sealed apart, under an actor's key. */
-  readonly hasCuts: boolean;
+  /** Identifiers of an actor, sealed apart under an actor's key. */
+  readonly cuts: readonly CutRange[];
   readonly flags: readonly EnvelopeFlag[];
   readonly processing: Processing | undefined;
   /** Of a record that is not late. */
@@ -59,8 +68,6 @@ export type StationSettings = {
   readonly noteFault: (cause: unknown) => void;
 };
 
-type ToSeal = Omit<SealInput, "owner" | "actor">;
-
 /** A pure station that throws as often for one event has a bug; the event is rejected INTERNAL, with an alert. */
 const pureAttemptsMax = 3;
 
@@ -77,13 +84,14 @@ export function readEvent(
 
 export const sealOne = (
   settings: StationSettings,
-  toSeal: ToSeal,
+  { event, rid, meta, cuts, ownership }: Candidate,
   owner: DataKey,
   actor: DataKey | undefined,
 ): SealedBody | Rejection =>
   withPureRetries(settings, () => {
-    const keyClass = toSeal.envelope.ownershipId === undefined ? "p" : "s";
-    return sealEvent({ ...toSeal, owner: { class: keyClass, key: owner }, actor }, settings.random);
+    const keyClass = ownership === undefined ? "p" : "s";
+    const input = { event, rid, meta, cuts, owner: { class: keyClass, key: owner }, actor } as const;
+    return sealEvent(input, settings.random);
   });
 
 function withPureRetries<T>({ noteFault }: StationSettings, station: () => T): T | Rejection {
@@ -125,7 +133,7 @@ function prepareEvent(
     event,
     rid,
     key: headKeyText({ stream, kind }),
-    toSeal: { event, envelope: factsOf(envelope), classification, rid, catalogueDigest },
+    meta: sealedMetaText(event, envelope, classification, catalogueDigest),
     uid: lookup.uid(tenant, envelope.producerService, envelope.identity, fingerprint),
     fingerprint,
     stream,
@@ -134,7 +142,7 @@ function prepareEvent(
     ownership: ownershipId === undefined ? undefined : lookup.ownership(tenant, ownershipId),
     ownershipId,
     idPointer: entity.idPointer,
-    hasCuts: envelope.cuts.length > 0,
+    cuts: envelope.cuts,
     flags: envelope.flags,
     processing: classification.processing,
     projection: projectionOf(envelope, classification),

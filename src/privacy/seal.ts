@@ -1,14 +1,13 @@
 /** Seals an event: the exact bytes received, the actor's identifiers in a part of their own. Fails only by a bug of ours. */
 import { hash } from "node:crypto";
 import { LastroError } from "../core/errors.ts";
-import type { Classification, CutRange, EnvelopeFacts, SourceEvent } from "../core/event.ts";
+import type { CutRange, SourceEvent } from "../core/event.ts";
 import type { Kid, Rid } from "../core/ids.ts";
-import { type EntryPart, isoTime } from "../core/leaf.ts";
+import type { EntryPart } from "../core/leaf.ts";
 import type { Randomness } from "../ports/clock.ts";
 import type { KeyClass } from "../ports/key-store.ts";
 import type { DataKey } from "./data-keys.ts";
 import {
-  b64,
   classByte,
   commitment,
   lengthBytes,
@@ -18,17 +17,17 @@ import {
   saltBytes,
   sealedAt,
 } from "./sealed-format.ts";
-import type { SealedMeta } from "./sealed-meta.ts";
 import { bufferOf, encryptInPlace, nonceBytes, tagBytes } from "./xchacha.ts";
 
 export type SealInput = {
-  readonly event: SourceEvent;
-  readonly envelope: EnvelopeFacts;
-  readonly classification: Classification;
+  readonly event: Pick<SourceEvent, "value">;
   readonly rid: Rid;
-  readonly catalogueDigest: string;
+  /** `sealedMetaText` of the event. */
+  readonly meta: string;
+  /** What is sealed in the actor's part, as positions in the value. */
+  readonly cuts: readonly CutRange[];
   readonly owner: { readonly class: "s" | "p"; readonly key: DataKey };
-  /** Needed when the envelope has cuts. */
+  /** Needed when there are cuts. */
   readonly actor: DataKey | undefined;
 };
 
@@ -88,12 +87,11 @@ function sealPart(
 }
 
 function partsOf(input: SealInput, value: Uint8Array): readonly Part[] {
-  const cuts = input.envelope.cuts;
-  const { class: ownerClass, key } = input.owner;
-  const owner = { class: ownerClass, key, meta: metaOf(input), ranges: between(cuts, value.length) };
+  const { cuts, meta, actor } = input;
+  const owner = { ...input.owner, meta, ranges: between(cuts, value.length) };
   if (cuts.length === 0) return [owner];
-  if (input.actor === undefined) throw new LastroError("INTERNAL", "cuts without an actor's key");
-  return [owner, { class: "a", key: input.actor, meta: "{}", ranges: cuts }];
+  if (actor === undefined) throw new LastroError("INTERNAL", "cuts without an actor's key");
+  return [owner, { class: "a", key: actor, meta: "{}", ranges: cuts }];
 }
 
 /** What lies between the cuts; refuses cuts that overlap, go back or leave the value. */
@@ -124,32 +122,4 @@ function writePlaintext(part: Part, salt: Uint8Array, value: Buffer, plaintext: 
   plaintext.writeUInt32BE(metaBytes, saltBytes);
   let at = metaAt + metaBytes;
   for (const { start, end } of part.ranges) at += value.copy(plaintext, at, start, end);
-}
-
-/** The names whose tokens are cut out of the value. */
-const cutPointer = /^\/metadata\/(owner|user)_(id|ip)$/;
-
-function metaOf({ event, envelope, classification, catalogueDigest }: SealInput): string {
-  const { id, namespace, idPointer, type } = classification.entity;
-  // In the order in which RFC 8785 sorts keys; JSON.stringify leaves out what is undefined.
-  const meta: SealedMeta = {
-    action_at: isoTime(envelope.timestamp.ms),
-    catalogue: catalogueDigest,
-    cuts: envelope.cuts.map(({ start, end }) => [start, end - start, 1]),
-    entity: {
-      id: cutPointer.test(idPointer) ? undefined : id,
-      namespace,
-      pointer: idPointer,
-      type,
-    },
-    headers: event.headers.map(([key, bytes]) => [key, bytes === null ? null : b64(bytes)]),
-    kafka_ts: event.timestampMs,
-    key: event.key === null ? null : b64(event.key),
-    ownership_id: envelope.ownershipId,
-    producer_service_id: envelope.producerServiceId,
-    tenant: envelope.tenant,
-    trace_id: envelope.traceId,
-    uid: { form: envelope.identity.form, parts: envelope.identity.parts },
-  };
-  return JSON.stringify(meta);
 }

@@ -74,9 +74,9 @@ test("they read and seal every event of a batch so that it opens to the bytes th
       refused.push(read.rejection.reason);
       continue;
     }
-    const sealed = sealOne(stations, read.toSeal, owner, read.hasCuts ? actor : undefined);
+    const sealed = sealOne(stations, read, owner, read.cuts.length > 0 ? actor : undefined);
     if ("reason" in sealed) throw new Error(sealed.reason);
-    const { content } = openBody(sealed.body, read.toSeal.rid, (keyClass) =>
+    const { content } = openBody(sealed.body, read.rid, (keyClass) =>
       keyClass === "a" ? actor.key : owner.key,
     );
     expect(Buffer.from(content?.value ?? []).equals(event.value ?? Buffer.alloc(0))).toBe(true);

@@ -117,8 +117,7 @@ test.each([
 ] as const)("cuts that %s are a fault of ours, not a body", (_what, ranges) => {
   const [vector] = sealVectors.filter(({ expected }) => expected.parts.length === 2);
   if (vector === undefined) throw new Error("no vector");
-  const input = sealInputOf(vector);
   const cuts = ranges.map(([start, end]) => ({ start, end, class: "a" as const }));
-  const seal = () => sealEvent({ ...input, envelope: { ...input.envelope, cuts } }, randomnessOf(vector));
+  const seal = () => sealEvent(sealInputOf(vector, undefined, cuts), randomnessOf(vector));
   expect(seal).toThrow(expect.objectContaining({ code: "INTERNAL" }));
 });

@@ -23,6 +23,7 @@ import {
 } from "../../src/privacy/data-keys.ts";
 import { lookupKey } from "../../src/privacy/lookup-key.ts";
 import { sealEvent } from "../../src/privacy/seal.ts";
+import { sealedMetaText } from "../../src/privacy/sealed-meta.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 
@@ -157,10 +158,9 @@ export async function openHistoryWorld(catalogue: Catalogue = emptyCatalogue): P
     const sealed = sealEvent(
       {
         event: c.event,
-        envelope,
-        classification,
         rid,
-        catalogueDigest: "none",
+        meta: sealedMetaText(c.event, envelope, classification, "none"),
+        cuts: envelope.cuts,
         owner: { class: c.owner === undefined ? "p" : "s", key: ownerKey },
         actor: opened.get(keyRefText(actorNeed)),
       },

@@ -5,6 +5,7 @@ import type { Kid, Rid } from "../../src/core/ids.ts";
 import type { Randomness } from "../../src/ports/clock.ts";
 import type { KeyClass } from "../../src/ports/key-store.ts";
 import type { SealInput } from "../../src/privacy/seal.ts";
+import { sealedMetaText } from "../../src/privacy/sealed-meta.ts";
 
 export type SealVector = {
   readonly name: string;
@@ -68,23 +69,29 @@ export const sealVectors: readonly SealVector[] = readdirSync(folder)
 
 export const bytesOf = (hex: string): Buffer => Buffer.from(hex, "hex");
 
-export function sealInputOf(vector: SealVector): SealInput {
+/** What sealing is given for the vector, or for another value with other cuts. */
+export function sealInputOf(
+  vector: SealVector,
+  value = bytesOf(vector.event.value),
+  cuts?: Envelope["cuts"],
+): SealInput {
   const { event, envelope, entity, expected } = vector;
   const source: SourceEvent = {
     offset: 42,
     key: event.key === null ? null : bytesOf(event.key),
-    value: bytesOf(event.value),
+    value,
     headers: event.headers.map(([key, value]) => [key, value === null ? null : bytesOf(value)] as const),
     timestampMs: event.kafka_ts,
   };
   const [owner, actor] = expected.parts.map((part) => ({ kid: part.k, key: bytesOf(part.dek) }));
   if (owner === undefined) throw new Error("a vector without parts");
+  const given = envelopeOf(vector);
+  const parsed = cuts === undefined ? given : { ...given, cuts };
   return {
     event: source,
-    envelope: envelopeOf(vector),
-    classification: classificationOf(entity),
     rid: vector.rid,
-    catalogueDigest: vector.catalogue,
+    meta: sealedMetaText(source, parsed, classificationOf(entity), vector.catalogue),
+    cuts: parsed.cuts,
     owner: { class: envelope.ownership_id === null ? "p" : "s", key: owner },
     actor,
   };
