@@ -89,6 +89,23 @@ function settle(
   });
 }
 
+/** Whoever could not be sealed is rejected, and its first copy is the original. */
+async function sealOriginals(
+  deps: IntakeDeps,
+  work: AppendWork,
+  candidates: readonly Candidate[],
+  sealed: SealedBodies,
+  control: BatchControl,
+): Promise<ReturnType<typeof splitCopies>> {
+  for (let open = candidates; ; open = open.filter(({ event }) => !work.fates.has(event.offset))) {
+    const split = splitCopies(open);
+    const failed = await sealCandidates(deps, split.originals, sealed, control);
+    if (failed.length === 0) return split;
+    for (const { candidate, rejection } of failed)
+      work.fates.set(candidate.event.offset, { kind: "rejected", rejection, stage: "internal" });
+  }
+}
+
 async function prepareRound(
   deps: IntakeDeps,
   work: AppendWork,
@@ -96,15 +113,7 @@ async function prepareRound(
   sealed: SealedBodies,
   control: BatchControl,
 ): Promise<Round> {
-  for (const { candidate, rejection } of await sealCandidates(
-    deps,
-    splitCopies(candidates).originals,
-    sealed,
-    control,
-  )) {
-    work.fates.set(candidate.event.offset, { kind: "rejected", rejection, stage: "internal" });
-  }
-  const { originals, copies } = splitCopies(candidates.filter(({ event }) => !work.fates.has(event.offset)));
+  const { originals, copies } = await sealOriginals(deps, work, candidates, sealed, control);
   const streams = new Map(originals.map((candidate) => [candidate.key, candidate]));
   const heads = await deps.heads.read(streams, control.signal);
   const placeable = originals.map(({ key, action, projection: { actionAtMs } }) => ({

@@ -103,6 +103,23 @@ test("bad data becomes a dead letter with its reason and does not stop its neigh
   expect(await intake.store.records.mark(src, signal)).toBe(3);
 });
 
+test("an event that cannot be sealed for a fault of ours becomes a dead letter, and a copy of it in its batch is stored instead", async () => {
+  await using intake = await openIntake();
+  const { stations } = intake.deps;
+  let faults = 0;
+  const random = (bytes: number): Uint8Array => {
+    if (++faults <= 3) throw new Error("a fault of ours");
+    return stations.random(bytes);
+  };
+  const copies = [auditEvent({ eventId: "1" }), auditEvent({ eventId: "1" })];
+  const deps = { ...intake.deps, stations: { ...stations, random } };
+  await ingestBatch(deps, batchOf(0, copies), intake.control);
+  expect(await shape(intake)).toEqual([["1", 1, true]]);
+  expect(await outcomesOf(intake)).toMatchObject([
+    { kind: "rejected", from: 0, rejection: { reason: "INTERNAL" } },
+  ]);
+});
+
 test("R-81 offsets that were never delivered are accounted as gaps, at the head, in the middle and at the end", async () => {
   await using intake = await openIntake();
   const end = await run(
