@@ -512,7 +512,7 @@ export const HistoryService: GenService<{
     output: typeof CompareVersionsResponseSchema;
   },
   /**
-   * Records that match a filter (AIP-160 subset, docs/grpc.md).
+   * Records that match a filter (AIP-160 subset, docs/search.md).
    *
    * @generated from rpc lastro.v1.HistoryService.SearchRecords
    */
