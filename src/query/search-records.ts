@@ -6,7 +6,7 @@ import { holds } from "../core/filter-holds.ts";
 import type { Rid } from "../core/ids.ts";
 import { searchable } from "../core/projection.ts";
 import type { RecordRow } from "../core/record.ts";
-import { orderFields, type SearchOrder } from "../core/search-walk.ts";
+import { orderFields, type RecordSearch, type SearchOrder } from "../core/search-walk.ts";
 import { type Caller, invalid, type QueryDeps, requireText, tenantOf } from "./deps.ts";
 import type { RecordPage } from "./get-history.ts";
 import { type PageRequest, type Pager, pager } from "./page.ts";
@@ -16,6 +16,8 @@ import { collectMatches } from "./search-page.ts";
 import { viewRecords } from "./view-records.ts";
 
 export type SearchRequest = PageRequest & { readonly filter: string; readonly orderBy: string };
+/** Of the walk that the page belongs to: the tree that was published when its first page was asked for, undefined where there was none. */
+export type SearchPage = RecordPage & { readonly startTreeSize: number | undefined };
 export type OwnedRequest = PageRequest & { readonly tenant: string; readonly ownershipId: string };
 
 export async function searchRecords(
@@ -23,11 +25,12 @@ export async function searchRecords(
   request: SearchRequest,
   caller: Caller,
   signal: AbortSignal,
-): Promise<RecordPage> {
+  treeSize: number | undefined,
+): Promise<SearchPage> {
   const filter = parseFilter(request.filter, indexedPaths(deps.catalogue));
   const order = parseOrder(request.orderBy);
   const page = pager(deps, "SearchRecords", [request.filter], orderText(order), caller, request);
-  return search(deps, filter, order, page, signal);
+  return search(deps, { filter, order }, page, signal, treeSize);
 }
 
 /** The records of an ownership, newest first. */
@@ -36,7 +39,8 @@ export async function listOwnedRecords(
   request: OwnedRequest,
   caller: Caller,
   signal: AbortSignal,
-): Promise<RecordPage> {
+  treeSize: number | undefined,
+): Promise<SearchPage> {
   const tenant = tenantOf(request.tenant, "tenant");
   const ownershipId = requireText(request.ownershipId, "ownership_id");
   const filter = allOf([equal("tenant", tenant), equal("ownership_id", searchable(ownershipId))]);
@@ -48,7 +52,7 @@ export async function listOwnedRecords(
     caller,
     request,
   );
-  return search(deps, filter, newestFirst, page, signal);
+  return search(deps, { filter, order: newestFirst }, page, signal, treeSize);
 }
 
 const newestFirst: SearchOrder = { field: "recorded_at", direction: "desc" };
@@ -77,19 +81,32 @@ const indexedPaths = ({ rules }: Catalogue): ReadonlySet<string> =>
 
 async function search(
   deps: QueryDeps,
-  filter: Filter,
-  order: SearchOrder,
+  { filter, order }: Pick<RecordSearch, "filter" | "order">,
   page: Pager,
   signal: AbortSignal,
-): Promise<RecordPage> {
-  const after = page.after && { value: Number(page.after[0]), rid: String(page.after[1]) as Rid };
+  treeSize: number | undefined,
+): Promise<SearchPage> {
+  const { after, startTreeSize } = startOf(page, treeSize);
   const { rows, next } = await collectMatches(deps.history, { filter, order, after }, page.size, signal);
   const views = await viewRecords(deps, rows, signal);
   const judged = rows.map((row, i) => judge(filter, row, views[i]));
   return {
     records: judged.map(({ matching }) => matching).filter((view) => view !== undefined),
     alteredRids: judged.filter(({ isAltered }) => isAltered).map(({ rid }) => rid),
-    nextPageToken: next === undefined ? "" : page.tokenAt([next.value, next.rid]),
+    nextPageToken: next === undefined ? "" : page.tokenAt([next.value, next.rid, startTreeSize ?? noTree]),
+    startTreeSize,
+  };
+}
+
+/** In a token, which has no place for what is absent. */
+const noTree = -1;
+
+function startOf({ after }: Pager, treeSize: number | undefined) {
+  if (after === undefined) return { after, startTreeSize: treeSize };
+  const [value, rid, size] = after;
+  return {
+    after: { value: Number(value), rid: String(rid) as Rid },
+    startTreeSize: typeof size === "number" && size !== noTree ? size : undefined,
   };
 }
 

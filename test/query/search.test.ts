@@ -8,12 +8,21 @@ import type { Operations } from "../../src/ports/operations.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
 import { listOutcomes } from "../../src/query/list-outcomes.ts";
 import { getOwnership, listOwnerships } from "../../src/query/ownerships.ts";
-import { listOwnedRecords, searchRecords } from "../../src/query/search-records.ts";
+import * as search from "../../src/query/search-records.ts";
 import { allOf, equal } from "../support/filters.ts";
 import { anna, type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../support/history-world.ts";
 import { makeScene, startMs } from "../support/records.ts";
 
 const signal = new AbortController().signal;
+/** Asked where there is no tree. */
+type Asked<Question> = Question extends (...asked: [...infer Rest, number | undefined]) => unknown
+  ? Rest
+  : never;
+const searchRecords = (...asked: Asked<typeof search.searchRecords>) =>
+  search.searchRecords(...asked, undefined);
+const listOwnedRecords = (...asked: Asked<typeof search.listOwnedRecords>) =>
+  search.listOwnedRecords(...asked, undefined);
+
 const refused = async (act: Promise<unknown>): Promise<string> => {
   try {
     await act;
