@@ -112,6 +112,20 @@ describe("R-10 records are found by owner, trace, producer, event type, time and
     ]);
   });
 
+  test("a record that is superseded while it is searched for is neither given as active nor called altered", async () => {
+    await using other = await openHistoryWorld();
+    await other.publish({ payload: { public_id: "a" } });
+    const raced: QueryDeps["history"]["search"] = async (...asked) => {
+      const found = await other.deps.history.search(...asked);
+      await other.publish({ payload: { public_id: "a", n: 2 } });
+      return found;
+    };
+    const deps = { ...other.deps, history: { ...other.deps.history, search: raced } };
+    const request = { filter: "active = true", orderBy: "", pageSize: 0, pageToken: "" };
+    const page = await searchRecords(deps, request, anna, signal);
+    expect([page.records, page.alteredRids]).toEqual([[], []]);
+  });
+
   test("R-23 an altered column finds a record by no negation and no alternative either; what no entry says cannot contradict", async () => {
     const answer = async (filter: string, change: (row: RecordRow) => RecordRow) => {
       const lying = lyingStore(world.deps, change);
@@ -294,6 +308,13 @@ describe("pages", () => {
     expect(await refused(found("payload.price = 1"))).toMatch(
       /^INVALID_ARGUMENT filter: .*no field payload.price/,
     );
+    await using before = await openHistoryWorld();
+    await before.publish({ payload: { public_id: "a", plan: "gold" } });
+    const since = { ...before.deps, catalogue: parsed.catalogue };
+    expect([await found("payload.plan = gold", since), await found("NOT payload.plan:*", since)]).toEqual([
+      ["", 0],
+      ["a", 0],
+    ]);
     const lying = lyingStore(world.deps, projected({ indexed: { "/payload/plan": "bronze" } }));
     expect(await found("payload.plan = bronze", lying)).toEqual(["", 3]);
     expect(await found("payload.plan != gold", lying)).toEqual(["bc", 1]);

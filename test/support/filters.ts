@@ -1,6 +1,6 @@
 /** Filters drawn at random, in the form that parsing gives them, and how they are written. */
 import fc from "fast-check";
-import type { Comparison, Filter } from "../../src/core/filter.ts";
+import { type Comparison, type Filter, allOf as joinAll } from "../../src/core/filter.ts";
 import {
   type FilterField,
   formOf,
@@ -17,7 +17,7 @@ export const compare = (
 ): Comparison => ({ kind: "compare", field, operator, value });
 export const equal = (field: FilterField, value: Comparison["value"]): Comparison =>
   compare(field, "=", value);
-export const allOf = (...of: readonly Filter[]): Filter => ({ kind: "all", of });
+export const allOf = (...of: readonly Filter[]): Filter => joinAll(of);
 
 /** What values are drawn from. */
 export type FilterValues = {
