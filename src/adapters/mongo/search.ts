@@ -8,7 +8,7 @@ import { type RecordDocument, recordRow } from "./documents.ts";
 import { valuesOf, walkFilter, walkProjection, walkSort } from "./search-filter.ts";
 
 /** Documents fetched at once, none of them whole. */
-const batchDocumentsMax = 500;
+const batchDocumentsMax = 200;
 
 type Found = Candidate & { readonly key: RecordDocument["_id"] };
 
@@ -31,7 +31,7 @@ async function* walkDocuments(
     projection: walkProjection(filter),
     // One more than may be looked at tells that a walk is too long.
     limit: scanMax + 1,
-    batchSize: Math.min(batchDocumentsMax, scanMax + 1, Math.max(search.limit, 2)),
+    batchSize: Math.min(batchDocumentsMax, scanMax + 1),
   });
   for await (const document of documents) yield [foundIn(document)];
 }
