@@ -20,7 +20,7 @@ import { type Consumer, consume } from "./ingest/consume.ts";
 import type { IntakeDeps } from "./ingest/deps.ts";
 import { headCache } from "./ingest/head-cache.ts";
 import { watchIdSources } from "./ingest/id-sources.ts";
-import { acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
+import { acceptedIncarnations, acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
 import { operate } from "./ingest/operate.ts";
 import { openPace } from "./ingest/pace.ts";
 import type { StationSettings } from "./ingest/stations.ts";
@@ -58,7 +58,7 @@ const clientId = "lastro";
 const headCacheEntriesMax = 50_000;
 /** Small batches of several partitions share a round trip to Redis, and a commit of SQLite. */
 const partitionsConcurrently = 6;
-/** Full batches in work at once. SQLite does one thing at a time: a second one uses the waits for Redis, more only hold memory. */
+/** Full batches in work at once. SQLite takes one while the next is prepared: more only hold memory. */
 const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 /** Growth of the heap before all of it is collected again. */
 const heapGrowthPercent = 70;
@@ -127,9 +127,10 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       ...intake,
       source,
       state: store.state,
-      recordsOf: store.log.loggable,
+      recordsOf: store.audit.records,
       breaker: newBreaker(config.breaker),
       eventsInWorkMax: fullBatchesMax[config.store.kind] * config.intake.batchSizeMax,
+      accepted: (until) => acceptedIncarnations(store.state, config.kafka.topic, until),
       accept: (topicId, until) => acceptIncarnation(store.state, config.kafka.topic, topicId, until),
       onCrash: (error) => crash.abort(error),
     },
@@ -138,7 +139,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const replayAttemptsMax = config.deadLetters.attemptsMax;
   const published = publishedLog({ log: store.log, now });
   const operations = operate(
-    { ...intake, source, state: store.state, recordsOf: store.log.loggable, replayAttemptsMax },
+    { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
     consumer,
   );
   const grpc = opened.use(
@@ -244,8 +245,8 @@ async function openKafka(
   const found = await topicReader.read(topic, signal);
   await bindSource(store.state, topic, found, kafka.acceptCluster, signal);
   const incarnation = async () => {
-    const stored = await store.state.read(withDeadline(signal, storeProbeTimeoutMs));
-    return stored?.identity.kafka?.topics[topic]?.at(-1);
+    const until = withDeadline(signal, storeProbeTimeoutMs);
+    return (await acceptedIncarnations(store.state, topic, until)).at(-1);
   };
   const deadLetters = opened.use(
     openDeadLetters({ brokers, clientId, topicReader, topic, deadLetterTopic, consumer: groupId }),

@@ -73,7 +73,7 @@ const Variables = z.object({
   LASTRO_STORE_URL: optional(storeUrl, { description: "Record store: `sqlite:<path>` or `mongodb://…`", secret: true, defaultText: "sqlite:<LASTRO_DATA_DIR>/lastro.db" }),
   LASTRO_STORE_ALLOW_UNSAFE: variable(onOff, "off", { description: "Accept a MongoDB that acknowledges writes one machine alone has seen; data can be lost" }),
   LASTRO_STORE_QUERY_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest single call to the store"),
-  LASTRO_SQLITE_CACHE_BYTES: number(mib, 4_096 * mib, 64 * mib, "bytes", "Page cache of SQLite"),
+  LASTRO_SQLITE_CACHE_BYTES: number(mib, 4_096 * mib, 64 * mib, "bytes", "Page cache of SQLite; a quarter of it to read, the rest to write"),
   LASTRO_KAFKA_BROKERS: variable(brokers, "127.0.0.1:9092", { description: "Kafka brokers, separated by commas" }),
   LASTRO_KAFKA_TOPIC: variable(topicName, "audit", { description: "Topic the events come from" }),
   LASTRO_KAFKA_DLQ_TOPIC: variable(topicName, "audit.dlq", { description: "Topic for dead letters" }),

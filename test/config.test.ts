@@ -98,7 +98,7 @@ describe("configuration", () => {
     const shown = describeConfig(config);
     expect(shown).toContain("LASTRO_REDIS_URL=redis://cache:6379  (environment)");
     expect(shown).not.toContain("hunter2");
-    expect(shown).toContain("LASTRO_BATCH_SIZE_MAX=4000  (default)");
+    expect(shown).toContain("LASTRO_BATCH_SIZE_MAX=2000  (default)");
   });
 
   test("a fault never repeats the value, which may be a secret put in the wrong place", () => {

@@ -16,7 +16,7 @@ import type { IntakeDeps } from "./deps.ts";
 import { ingestBatch } from "./ingest-batch.ts";
 import type { HeldPartition, HeldPartitions, PartitionCondition } from "./partitions.ts";
 import { openRoom, type Room } from "./room.ts";
-import { accountUnread, beginOf, type UnreadDeps } from "./unread.ts";
+import { accountEarlier, accountUnread, beginOf, type UnreadDeps } from "./unread.ts";
 
 export type ConsumeDeps = IntakeDeps & {
   readonly source: EventSource;
@@ -25,6 +25,8 @@ export type ConsumeDeps = IntakeDeps & {
   readonly breaker: Breaker;
   /** Of all partitions together; bounds memory. */
   readonly eventsInWorkMax: number;
+  /** Incarnations of the topic that the operator accepted, oldest first. */
+  readonly accepted: (signal: AbortSignal) => Promise<readonly TopicId[]>;
   /** Keeps an incarnation of the topic that the operator accepted. */
   readonly accept: (topicId: TopicId, signal: AbortSignal) => Promise<void>;
   /** The client is beyond repair: the process must end. */
@@ -264,7 +266,10 @@ export function* slices(batch: SourceBatch, sizeMax: number): Generator<SourceBa
 
 /** The mark; without one the earliest offset. What retention took before it was read is a gap. */
 async function startOf(deps: ConsumeDeps, partition: HeldPartition, signal: AbortSignal): Promise<number> {
-  const { src } = partition.source;
+  const { src, topicId, partition: number } = partition.source;
+  const incarnations = await deps.accepted(signal);
+  const earlier = incarnations.slice(0, Math.max(0, incarnations.indexOf(topicId)));
+  if ((await accountEarlier(deps, earlier, number, signal)) === "mark_lost") throw markLost();
   const accounted = await deps.records.mark(src, signal);
   const mark = accounted ?? (await beginOf(deps, src, partition.source.logStart, signal));
   // Who had the partition before may have accounted for what came after its end was asked for.

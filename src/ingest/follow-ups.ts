@@ -1,9 +1,12 @@
 /** What a stored record entails: its predecessor deactivated, its owner's facts, the other ids of its entity. All of it may be repeated. */
+import { ruleFor } from "../core/catalogue.ts";
 import type { OwnershipKey } from "../core/ids.ts";
+import type { RecordRow } from "../core/record.ts";
 import type { AppendBatch, OwnershipFacts } from "../ports/record-store.ts";
-import type { Candidate } from "./prepare.ts";
+import type { EventFacts, StationSettings } from "./stations.ts";
 
-export type StoredVersion = { readonly candidate: Candidate; readonly version: number };
+type Stored = Pick<EventFacts, "kind" | "stream" | "ownership" | "ownershipId" | "processing" | "projection">;
+export type StoredVersion = { readonly candidate: Stored; readonly version: number };
 export type FollowUps = Pick<AppendBatch, "deactivate" | "ownerships" | "aliases">;
 
 const dayMs = 86_400_000;
@@ -28,13 +31,26 @@ export function followUpsOf(stored: readonly StoredVersion[]): FollowUps {
   };
 }
 
+/** Without its event, by what its row says of it: an id that the projection had to clean is not that of the owner. */
+export function storedVersionOf(
+  row: RecordRow,
+  { catalogue, lookup }: Pick<StationSettings, "catalogue" | "lookup">,
+): StoredVersion {
+  const { projection, version } = row;
+  const { tenant, eventType, ownershipId } = projection;
+  const isWhole = ownershipId !== undefined && lookup.ownership(tenant, ownershipId) === row.ownership;
+  const ownership = isWhole ? row.ownership : undefined;
+  const processing = ruleFor(catalogue, eventType)?.processing;
+  return { candidate: { ...row, ownership, ownershipId, processing }, version };
+}
+
 const including = <T>(values: readonly T[], value: T | undefined): readonly T[] =>
   value === undefined || values.includes(value) ? values : [...values, value];
 
 function mergeFacts(
   before: OwnershipFacts | undefined,
   ownership: OwnershipKey,
-  candidate: Candidate,
+  candidate: Stored,
 ): OwnershipFacts {
   const { projection, ownershipId = "" } = candidate;
   const atMs = projection.actionAtMs;
@@ -56,7 +72,7 @@ function mergeFacts(
   };
 }
 
-function aliasesOf({ projection, stream }: Candidate): AppendBatch["aliases"] {
+function aliasesOf({ projection, stream }: Stored): AppendBatch["aliases"] {
   const { tenant, namespace, entityType, entityId } = projection;
   return projection.candidateIds.map((candidateId) => ({
     tenant, namespace, entityType, entityId, candidateId, stream,

@@ -31,6 +31,15 @@ export async function bindSource(
   return kafka?.topics[topic]?.at(-1) ?? found.topicId;
 }
 
+/** Oldest first. */
+export async function acceptedIncarnations(
+  state: Pick<StoreState, "read">,
+  topic: string,
+  signal: AbortSignal,
+): Promise<readonly TopicId[]> {
+  return (await state.read(signal))?.identity.kafka?.topics[topic] ?? [];
+}
+
 export async function acceptIncarnation(
   state: StoreState,
   topic: string,

@@ -9,7 +9,10 @@ import type { ConsumeDeps, Consumer } from "./consume.ts";
 import type { PartitionCondition } from "./partitions.ts";
 import { accountUnread } from "./unread.ts";
 
-export type OperateDeps = Pick<ConsumeDeps, "records" | "recordsOf" | "source" | "state" | "log" | "now"> & {
+export type OperateDeps = Pick<
+  ConsumeDeps,
+  "records" | "recordsOf" | "stations" | "source" | "state" | "log" | "now"
+> & {
   readonly deadLetters: Pick<DeadLetters, "replay">;
   /** Deliveries of one dead letter before it is parked. */
   readonly replayAttemptsMax: number;

@@ -1,13 +1,16 @@
-/** Offsets that nobody will read any more, because retention took them or an operator skips them. What a process stored of them before it died keeps its record; the rest is a gap. */
-import { ridOf, type Src } from "../core/ids.ts";
+/** Offsets that nobody will read any more: retention took them, an operator skips them, or took another incarnation of the topic. What a process stored of them before it died keeps its record; the rest is a gap. */
+import { type Src, srcOf, type TopicId } from "../core/ids.ts";
 import type { GapCause, OutcomeRow } from "../core/outcome.ts";
+import type { AuditedRecord, AuditReader } from "../ports/audit-reader.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { LogStore } from "../ports/log-store.ts";
 import type { RecordStore } from "../ports/record-store.ts";
+import { followUpsOf, storedVersionOf } from "./follow-ups.ts";
+import type { StationSettings } from "./stations.ts";
 
 export type UnreadDeps = {
-  readonly records: Pick<RecordStore, "account" | "find" | "repairActive">;
-  readonly recordsOf: LogStore["loggable"];
+  readonly records: Pick<RecordStore, "account" | "append" | "mark" | "repairActive">;
+  readonly recordsOf: AuditReader["records"];
+  readonly stations: Pick<StationSettings, "catalogue" | "lookup">;
   readonly now: Clock;
 };
 
@@ -16,46 +19,61 @@ type Range = { readonly src: Src; readonly from: number; readonly to: number };
 const recordsPerRead = 1_000;
 
 export async function accountUnread(
-  { records, recordsOf, now }: UnreadDeps,
+  deps: UnreadDeps,
   { src, from, to }: Range,
   cause: GapCause,
   signal: AbortSignal,
 ): Promise<"done" | "mark_lost"> {
   const outcomes: OutcomeRow[] = [];
   let next = from;
-  for (let isLast = false; !isLast; ) {
-    const stored = await recordsOf(src, next, to, recordsPerRead, signal);
-    isLast = stored.length < recordsPerRead;
+  for (;;) {
+    const stored = await deps.recordsOf(src, next, to, recordsPerRead, signal);
+    if (stored.length === 0) break;
     for (const { offset } of stored) {
       if (offset > next) outcomes.push({ kind: "gap", from: next, to: offset, cause });
       next = offset + 1;
     }
-    await repair(
-      records,
-      src,
-      stored.map(({ offset }) => offset),
-      signal,
-    );
+    await followUp(deps, stored, signal);
   }
   if (to > next) outcomes.push({ kind: "gap", from: next, to, cause });
-  return records.account({ src, from, to, atMs: now(), outcomes }, signal);
+  return deps.records.account({ src, from, to, atMs: deps.now(), outcomes }, signal);
 }
 
 /** No redelivery will do it. */
-async function repair(
-  records: UnreadDeps["records"],
-  src: Src,
-  offsets: readonly number[],
+async function followUp(
+  { records, stations }: UnreadDeps,
+  stored: readonly AuditedRecord[],
   signal: AbortSignal,
 ): Promise<void> {
-  if (offsets.length === 0) return;
-  const known = await records.find(
-    offsets.map((offset) => ridOf(src, offset)),
-    [],
-    signal,
-  );
-  const streams = known.filter(({ kind }) => kind === "change").map(({ stream }) => stream);
-  await records.repairActive([...new Set(streams)], signal);
+  const rows = stored.flatMap(({ row }) => (row === undefined ? [] : [row]));
+  const followUps = followUpsOf(rows.map((row) => storedVersionOf(row, stations)));
+  await records.append({ records: [], ...followUps, account: undefined }, signal);
+  const changes = rows.filter(({ kind }) => kind === "change");
+  await records.repairActive([...new Set(changes.map(({ stream }) => stream))], signal);
+}
+
+/**
+ * Accounts for what was stored of a partition of incarnations that the operator has given up, up to the last record. Of one batch its writer
+ * stores nothing below that: whatever of it arrives later is accounted for when the partition is opened again.
+ */
+export async function accountEarlier(
+  deps: UnreadDeps,
+  incarnations: readonly TopicId[],
+  partition: number,
+  signal: AbortSignal,
+): Promise<"done" | "mark_lost"> {
+  for (const topicId of incarnations) {
+    const src = srcOf(topicId, partition);
+    for (;;) {
+      const from = (await deps.records.mark(src, signal)) ?? 0;
+      const left = await deps.recordsOf(src, from, Number.MAX_SAFE_INTEGER, recordsPerRead, signal);
+      const last = left.at(-1);
+      if (last === undefined) break;
+      const range = { src, from, to: last.offset + 1 };
+      if ((await accountUnread(deps, range, "skipped", signal)) === "mark_lost") return "mark_lost";
+    }
+  }
+  return "done";
 }
 
 /** Where accounting begins that has no mark yet: the partition's start, or what was stored before it. */

@@ -25,7 +25,11 @@ async function producing(
   await admin.connect();
   await admin.createTopics({ topics: [{ topic, numPartitions: partitions }] });
   await admin.disconnect();
-  const producer = client.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  // A send that is tried again must not be taken for two.
+  const producer = client.producer({
+    idempotent: true,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  });
   await producer.connect();
   try {
     await work(async (messages) => {

@@ -2,89 +2,11 @@
 import { expect, test } from "@jest/globals";
 import { LastroError } from "../../src/core/errors.ts";
 import { type Src, srcOf, type TopicId } from "../../src/core/ids.ts";
-import { newBreaker } from "../../src/ingest/breaker.ts";
-import { type Consumer, consume, slices } from "../../src/ingest/consume.ts";
-import { operate } from "../../src/ingest/operate.ts";
-import type { EventSource, SourceHandler, SourcePartition } from "../../src/ports/event-source.ts";
+import { slices } from "../../src/ingest/consume.ts";
+import type { SourcePartition } from "../../src/ports/event-source.ts";
 import type { RecordStore } from "../../src/ports/record-store.ts";
-import { auditEvent, batchOf, type Intake, nowMs, openIntake, topicId } from "../support/intake.ts";
-
-const src = srcOf(topicId, 0);
-const signal = AbortSignal.timeout(30_000);
-
-type Scripted = EventSource & {
-  handler: SourceHandler;
-  extents: SourcePartition[];
-  readonly resumed: [Src, number][];
-  readonly paused: Src[];
-  readonly committed: number[];
-};
-
-function scriptedSource(): Scripted {
-  const idle: SourceHandler = {
-    assigned: () => undefined,
-    batch: async (batch) => batch.from,
-    revoked: () => undefined,
-    stopped: () => undefined,
-    crashed: () => undefined,
-  };
-  const source: Scripted = {
-    handler: idle,
-    extents: [{ src, topicId, partition: 0, logStart: 0, logEnd: 100 }],
-    resumed: [] as [Src, number][],
-    paused: [] as Src[],
-    committed: [] as number[],
-    start: async (handler: SourceHandler) => {
-      source.handler = handler;
-    },
-    resume: (of: Src, from: number) => void source.resumed.push([of, from]),
-    pause: (of: Src) => void source.paused.push(of),
-    commit: (_: Src, next: number) => void source.committed.push(next),
-    partitions: async () => source.extents,
-    acceptIncarnation: async () => source.handler.assigned(source.extents[0] as SourcePartition),
-    clusterId: async () => "cluster",
-    isConnected: () => true,
-    [Symbol.asyncDispose]: async () => undefined,
-  };
-  return source;
-}
-
-async function consuming(intake: Intake, over: Partial<RecordStore> = {}) {
-  const source = scriptedSource();
-  const accepted: TopicId[] = [];
-  const deps = {
-    ...intake.deps,
-    records: { ...intake.deps.records, ...over },
-    source,
-    state: intake.store.state,
-    recordsOf: intake.store.log.loggable,
-    breaker: newBreaker({ enabled: true, windowSize: 4, ratio: 0.5, producersMin: 1 }),
-    eventsInWorkMax: 2_000,
-    accept: async (id: TopicId) => void accepted.push(id),
-    onCrash: () => undefined,
-  };
-  const consumer = consume(deps, signal);
-  await consumer.start();
-  const operations = operate({ ...deps, replayAttemptsMax: 3 }, consumer);
-  const extent = source.extents[0] as SourcePartition;
-  const assign = async (partition: Partial<SourcePartition> = {}) => {
-    source.handler.assigned({ ...extent, ...partition });
-    await settled(consumer);
-  };
-  const deliver = (from: number, values: readonly string[]) =>
-    source.handler.batch(batchOf(from, values), intake.control);
-  return { source, consumer, operations, accepted, assign, deliver };
-}
-
-const conditionOf = (consumer: Consumer, of: Src = src) => consumer.held.get(of)?.condition;
-/** Until no partition is being opened. */
-async function settled(consumer: Consumer): Promise<void> {
-  while ([...consumer.held.values()].some(({ condition }) => condition.kind === "opening"))
-    await new Promise(setImmediate);
-}
-const until = async (holds: () => boolean): Promise<void> => {
-  while (!holds()) await new Promise((turn) => setTimeout(turn, 1));
-};
+import { conditionOf, consuming, settled, signal, src, until } from "../support/consuming.ts";
+import { auditEvent, batchOf, nowMs, openIntake, topicId } from "../support/intake.ts";
 
 test("without a mark a partition is read from the earliest offset, with one from the mark", async () => {
   await using intake = await openIntake();
@@ -215,7 +137,7 @@ test("a re-created topic is read from its start once the operator accepts it, an
   source.extents = [{ src: srcOf(other, 0), topicId: other, partition: 0, logStart: 0, logEnd: 3 }];
   await operations.resume({ partition: 0 }, { acceptIncarnation: true }, signal);
   await settled(consumer);
-  expect(accepted).toEqual([other]);
+  expect(accepted).toEqual([topicId, other]);
   expect([...consumer.held.keys()]).toEqual([srcOf(other, 0)]);
   expect(source.resumed.at(-1)).toEqual([srcOf(other, 0), 0]);
 });
@@ -287,46 +209,6 @@ test("a partition that stopped while it was being opened does not wait for the b
   await intake.store.state.breaker(signal);
   await new Promise(setImmediate);
   expect(conditionOf(consumer)).toMatchObject({ kind: "stopped", code: "SOURCE_CHANGED" });
-});
-
-/** A process that dies once the event at `at` is stored, and before it is accounted for. */
-async function storeUnaccounted(intake: Intake, at: number): Promise<void> {
-  const append: RecordStore["append"] = async (batch, until) => {
-    await intake.deps.records.append({ ...batch, account: undefined }, until);
-    throw new LastroError("STORE_UNAVAILABLE", "the connection was cut");
-  };
-  const { assign, source } = await consuming(intake, { append });
-  await assign();
-  const before = Array.from({ length: at }, () => undefined);
-  await source.handler.batch(batchOf(0, [...before, auditEvent({ eventId: "unaccounted" })]), intake.control);
-}
-
-const gapsIn = (intake: Intake) =>
-  intake.store.records.outcomes({ src, from: 0, to: 100, kinds: ["gap"], limit: 10 }, signal);
-
-test("what was stored before retention took it keeps its record: accounting begins there, and the gap is what lies behind", async () => {
-  await using intake = await openIntake();
-  await storeUnaccounted(intake, 1);
-  const { assign, source } = await consuming(intake);
-  await assign({ logStart: 4 });
-  expect(source.resumed.at(-1)).toEqual([src, 4]);
-  expect(await intake.store.records.sources(signal)).toEqual([{ src, begin: 1, mark: 4 }]);
-  expect(await gapsIn(intake)).toEqual([{ kind: "gap", from: 2, to: 4, cause: "retention" }]);
-});
-
-test("what was stored before an operator skipped it keeps its record: the gap lies around it", async () => {
-  await using intake = await openIntake();
-  await storeUnaccounted(intake, 1);
-  const { assign, source, operations } = await consuming(intake);
-  await assign();
-  source.handler.stopped(src, new LastroError("CORRUPT_BATCH", "cannot be decoded"));
-  expect(await operations.skip(src, 0, 3, "broken", signal)).toBe(3);
-  expect(await gapsIn(intake)).toEqual([
-    { kind: "gap", from: 0, to: 1, cause: "skipped" },
-    { kind: "gap", from: 2, to: 3, cause: "skipped" },
-  ]);
-  const { counts } = await intake.store.records.counts(src, 0, 3, signal);
-  expect(counts).toMatchObject({ stored: 1, gap: 2 });
 });
 
 test("before the first mark, offsets are skipped from the partition's start alone: none is left without an outcome", async () => {

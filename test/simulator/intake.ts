@@ -4,7 +4,7 @@ import { newBreaker } from "../../src/ingest/breaker.ts";
 import { type Consumer, consume } from "../../src/ingest/consume.ts";
 import { headCache } from "../../src/ingest/head-cache.ts";
 import { watchIdSources } from "../../src/ingest/id-sources.ts";
-import { acceptIncarnation, bindSource } from "../../src/ingest/incarnations.ts";
+import { acceptedIncarnations, acceptIncarnation, bindSource } from "../../src/ingest/incarnations.ts";
 import { openPace } from "../../src/ingest/pace.ts";
 import { repeat } from "../../src/lib/upkeep.ts";
 import type { DeadLetters } from "../../src/ports/dead-letters.ts";
@@ -39,7 +39,7 @@ export async function startIntake(world: World, life: Process): Promise<void> {
 
 async function join(world: World, life: Process): Promise<void> {
   const ways = waysOf(world, life);
-  const { records, log, keys, state } = facesOf(world, ways.store);
+  const { records, audit, keys, state } = facesOf(world, ways.store);
   const { scheduler, random, broker } = world;
   const { signal } = life.stop;
   const now = clockOf(world, life);
@@ -50,7 +50,7 @@ async function join(world: World, life: Process): Promise<void> {
   const consumer = consume(
     {
       records, state, random, now, sleep, source,
-      recordsOf: log.loggable,
+      recordsOf: audit.records,
       hints: watchedHints(world, ways.hints),
       deadLetters: watchedLetters(world, ways.letters),
       stations: { ...stationSettings, lookup, random, noteFault: () => fault(world, life, "a station threw") },
@@ -63,6 +63,7 @@ async function join(world: World, life: Process): Promise<void> {
       log: linesOf(world, life),
       breaker: newBreaker({ enabled: world.plan.floods, windowSize: 5, ratio: 0.6, producersMin: 1 }),
       eventsInWorkMax: 100,
+      accepted: (until) => acceptedIncarnations(state, topic, until),
       accept: (topicId, until) => acceptIncarnation(state, topic, topicId, until),
       onCrash: ({ message }: LastroError) => fault(world, life, message),
     },

@@ -1,6 +1,6 @@
 /** Watches what is stored of the partitions: after each write, every promise about records, outcomes and marks is held against what was seen before. */
 import { parseRid, ridOf, type Src, srcOf } from "../../src/core/ids.ts";
-import type { OutcomeRow } from "../../src/core/outcome.ts";
+import type { GapCause, OutcomeRow } from "../../src/core/outcome.ts";
 import type { RecordRow } from "../../src/core/record.ts";
 import type { AuditReader } from "../../src/ports/audit-reader.ts";
 import { never } from "../support/log-world.ts";
@@ -137,10 +137,22 @@ function checkFates(
   for (let offset = begin; offset < mark; offset++) {
     const kind = kindOf(outcomes.get(offset), records.has(offset));
     const row = outcomes.get(offset);
-    const isTaken = row?.kind === "gap" && row.cause === "retention" && offset < partition.logStart;
+    const isTaken = row?.kind === "gap" && isUnreadable(row.cause, offset, partition, partitions);
     const may = mayBe(isTaken ? undefined : valueAt(partition, offset), row, storedAt);
     assert(kind === may, () => `${ridOf(src, offset)}: the outcome is ${kind}, and may be ${may}`);
   }
+}
+
+/** Retention took it, or the operator another incarnation. */
+function isUnreadable(
+  cause: GapCause,
+  offset: number,
+  { number, topicId, logStart }: Partition,
+  partitions: readonly Partition[],
+): boolean {
+  if (cause === "retention") return offset < logStart;
+  const current = partitions.findLast((one) => one.number === number);
+  return cause === "skipped" && current?.topicId !== topicId;
 }
 
 const kindOf = (row: OutcomeRow | undefined, isStored: boolean): string =>

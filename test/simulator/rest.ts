@@ -1,6 +1,6 @@
 /** When everything is done, and what must then hold. */
 
-import { parseRid } from "../../src/core/ids.ts";
+import { parseRid, srcOf } from "../../src/core/ids.ts";
 import { parseRecordEntry } from "../../src/core/leaf.ts";
 import { activates } from "../../src/core/record.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
@@ -15,12 +15,19 @@ import { partitionOf, valueAt } from "./topic.ts";
 import { assert } from "./violation.ts";
 import { committedSize, type World } from "./world.ts";
 
-/** Everything published has its outcome, and everything accounted for lies under the published checkpoint, or the log has halted. */
+/** Everything published has its outcome, everything stored too where the topic is no more, and everything accounted for lies under the published checkpoint, or the log has halted. */
 export async function isAtRest(world: World): Promise<boolean> {
   const { broker, outcomes, plan, halt } = world;
   if (broker.current().some(({ src, events }) => outcomes.mark(src) < events.length)) return false;
+  if (!isAccounted(world)) return false;
   return plan.sequencers === 0 || halt !== undefined || isLogged(world);
 }
+
+const isAccounted = ({ outcomes }: World): boolean =>
+  outcomes.records().every(({ rid }) => {
+    const at = parseRid(rid);
+    return at !== undefined && at.offset < outcomes.mark(srcOf(at.topicId, at.partition));
+  });
 
 async function isLogged({ broker, place, outcomes }: World): Promise<boolean> {
   const { log } = place.store;

@@ -35,6 +35,7 @@ export function facesOf({ place, plan }: World, call: Call) {
       ...(plan.isStepwise ? stepwiseLog(log) : log),
       ...(plan.isLeaseFree && { lease: async () => true }),
     },
+    audit: reached(place.store.audit, "audit", call),
     keys: reached(place.store.keys, "keys", call),
     state: reached(place.store.state, "state", call),
   };

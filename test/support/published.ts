@@ -105,7 +105,11 @@ export async function publish(
   messages: readonly Message[],
 ): Promise<void> {
   const kafka = new kafkajs.Kafka({ brokers: [...brokers], logLevel: kafkajs.logLevel.NOTHING });
-  const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
+  // A send that is tried again must not be taken for two.
+  const producer = kafka.producer({
+    idempotent: true,
+    createPartitioner: kafkajs.Partitioners.DefaultPartitioner,
+  });
   await producer.connect();
   try {
     for (let start = 0; start < messages.length; start += sendSize) {

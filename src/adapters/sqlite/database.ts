@@ -13,7 +13,7 @@ export type DatabaseSettings = {
 
 /** Three records of usual size lie on a page of 8 KiB, but only one on SQLite's default of 4 KiB: the file is a third smaller and commits cost less. Fixed when the file is made. */
 const pageBytes = 8_192;
-const defaults: DatabaseSettings = {
+export const defaults: DatabaseSettings = {
   cacheBytes: 128 * 1024 * 1024,
   checkpointPages: 20_000,
   busyTimeoutMs: 5_000,

@@ -5,7 +5,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Store } from "../../ports/store.ts";
 import { openAudit } from "./audit.ts";
 import { text } from "./columns.ts";
-import { type DatabaseSettings, openDatabase } from "./database.ts";
+import { type DatabaseSettings, defaults, openDatabase } from "./database.ts";
 import { storeCall } from "./faults.ts";
 import { type GroupCommit, openGroupCommit } from "./group-commit.ts";
 import { openHistory } from "./history.ts";
@@ -25,9 +25,9 @@ export type SqliteOptions = Partial<DatabaseSettings> & {
 };
 
 const inMemory = ":memory:";
-/** Page caches, most of the store's memory. Each commit of the thread that writes empties the one for reading. */
-const [readCacheBytes, writeCacheBytes] = [32 * 1024 * 1024, 96 * 1024 * 1024];
 const recordBytesDefault = 16 * 1024 * 1024;
+/** Of the page cache: each commit of the thread that writes empties the part for reading. */
+const readShare = 0.25;
 
 /** Makes the file for its owner alone (it holds searchable copies in the clear) and tells its one true path, which is what the lock is named after. */
 function prepareFile(path: string): string {
@@ -52,25 +52,21 @@ export const facesOver = (
 
 /** Throws STORE_LOCKED, STORE_NEWER, STORE_UNAVAILABLE; CONFIG_INVALID for a file of another program. */
 export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
-  const { path, recordBytesMax = recordBytesDefault, ...settings } = options;
+  const { path, recordBytesMax = recordBytesDefault, ...given } = options;
+  const settings = { ...defaults, ...given };
+  const withCache = (share: number) => ({ ...settings, cacheBytes: share * settings.cacheBytes });
   return storeCall(new AbortController().signal, async () => {
     await using undo = new AsyncDisposableStack();
     const file = path === inMemory ? path : prepareFile(path);
     if (file !== inMemory) undo.use(lockStore(file));
-    const db = undo.adopt(openDatabase(file, { cacheBytes: readCacheBytes, ...settings }), (open) =>
+    const db = undo.adopt(openDatabase(file, withCache(file === inMemory ? 1 : readShare)), (open) =>
       open.close(),
     );
     const commit = openGroupCommit(db);
     const writes =
       file === inMemory
         ? openWrites(db, commit, recordBytesMax)
-        : undo.use(
-            writesInThread({
-              path: file,
-              recordBytesMax,
-              settings: { cacheBytes: writeCacheBytes, ...settings },
-            }),
-          );
+        : undo.use(writesInThread({ path: file, recordBytesMax, settings: withCache(1 - readShare) }));
     const version = db.prepare("SELECT sqlite_version() AS version").get();
     const description = `SQLite ${version === undefined ? "" : text(version, "version")}, ${path}`;
     const faces = facesOver(db, commit, writes);

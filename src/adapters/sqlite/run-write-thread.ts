@@ -14,7 +14,7 @@ import type { Writes } from "./writes.ts";
 
 export type WriteThreadData = {
   readonly path: string;
-  readonly settings: Partial<DatabaseSettings>;
+  readonly settings: DatabaseSettings;
   readonly recordBytesMax: number;
 };
 

@@ -5,6 +5,7 @@ import type { DatabaseSync } from "node:sqlite";
 export function openSnapshot(db: DatabaseSync): <T>(read: () => T) => T {
   const [begin, commit] = [db.prepare("BEGIN"), db.prepare("COMMIT")];
   return (read) => {
+    if (db.isTransaction) return read();
     begin.run();
     try {
       return read();

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { expect, test } from "@jest/globals";
-import { openDatabase } from "../../../src/adapters/sqlite/database.ts";
+import { defaults, openDatabase } from "../../../src/adapters/sqlite/database.ts";
 import { packRecords, unpackRecords } from "../../../src/adapters/sqlite/packed-records.ts";
 import { readRecords } from "../../../src/adapters/sqlite/records.ts";
 import { writesInThread } from "../../../src/adapters/sqlite/run-write-thread.ts";
@@ -16,7 +16,7 @@ function openThread() {
   const path = join(folder.path, "lastro.db");
   const db = openDatabase(path);
   const threads: Worker[] = [];
-  const writes = writesInThread({ path, recordBytesMax: 1_000_000, settings: {} }, (data) => {
+  const writes = writesInThread({ path, recordBytesMax: 1_000_000, settings: defaults }, (data) => {
     const program = new URL("../../../src/adapters/sqlite/write-thread.ts", import.meta.url);
     threads.push(new Worker(program, { workerData: data, env: {} }));
     return threads.at(-1) as Worker;
