@@ -166,9 +166,12 @@ function indexedFields(envelope: Envelope, rule: CatalogueRule): Readonly<Record
   const found: [string, string][] = [];
   for (const pointer of rule.index) {
     if (rule.neverIndex.some((never) => isWithin(pointer, never))) continue;
-    const value = resolvePointer(fields, pointer);
-    const text = typeof value === "string" || typeof value === "boolean" ? String(value) : numberText(value);
+    const text = indexedText(resolvePointer(fields, pointer));
     if (text !== undefined) found.push([pointer, text]);
   }
   return Object.fromEntries(found);
 }
+
+/** Undefined for what has no text of its own: null, objects, arrays. */
+export const indexedText = (value: JsonValue | undefined): string | undefined =>
+  typeof value === "string" || typeof value === "boolean" ? String(value) : numberText(value);

@@ -29,9 +29,11 @@ export type EventIdentity = {
   readonly parts: readonly string[];
 };
 
-export type EnvelopeFlag =
-  | "aliased" | "lossy_numbers" | "unknown_fields" | "unknown_schema_version" | "unknown_verb"
-  | "leap_second" | "late" | "clock_skew"; // biome-ignore format: a list
+export const envelopeFlags = [
+  "aliased", "lossy_numbers", "unknown_fields", "unknown_schema_version", "unknown_verb",
+  "leap_second", "late", "clock_skew",
+] as const; // biome-ignore format: a list
+export type EnvelopeFlag = (typeof envelopeFlags)[number];
 
 /** Bytes [start, end) of the value that are sealed in a part of their own: the JSON string token, quotes included. */
 export type CutRange = { readonly start: number; readonly end: number; readonly class: "a" };

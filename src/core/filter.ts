@@ -1,174 +1,243 @@
-/** Search filters: a subset of AIP-160, parsed by hand into a checked list of conditions that must all hold. Hostile text costs linear time. */
-import { LastroError } from "./errors.ts";
+/** Search filters: a subset of AIP-160 (docs/search.md), parsed by hand into a checked tree of comparisons. */
+import {
+  isKeyword,
+  peek,
+  type Reader,
+  refuse,
+  refuseWildcard,
+  type Token,
+  takeSign,
+  takeWord,
+} from "./filter-tokens.ts";
+import { pointerSegment } from "./json-pointer.ts";
+import {
+  type FieldForm,
+  type FilterField,
+  formOf,
+  type IndexedPath,
+  type SearchField,
+  searchFields,
+} from "./search-fields.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
-export type FieldType = "text" | "time" | "boolean";
-export type FilterOperator = "=" | "<" | "<=" | ">" | ">=";
-export type FilterCondition<Field extends string> = {
-  readonly field: Field;
-  readonly operator: FilterOperator;
+export type Comparison = {
+  readonly kind: "compare";
+  readonly field: FilterField;
+  /** `prefix`: begins with; `has`: the list holds the word, or, for `*`, any word. */
+  readonly operator: "=" | "<" | "<=" | ">" | ">=" | "prefix" | "has";
   readonly value: string | number | boolean;
 };
+export type Filter =
+  | Comparison
+  | { readonly kind: "all" | "any"; readonly of: readonly Filter[] }
+  | { readonly kind: "not"; readonly of: Filter };
 
 export const filterBytesMax = 4096;
+/** Parentheses inside each other. */
 export const filterDepthMax = 20;
-/** Conditions and parentheses together. */
-export const filterNodesMax = 64;
+/** Comparisons. */
+export const filterTermsMax = 64;
+/** Comparisons, parentheses and negations together. */
+export const filterNodesMax = 128;
 
-type Token = {
-  readonly at: number;
-  readonly end: number;
-  readonly text: string;
-  readonly kind: "word" | "quoted" | "sign";
+const equality = ["=", "!="];
+const ordering = ["=", "!=", "<", "<=", ">", ">="];
+export const operatorsOf: Readonly<Record<FieldForm["type"], readonly string[]>> = {
+  text: [...equality, ":"],
+  word: equality,
+  boolean: equality,
+  level: ordering,
+  number: ordering,
+  time: ordering,
+  words: [":"],
 };
-type Reader = { readonly text: string; at: number; nodes: number };
 
-const refuse = (at: number, why: string): never => {
-  throw new LastroError("INVALID_ARGUMENT", `filter, character ${at + 1}: ${why}`, { field: "filter" });
-};
-const notYet = (at: number, what: string): never =>
-  refuse(at, `${what} is not supported yet; write conditions with = < <= > >= joined by AND`);
+export const allOf = (filters: readonly Filter[]): Filter => group("all", filters);
+const not = (filter: Filter): Filter => (filter.kind === "not" ? filter.of : { kind: "not", of: filter });
 
-const isSpace = (c: string): boolean => c === " " || c === "\t" || c === "\n" || c === "\r";
-const signs = new Set(["(", ")", "=", "!", "<", ">", ":", ","]);
-const isQuote = (c: string): boolean => c === '"' || c === "'";
-const twoSigns = new Set(["<=", ">=", "!="]);
-const operators: ReadonlySet<string> = new Set<FilterOperator>(["=", "<", "<=", ">", ">="]);
-const isOperator = (text: string): text is FilterOperator => operators.has(text);
-
-function quoted(text: string, at: number): Token {
-  const quote = text[at];
-  const pieces: string[] = [];
-  for (let i = at + 1; i < text.length; i++) {
-    const c = text[i] ?? "";
-    if (c === quote) return { at, end: i + 1, text: pieces.join(""), kind: "quoted" };
-    if (c === "*") notYet(i, "a wildcard (write \\* for the character itself)");
-    if (c === "\\") i++;
-    pieces.push(text[i] ?? "");
-  }
-  return refuse(at, "the quotation mark is never closed");
-}
-
-/** The next token without taking it. A bare value runs to the next space or parenthesis, so that times need no quotation marks. */
-function peek(reader: Reader, as: "name" | "value" = "name"): Token | undefined {
-  const { text } = reader;
-  let at = reader.at;
-  while (at < text.length && isSpace(text[at] ?? "")) at++;
-  reader.at = at;
-  const first = text[at];
-  if (first === undefined) return undefined;
-  if (isQuote(first)) return quoted(text, at);
-  const two = text.slice(at, at + 2);
-  if (twoSigns.has(two)) return { at, end: at + 2, text: two, kind: "sign" };
-  if (signs.has(first)) return { at, end: at + 1, text: first, kind: "sign" };
-  let end = at;
-  for (; end < text.length; end++) {
-    const c = text[end] ?? "";
-    if (isSpace(c) || isQuote(c) || c === "(" || c === ")") break;
-    if (as === "name" && signs.has(c)) break;
-    if (as === "value" && c === "*") notYet(end, 'a wildcard (write "\\*" for the character itself)');
-  }
-  return { at, end, text: text.slice(at, end), kind: "word" };
+/** Groups in groups of the same kind are one. */
+function group(kind: "all" | "any", filters: readonly Filter[]): Filter {
+  const [first] = filters;
+  if (first !== undefined && filters.length === 1) return first;
+  return { kind, of: filters.flatMap((filter) => (filter.kind === kind ? filter.of : [filter])) };
 }
 
 /** Only what looks like a name is repeated in a message: anything else may be somebody's data. */
 const named = (word: string): string => (/^[A-Za-z_.$]{1,64}$/.test(word) ? ` ${word}` : "");
 
-function readValue(token: Token, field: string, type: FieldType): string | number | boolean {
-  if (type === "text") return token.text;
-  if (type === "boolean") {
-    if (token.text !== "true" && token.text !== "false") refuse(token.at, `${field} is true or false`);
-    return token.text === "true";
-  }
-  const time = parseTimestamp(token.text, Number.MAX_SAFE_INTEGER);
-  return time.ok ? time.ms : refuse(token.at, `the time for ${field} ${time.expected}`);
+const isSearchField = (word: string): word is SearchField => Object.hasOwn(searchFields, word);
+
+/** `payload.plan.name`, or the pointer itself in quotation marks. */
+const pathOf = ({ kind, text }: Token): IndexedPath =>
+  kind === "quoted" && text.startsWith("/")
+    ? (text as IndexedPath)
+    : (text.split(".").map(pointerSegment).join("") as IndexedPath);
+
+function fieldOf(name: Token, paths: ReadonlySet<string>): FilterField {
+  if (name.kind === "sign" || isKeyword(name)) return refuse(name.at, "a condition is expected here");
+  if (name.kind === "word" && isSearchField(name.text)) return name.text;
+  const path = pathOf(name);
+  if (paths.has(path)) return path;
+  return refuse(
+    name.at,
+    `there is no field${named(name.text)}; fields are ${Object.keys(searchFields).join(", ")}, and the paths that the catalogue indexes`,
+  );
 }
 
-function comparison<Field extends string>(
-  reader: Reader,
-  fields: Readonly<Record<Field, FieldType>>,
-  name: Token,
-): FilterCondition<Field> {
-  const isField = (word: string): word is Field => Object.hasOwn(fields, word);
-  if (name.kind === "word" && (name.text === "NOT" || name.text.startsWith("-"))) notYet(name.at, "NOT");
-  if (name.kind !== "word") return refuse(name.at, "a field name is expected here");
-  const field = name.text;
-  if (!isField(field)) {
-    return refuse(name.at, `there is no field${named(field)}; fields are ${Object.keys(fields).join(", ")}`);
+function numberOf(token: Token, field: FilterField): number {
+  const number = /^\d{1,16}$/.test(token.text) ? Number(token.text) : Number.NaN;
+  return Number.isSafeInteger(number) ? number : refuse(token.at, `${field} is a whole number`);
+}
+
+function readValue(token: Token, field: FilterField, form: FieldForm): Comparison["value"] {
+  switch (form.type) {
+    case "text":
+      return form.read(token.text);
+    case "boolean":
+      if (token.text !== "true" && token.text !== "false") refuse(token.at, `${field} is true or false`);
+      return token.text === "true";
+    case "number":
+      return numberOf(token, field);
+    case "time": {
+      const time = parseTimestamp(token.text, Number.MAX_SAFE_INTEGER);
+      return time.ok ? time.ms : refuse(token.at, `the time for ${field} ${time.expected}`);
+    }
+    case "word":
+    case "words":
+    case "level": {
+      const place = form.words.indexOf(token.text);
+      if (place < 0) refuse(token.at, `a value for ${field} is one of ${form.words.join(", ")}`);
+      return form.type === "level" ? place : token.text;
+    }
   }
+}
+
+/** `operator` is one that the form allows. */
+function comparisonOf(field: FilterField, operator: string, token: Token): Filter {
+  const form = formOf(field);
+  const compare = (sign: Comparison["operator"], value: Comparison["value"]): Comparison => ({
+    kind: "compare",
+    field,
+    operator: sign,
+    value,
+  });
+  if (operator === ":" && token.kind === "word" && token.text === "*")
+    return form.type === "words" ? compare("has", "*") : not(compare("=", ""));
+  const wildcardAt = token.kind === "word" ? token.text.indexOf("*") : -1;
+  if (wildcardAt >= 0) return refuseWildcard(token.at + wildcardAt);
+  if (token.isPrefix) {
+    if (form.type !== "text" || token.text === "")
+      return refuse(token.at, "a wildcard stands behind at least one character, and only for fields of text");
+    const prefix = compare("prefix", token.text);
+    return operator === "!=" ? not(prefix) : prefix;
+  }
+  const value = readValue(token, field, form);
+  if (operator === "!=") return not(compare("=", value));
+  if (operator === ":") return compare(form.type === "words" ? "has" : "=", value);
+  return compare(operator as Comparison["operator"], value);
+}
+
+type Parsing = { readonly reader: Reader; readonly paths: ReadonlySet<string>; readonly depth: number };
+
+function comparison({ reader, paths }: Parsing, name: Token): Filter {
+  if (++reader.terms > filterTermsMax) refuse(name.at, `more than ${filterTermsMax} conditions`);
+  const field = fieldOf(name, paths);
   reader.at = name.end;
   const operator = peek(reader);
-  if (operator?.text === ":" || operator?.text === "!=") return notYet(operator.at, operator.text);
-  if (operator === undefined || operator.kind !== "sign" || !isOperator(operator.text)) {
-    return refuse(operator?.at ?? reader.at, `${field} must be followed by = < <= > or >=`);
-  }
-  const type = fields[field];
-  if (operator.text !== "=" && type !== "time") {
-    return refuse(operator.at, `${field} can only be compared with =`);
-  }
+  const allowed = operatorsOf[formOf(field).type];
+  if (operator === undefined || operator.kind !== "sign" || !allowed.includes(operator.text))
+    return refuse(operator?.at ?? reader.at, `${field} must be followed by ${allowed.join(" ")}`);
   reader.at = operator.end;
-  const token = peek(reader, "value");
-  if (token === undefined || token.kind === "sign") {
-    return refuse(token?.at ?? reader.at, `a value for ${field} is expected here`);
-  }
-  reader.at = token.end;
-  return { field, operator: operator.text, value: readValue(token, field, type) };
+  const value = peek(reader, "value");
+  if (value === undefined || value.kind === "sign" || isKeyword(value))
+    return refuse(value?.at ?? reader.at, `a value for ${field} is expected here`);
+  reader.at = value.end;
+  return comparisonOf(field, operator.text, value);
 }
 
-function conjunction<Field extends string>(
-  reader: Reader,
-  fields: Readonly<Record<Field, FieldType>>,
-  depth: number,
-): FilterCondition<Field>[] {
-  const found: FilterCondition<Field>[] = [];
-  for (;;) {
-    const token = peek(reader);
-    if (token === undefined) return refuse(reader.at, "a condition is expected here");
-    if (++reader.nodes > filterNodesMax)
-      refuse(token.at, `more than ${filterNodesMax} conditions and parentheses`);
-    if (token.kind === "sign" && token.text === "(") {
-      if (depth >= filterDepthMax) refuse(token.at, `parentheses are more than ${filterDepthMax} deep`);
-      reader.at = token.end;
-      found.push(...conjunction(reader, fields, depth + 1));
-      const close = peek(reader);
-      if (close?.text !== ")" || close.kind !== "sign")
-        return refuse(token.at, "the parenthesis is never closed");
-      reader.at = close.end;
-    } else found.push(comparison(reader, fields, token));
-    const next = peek(reader);
-    if (next === undefined || (next.kind === "sign" && next.text === ")")) return found;
-    if (next.kind === "word" && next.text === "OR") notYet(next.at, "OR");
-    if (next.kind !== "word" || next.text !== "AND") refuse(next.at, "conditions are joined by AND");
-    reader.at = next.end;
+function countNode({ reader }: Parsing): void {
+  if (++reader.nodes > filterNodesMax)
+    refuse(reader.at, `more than ${filterNodesMax} conditions, parentheses and negations`);
+}
+
+/** A comparison, or a filter in parentheses. */
+function simple(parsing: Parsing): Filter {
+  const { reader, depth } = parsing;
+  const token = peek(reader);
+  if (token === undefined) return refuse(reader.at, "a condition is expected here");
+  countNode(parsing);
+  if (!takeSign(reader, "(")) return comparison(parsing, token);
+  if (depth >= filterDepthMax) refuse(token.at, `parentheses are more than ${filterDepthMax} deep`);
+  const inner = conjunction({ ...parsing, depth: depth + 1 });
+  return takeSign(reader, ")") ? inner : refuse(token.at, "the parenthesis is never closed");
+}
+
+function negation(parsing: Parsing): Filter {
+  const { reader } = parsing;
+  if (!takeWord(reader, "NOT") && !takeSign(reader, "-")) return simple(parsing);
+  countNode(parsing);
+  return not(simple(parsing));
+}
+
+/** OR binds tighter than AND. */
+function disjunction(parsing: Parsing): Filter {
+  const found = [negation(parsing)];
+  while (takeWord(parsing.reader, "OR")) found.push(negation(parsing));
+  return group("any", found);
+}
+
+/** Two conditions beside each other are joined by AND. */
+function conjunction(parsing: Parsing): Filter {
+  const { reader } = parsing;
+  const found = [disjunction(parsing)];
+  for (let next = peek(reader); next !== undefined && !isClosing(next); next = peek(reader)) {
+    takeWord(reader, "AND");
+    found.push(disjunction(parsing));
   }
+  return allOf(found);
+}
+const isClosing = ({ kind, text }: Token): boolean => kind === "sign" && text === ")";
+
+/** The comparisons that must all hold, whatever else must. */
+export function conjunctsOf(filter: Filter): readonly Comparison[] {
+  if (filter.kind === "compare") return [filter];
+  return filter.kind === "all" ? filter.of.filter((one) => one.kind === "compare") : [];
+}
+
+/** Lowest and highest value, inclusive, that the conjuncts leave to a field of whole numbers. */
+export function rangeOf(
+  conjuncts: readonly Comparison[],
+  field: FilterField,
+): { readonly min: number; readonly max: number } {
+  let [min, max] = [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY];
+  for (const { operator, value, ...of } of conjuncts) {
+    if (of.field !== field || typeof value !== "number") continue;
+    if (operator === ">") min = Math.max(min, value + 1);
+    if (operator === "<") max = Math.min(max, value - 1);
+    if (operator === ">=" || operator === "=") min = Math.max(min, value);
+    if (operator === "<=" || operator === "=") max = Math.min(max, value);
+  }
+  return { min, max };
 }
 
 /** A lower bound above the upper one can only be a mistake. */
-function refuseEmptyRanges(conditions: readonly FilterCondition<string>[]): void {
-  const bounds = new Map<string, { low: number; high: number }>();
-  for (const { field, operator, value } of conditions) {
-    if (typeof value !== "number") continue;
-    const range = bounds.get(field) ?? { low: Number.NEGATIVE_INFINITY, high: Number.POSITIVE_INFINITY };
-    if (operator !== "<" && operator !== "<=") range.low = Math.max(range.low, value);
-    if (operator !== ">" && operator !== ">=") range.high = Math.min(range.high, value);
-    bounds.set(field, range);
-    if (range.low > range.high) refuse(0, `the range of ${field} ends before it begins`);
+function refuseEmptyRanges(filter: Filter): void {
+  const conjuncts = conjunctsOf(filter);
+  for (const { field } of conjuncts) {
+    const { min, max } = rangeOf(conjuncts, field);
+    if (min > max) refuse(0, `the range of ${field} ends before it begins`);
   }
 }
 
-/** The conditions of a filter, all of which must hold; an empty filter has none. Throws nothing but INVALID_ARGUMENT. */
-export function parseFilter<Field extends string>(
-  text: string,
-  fields: Readonly<Record<Field, FieldType>>,
-): readonly FilterCondition<Field>[] {
-  if (text.length > filterBytesMax || new TextEncoder().encode(text).length > filterBytesMax) {
+/** An empty filter holds for every record. `paths` are the pointers that may be asked for. Throws nothing but INVALID_ARGUMENT. */
+export function parseFilter(text: string, paths: ReadonlySet<string>): Filter {
+  if (text.length > filterBytesMax || new TextEncoder().encode(text).length > filterBytesMax)
     refuse(0, `a filter has at most ${filterBytesMax} bytes`);
-  }
-  const reader: Reader = { text, at: 0, nodes: 0 };
-  if (peek(reader) === undefined) return [];
-  const conditions = conjunction(reader, fields, 0);
+  const reader: Reader = { text, at: 0, nodes: 0, terms: 0 };
+  if (peek(reader) === undefined) return allOf([]);
+  const filter = conjunction({ reader, paths, depth: 0 });
   const rest = peek(reader);
   if (rest !== undefined) refuse(rest.at, "the parenthesis was never opened");
-  refuseEmptyRanges(conditions);
-  return conditions;
+  refuseEmptyRanges(filter);
+  return filter;
 }

@@ -2,34 +2,15 @@
 import type { StreamKind } from "../core/event.ts";
 import type { OwnershipKey, Rid, StreamId, Uid } from "../core/ids.ts";
 import type { RecordRow } from "../core/record.ts";
+import type { RecordSearch, SearchPlace } from "../core/search-walk.ts";
 import type { HeadKey } from "./record-store.ts";
 
-/** Fields a search may name, and the form of their values: text, ms since the epoch, boolean. */
-export const searchFields = {
-  tenant: "text", namespace: "text", entity_type: "text", entity_id: "text", kind: "text", event_type: "text", action: "text",
-  producer_service: "text", trace_id: "text", owner_id: "text", ownership_id: "text", action_at: "time", recorded_at: "time", active: "boolean",
-} as const; // biome-ignore format: a table
-export type SearchField = keyof typeof searchFields;
-export type SearchValue = string | number | boolean;
-
-export type Condition = {
-  readonly field: SearchField;
-  readonly operator: "=" | "<" | "<=" | ">" | ">=";
-  readonly value: SearchValue;
-};
-
-export const orderFields = ["recorded_at", "action_at"] as const;
-export type OrderField = (typeof orderFields)[number];
-/** Ties are broken by position in the source (topic id, partition, offset), in the same direction. */
-export type SearchOrder = { readonly field: OrderField; readonly direction: "asc" | "desc" };
-
-export type RecordSearch = {
-  /** All must hold. */
-  readonly conditions: readonly Condition[];
-  readonly order: SearchOrder;
-  /** Start behind this record. */
-  readonly after: { readonly value: number; readonly rid: Rid } | undefined;
-  readonly limit: number;
+export type SearchAnswer = {
+  readonly rows: readonly RecordRow[];
+  /** Records looked at. */
+  readonly scanned: number;
+  /** Go on behind it, though nothing may be left there; undefined: nothing is. */
+  readonly next: SearchPlace | undefined;
 };
 
 export type VersionRange = {
@@ -89,7 +70,8 @@ export type HistoryReader = {
   /** Highest versions by `headKeyText`; streams without a record are absent. */
   headVersions(keys: readonly HeadKey[], signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
   asOf(stream: StreamId, kind: StreamKind, bound: AsOf, signal: AbortSignal): Promise<RecordRow | undefined>;
-  search(search: RecordSearch, signal: AbortSignal): Promise<readonly RecordRow[]>;
+  /** Records for which the filter holds, by what columns and projection say, in order. Ends at `limit` answers or `scanMax` records looked at, and looks at one at least. */
+  search(search: RecordSearch, signal: AbortSignal): Promise<SearchAnswer>;
   /** Other streams that share a candidate id with this one, tenant and entity type being equal. */
   relatedStreams(stream: StreamId, limit: number, signal: AbortSignal): Promise<readonly RelatedStream[]>;
   ownership(key: OwnershipKey, signal: AbortSignal): Promise<OwnershipDocument | undefined>;

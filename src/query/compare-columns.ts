@@ -66,6 +66,9 @@ export function alteredFields(
     compare("entity_id", projection.entityId, searchable(entityId));
     compare("stream", row.stream, hashes.stream(entry.tenant, namespace, entityType, entityId));
   }
-  if (content.actor.id !== undefined) compare("owner_id", projection.actor.id, searchable(content.actor.id));
+  const { id, role, type } = content.actor;
+  if (id !== undefined) compare("owner_id", projection.actor.id, searchable(id));
+  if (role !== undefined) compare("owner_role", projection.actor.role, searchable(role));
+  if (type !== undefined) compare("owner_type", projection.actor.type, type);
   return altered;
 }

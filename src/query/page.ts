@@ -15,7 +15,7 @@ export const pageSizeMax = 1000;
 /** Below what a gRPC client takes by default, 4 MiB. */
 export const pageBytesMax = 3.5 * 1024 * 1024;
 /** Rows fetched at once: bounds what large bodies can take of memory. */
-const chunkRowsMax = 64;
+export const chunkRowsMax = 64;
 
 export type PageRequest = { readonly pageSize: number; readonly pageToken: string };
 

@@ -1,25 +1,23 @@
 /** Records that match a filter. The projection finds them; each is then held against the filter by what is sealed in it. */
 
-import { normaliseTraceId } from "../core/envelope.ts";
-import { actionTypes } from "../core/event.ts";
-import { parseFilter } from "../core/filter.ts";
+import type { Catalogue } from "../core/catalogue.ts";
+import { allOf, type Comparison, type Filter, parseFilter } from "../core/filter.ts";
+import { holds } from "../core/filter-holds.ts";
 import type { Rid } from "../core/ids.ts";
 import { searchable } from "../core/projection.ts";
-import {
-  type Condition,
-  orderFields,
-  type SearchField,
-  type SearchOrder,
-  type SearchValue,
-  searchFields,
-} from "../ports/history-reader.ts";
+import type { RecordRow } from "../core/record.ts";
+import { orderFields, type RecordSearch, type SearchOrder } from "../core/search-walk.ts";
 import { type Caller, invalid, type QueryDeps, requireText, tenantOf } from "./deps.ts";
-import { answerBytes, type RecordPage } from "./get-history.ts";
-import { collectRows, type PageRequest, type Pager, pager } from "./page.ts";
-import { contentOf, type RecordView } from "./record-view.ts";
+import type { RecordPage } from "./get-history.ts";
+import { type PageRequest, type Pager, pager } from "./page.ts";
+import type { RecordView } from "./record-view.ts";
+import { sealedValues } from "./sealed-values.ts";
+import { collectMatches } from "./search-page.ts";
 import { viewRecords } from "./view-records.ts";
 
 export type SearchRequest = PageRequest & { readonly filter: string; readonly orderBy: string };
+/** Of the walk that the page belongs to: the tree that was published when its first page was asked for, undefined where there was none. */
+export type SearchPage = RecordPage & { readonly startTreeSize: number | undefined };
 export type OwnedRequest = PageRequest & { readonly tenant: string; readonly ownershipId: string };
 
 export async function searchRecords(
@@ -27,11 +25,12 @@ export async function searchRecords(
   request: SearchRequest,
   caller: Caller,
   signal: AbortSignal,
-): Promise<RecordPage> {
-  const conditions = parseFilter<SearchField>(request.filter, searchFields).map(checked);
+  treeSize: number | undefined,
+): Promise<SearchPage> {
+  const filter = parseFilter(request.filter, indexedPaths(deps.catalogue));
   const order = parseOrder(request.orderBy);
   const page = pager(deps, "SearchRecords", [request.filter], orderText(order), caller, request);
-  return search(deps, conditions, order, page, signal);
+  return search(deps, { filter, order }, page, signal, treeSize);
 }
 
 /** The records of an ownership, newest first. */
@@ -40,13 +39,11 @@ export async function listOwnedRecords(
   request: OwnedRequest,
   caller: Caller,
   signal: AbortSignal,
-): Promise<RecordPage> {
+  treeSize: number | undefined,
+): Promise<SearchPage> {
   const tenant = tenantOf(request.tenant, "tenant");
   const ownershipId = requireText(request.ownershipId, "ownership_id");
-  const conditions: readonly Condition[] = [
-    { field: "tenant", operator: "=", value: tenant },
-    { field: "ownership_id", operator: "=", value: searchable(ownershipId) },
-  ];
+  const filter = allOf([equal("tenant", tenant), equal("ownership_id", searchable(ownershipId))]);
   const page = pager(
     deps,
     "ListOwnedRecords",
@@ -55,7 +52,7 @@ export async function listOwnedRecords(
     caller,
     request,
   );
-  return search(deps, conditions, newestFirst, page, signal);
+  return search(deps, { filter, order: newestFirst }, page, signal, treeSize);
 }
 
 const newestFirst: SearchOrder = { field: "recorded_at", direction: "desc" };
@@ -71,106 +68,54 @@ function parseOrder(text: string): SearchOrder {
   return { field, direction };
 }
 
-const kinds = ["change", "activity"];
-const actions = [...actionTypes, "none"];
-const closedValues: Partial<Record<SearchField, readonly string[]>> = { kind: kinds, action: actions };
+const equal = (field: Comparison["field"], value: string): Filter => ({
+  kind: "compare",
+  field,
+  operator: "=",
+  value,
+});
 
-/** Values in the form in which the projection keeps them. */
-function checked(condition: Condition): Condition {
-  const { field, value } = condition;
-  const closed = closedValues[field];
-  if (closed !== undefined && !closed.includes(String(value))) {
-    throw invalid("filter", `compares ${field} with something else than ${closed.join(", ")}`);
-  }
-  if (typeof value !== "string") return condition;
-  return { ...condition, value: searchable(field === "trace_id" ? normaliseTraceId(value) : value) };
-}
+/** Every pointer that some rule indexes. */
+const indexedPaths = ({ rules }: Catalogue): ReadonlySet<string> =>
+  new Set([...rules.values()].flatMap(({ index }) => index));
 
 async function search(
   deps: QueryDeps,
-  conditions: readonly Condition[],
-  order: SearchOrder,
+  { filter, order }: Pick<RecordSearch, "filter" | "order">,
   page: Pager,
   signal: AbortSignal,
-): Promise<RecordPage> {
-  const start =
-    page.after === undefined
-      ? undefined
-      : { value: Number(page.after[0]), rid: String(page.after[1]) as Rid };
-  const { rows, isLast } = await collectRows(page.size, answerBytes, (row, limit) => {
-    const after = row === undefined ? start : { value: sortValue(row, order), rid: row.rid };
-    return deps.history.search({ conditions, order, after, limit }, signal);
-  });
+  treeSize: number | undefined,
+): Promise<SearchPage> {
+  const { after, startTreeSize } = startOf(page, treeSize);
+  const { rows, next } = await collectMatches(deps.history, { filter, order, after }, page.size, signal);
   const views = await viewRecords(deps, rows, signal);
-  const matches = (view: RecordView | undefined): view is RecordView =>
-    view !== undefined && conditions.every((condition) => holds(condition, view));
-  // Whether a record is active changes while one reads: such a row was not altered, it only no longer matches.
-  const isAltered = (view: RecordView | undefined): boolean =>
-    view === undefined || !conditions.every((c) => c.field === "active" || holds(c, view));
-  const last = rows.at(-1);
+  const judged = rows.map((row, i) => judge(filter, row, views[i]));
   return {
-    records: views.filter(matches),
-    alteredRids: rows.filter((_, i) => isAltered(views[i])).map((row) => row.rid),
-    nextPageToken: isLast || last === undefined ? "" : page.tokenAt([sortValue(last, order), last.rid]),
+    records: judged.map(({ matching }) => matching).filter((view) => view !== undefined),
+    alteredRids: judged.filter(({ isAltered }) => isAltered).map(({ rid }) => rid),
+    nextPageToken: next === undefined ? "" : page.tokenAt([next.value, next.rid, startTreeSize ?? noTree]),
+    startTreeSize,
   };
 }
 
-const sortValue = (
-  row: { readonly recordedAtMs: number; readonly projection: { readonly actionAtMs: number } },
-  order: SearchOrder,
-): number => (order.field === "recorded_at" ? row.recordedAtMs : row.projection.actionAtMs);
+/** In a token, which has no place for what is absent. */
+const noTree = -1;
 
-/** What is sealed says so; what was erased cannot contradict. */
-function holds(condition: Condition, view: RecordView): boolean {
-  const truth = sealedValue(condition.field, view);
-  if (truth === undefined) return true;
-  const value = condition.value;
-  switch (condition.operator) {
-    case "=":
-      return (typeof truth === "string" ? searchable(truth) : truth) === value;
-    case "<":
-      return truth < value;
-    case "<=":
-      return truth <= value;
-    case ">":
-      return truth > value;
-    case ">=":
-      return truth >= value;
-  }
+function startOf({ after }: Pager, treeSize: number | undefined) {
+  if (after === undefined) return { after, startTreeSize: treeSize };
+  const [value, rid, size] = after;
+  return {
+    after: { value: Number(value), rid: String(rid) as Rid },
+    startTreeSize: typeof size === "number" && size !== noTree ? size : undefined,
+  };
 }
 
-/** Undefined where it was erased. */
-function sealedValue(field: SearchField, view: RecordView): SearchValue | undefined {
-  const content = contentOf(view);
-  switch (field) {
-    case "tenant":
-      return view.tenant;
-    case "namespace":
-      return content?.namespace;
-    case "entity_type":
-      return content?.entityType;
-    case "entity_id":
-      return content?.entityId;
-    case "kind":
-      return view.kind;
-    case "event_type":
-      return view.eventType;
-    case "action":
-      return view.action;
-    case "producer_service":
-      return view.producerService;
-    case "trace_id":
-      return content?.traceId;
-    case "owner_id":
-      return content?.actor.id;
-    case "ownership_id":
-      // An opened record without ownership contradicts; a closed one cannot.
-      return content === undefined ? undefined : (content.ownershipId ?? "");
-    case "action_at":
-      return content?.actionAtMs;
-    case "recorded_at":
-      return view.recordedAtMs;
-    case "active":
-      return view.isActive;
-  }
+/** What is sealed decides; what was erased cannot contradict. */
+function judge(filter: Filter, row: RecordRow, view: RecordView | undefined) {
+  const { rid } = row;
+  if (view === undefined) return { rid, isAltered: true, matching: undefined };
+  const sealed = sealedValues(row, view);
+  // Whether a record is active changes while one reads: such a row was not altered, it only no longer matches.
+  const isAltered = holds(filter, (field) => (field === "active" ? undefined : sealed(field))) === false;
+  return { rid, isAltered, matching: holds(filter, sealed) === false ? undefined : view };
 }

@@ -16,12 +16,12 @@ export type Seen<Answer> = { readonly answer: Answer; readonly seen: SeenTree };
 export async function withSeenTree<Answer>(
   { log }: { readonly log: PublishedLog },
   signal: AbortSignal,
-  ask: () => Promise<Answer>,
+  ask: (treeSize: number | undefined) => Promise<Answer>,
   recordsOf: (answer: Answer) => readonly { readonly rid: Rid }[],
 ): Promise<Seen<Answer>> {
   const witnessed = await log.checkpoint("witnessed", signal);
   const latest = await log.checkpoint("latest", signal, witnessed?.size);
-  const answer = await ask();
+  const answer = await ask(latest?.size);
   const rids = latest === undefined ? [] : recordsOf(answer).map(({ rid }) => rid);
   const indexes = rids.length === 0 ? new Map<Rid, number>() : await log.store.indexes(rids, signal);
   const [logged, cosigned] = [latest?.size ?? 0, witnessed?.size ?? 0];

@@ -179,6 +179,9 @@ const placeToWire = (place: LogPlace): LogPlaceMessage => ({
 export const treeSizeToWire = ({ treeSize }: SeenTree): { readonly treeSize?: bigint } =>
   treeSize === undefined ? {} : { treeSize: BigInt(treeSize) };
 
+export const startTreeSizeToWire = (size: number | undefined): { readonly startTreeSize?: bigint } =>
+  size === undefined ? {} : { startTreeSize: BigInt(size) };
+
 const actorToWire = (actor: RecordContent["actor"]): Actor => ({
   $typeName: "lastro.v1.Actor",
   ownerId: actor.id ?? "",

@@ -1,55 +1,21 @@
 /** Contract suite of the history reader: every adapter passes it unchanged. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { severities } from "../../src/core/event.ts";
+import type { Comparison, Filter } from "../../src/core/filter.ts";
+import { holds } from "../../src/core/filter-holds.ts";
 import type { Rid } from "../../src/core/ids.ts";
 import { parseRid } from "../../src/core/ids.ts";
 import type { RecordRow } from "../../src/core/record.ts";
-import type {
-  Condition,
-  RecordSearch,
-  SearchField,
-  SearchOrder,
-  SearchValue,
-} from "../../src/ports/history-reader.ts";
+import { type SearchField, valueOfRow } from "../../src/core/search-fields.ts";
+import type { RecordSearch, SearchOrder, SearchPlace } from "../../src/core/search-walk.ts";
 import { headKeyText } from "../../src/ports/record-store.ts";
 import type { Store } from "../../src/ports/store.ts";
+import { allOf, compare, equal, filtersOf } from "../support/filters.ts";
+import { seed } from "../support/fuzz.ts";
 import { makeScene, type Scene, startMs } from "../support/records.ts";
 
 const signal = new AbortController().signal;
-
-/** What the search is held against: the same question asked of plain rows. */
-const fieldOf: Readonly<Record<SearchField, (row: RecordRow) => SearchValue | undefined>> = {
-  tenant: (r) => r.projection.tenant,
-  namespace: (r) => r.projection.namespace,
-  entity_type: (r) => r.projection.entityType,
-  entity_id: (r) => r.projection.entityId,
-  kind: (r) => r.kind,
-  event_type: (r) => r.projection.eventType,
-  action: (r) => r.action,
-  producer_service: (r) => r.projection.producerService,
-  trace_id: (r) => r.projection.traceId,
-  owner_id: (r) => r.projection.actor.id,
-  ownership_id: (r) => r.projection.ownershipId,
-  action_at: (r) => r.projection.actionAtMs,
-  recorded_at: (r) => r.recordedAtMs,
-  active: (r) => r.isActive,
-};
-
-function holds(row: RecordRow, condition: Condition): boolean {
-  const value = fieldOf[condition.field](row);
-  if (value === undefined) return false;
-  switch (condition.operator) {
-    case "=":
-      return value === condition.value;
-    case "<":
-      return value < condition.value;
-    case "<=":
-      return value <= condition.value;
-    case ">":
-      return value > condition.value;
-    case ">=":
-      return value >= condition.value;
-  }
-}
 
 const orderValue = (row: RecordRow, order: SearchOrder) =>
   order.field === "recorded_at" ? row.recordedAtMs : row.projection.actionAtMs;
@@ -64,11 +30,13 @@ function comparePositions(a: Rid, b: Rid): number {
   return topics || left.partition - right.partition || left.offset - right.offset;
 }
 
-const expected = (rows: readonly RecordRow[], conditions: readonly Condition[], order: SearchOrder) =>
+/** What a search is held against: the filter's meaning, asked of plain rows. */
+const expected = (rows: readonly RecordRow[], filter: Filter, order: SearchOrder) =>
   rows
-    .filter((row) => conditions.every((condition) => holds(row, condition)))
+    .filter((row) => holds(filter, (field) => valueOfRow(row, field)) === true)
     .sort((a, b) => orderValue(a, order) - orderValue(b, order) || comparePositions(a.rid, b.rid))
-    .map((row) => row.rid);
+    .map((row) => row.rid)
+    [order.direction === "asc" ? "slice" : "toReversed"]();
 
 const orders: readonly SearchOrder[] = (["recorded_at", "action_at"] as const).flatMap((field) => [
   { field, direction: "asc" },
@@ -96,7 +64,15 @@ function variety(): { tenant: string; rows: readonly RecordRow[] } {
           eventType: i % 2 === 0 ? "account.updated" : "invoice.created",
           producerService: s === 1 ? "crm" : "billing",
           traceId: `trace-${i % 5}`,
-          actor: { id: `actor-${i % 2}`, role: "r", type: "user" },
+          actor: {
+            id: `actor-${i % 2}`,
+            role: `role-${i % 3}`,
+            type: i % 2 === 0 ? "user" : "service",
+          },
+          severity: severities[i % 4] ?? "LOW",
+          resourceType: i % 3 === 1 ? undefined : `thing-${i % 3}`,
+          flags: i % 4 === 0 ? [] : i % 2 === 0 ? ["late"] : ["aliased", "late"],
+          indexed: i % 2 === 0 ? {} : { "/payload/plan": `plan-${i % 3}`, "/payload/$x.y": "" },
           ownershipId: i % 3 === 0 ? undefined : `owner-${i % 3}`,
           actionAtMs: startMs - (i % 4) * 10,
         },
@@ -106,7 +82,8 @@ function variety(): { tenant: string; rows: readonly RecordRow[] } {
   return { tenant, rows };
 }
 
-export function historyReaderContract(name: string, open: () => Promise<Store>): void {
+/** `filterRuns`: how many filters are drawn at random. */
+export function historyReaderContract(name: string, open: () => Promise<Store>, filterRuns = 40): void {
   let store: Store;
   beforeAll(async () => {
     store = await open();
@@ -209,7 +186,7 @@ export function historyReaderContract(name: string, open: () => Promise<Store>):
     });
   });
 
-  searchContract(name, () => store, save);
+  searchContract(name, () => store, save, filterRuns);
   ownershipContract(name, () => store);
 }
 
@@ -217,82 +194,131 @@ function searchContract(
   name: string,
   store: () => Store,
   save: (scene: Scene, rows: readonly RecordRow[]) => Promise<void>,
+  filterRuns: number,
 ): void {
   describe(`${name}: search`, () => {
     const { tenant, rows } = variety();
-    const inTenant: Condition = { field: "tenant", operator: "=", value: tenant };
+    const inTenant = equal("tenant", tenant);
     beforeAll(() => save(makeScene(), rows));
 
-    const search = async (over: Partial<RecordSearch> & Pick<RecordSearch, "conditions" | "order">) =>
-      store().history.search({ after: undefined, limit: 100, ...over }, signal);
-    /** All pages, each asked for behind the last record of the one before. */
-    const walk = async (conditions: readonly Condition[], order: SearchOrder, limit: number) => {
-      const found: RecordRow[] = [];
-      for (let page = 0; page <= rows.length; page++) {
-        const last = found.at(-1);
-        const after = last && { value: orderValue(last, order), rid: last.rid };
-        const next = await search({ conditions, order, after, limit });
-        found.push(...next);
-        if (next.length < limit) return found.map((row) => row.rid);
+    const search = (over: Partial<RecordSearch> & Pick<RecordSearch, "filter" | "order">) =>
+      store().history.search({ after: undefined, limit: 100, scanMax: 1_000, ...over }, signal);
+    /** All pages, each asked for where the one before stopped. */
+    const walk = async (
+      filter: Filter,
+      order: SearchOrder,
+      bounds: Pick<RecordSearch, "limit" | "scanMax">,
+    ) => {
+      const found: Rid[] = [];
+      let after: SearchPlace | undefined;
+      for (let page = 0; page < 500; page++) {
+        const answer = await search({ filter, order, after, ...bounds });
+        expect(answer.rows.length).toBeLessThanOrEqual(bounds.limit);
+        expect(answer.scanned).toBeLessThanOrEqual(bounds.scanMax);
+        found.push(...answer.rows.map((row) => row.rid));
+        if (answer.next === undefined) return found;
+        expect(answer.next).not.toEqual(after);
+        after = answer.next;
       }
       throw new Error("pages without end");
     };
+    const wide = { limit: 5, scanMax: 1_000 };
 
     for (const order of orders) {
       const { field, direction } = order;
       test(`R-10 pages by ${field} ${direction} are the whole answer in order, ties broken by source position`, async () => {
-        const all = expected(rows, [], order);
-        const wanted = direction === "asc" ? all : all.toReversed();
-        expect(await walk([inTenant], order, 5)).toEqual(wanted);
+        expect(await walk(allOf(inTenant, allOf()), order, wide)).toEqual(expected(rows, allOf(), order));
       });
     }
 
-    const equal: readonly [SearchField, SearchValue][] = [
-      ["namespace", "crm"], ["entity_type", "invoice"], ["entity_id", "id-2"], ["kind", "activity"],
-      ["event_type", "invoice.created"], ["action", "none"], ["producer_service", "crm"], ["trace_id", "trace-3"],
-      ["owner_id", "actor-1"], ["ownership_id", "owner-1"], ["action_at", startMs - 20], ["recorded_at", startMs + 1],
-      ["active", true], ["active", false],
+    const comparisons: readonly (readonly [SearchField | "/payload/plan", Comparison["operator"], Comparison["value"]])[] = [
+      ["namespace", "=", "crm"], ["entity_type", "=", "invoice"], ["entity_id", "=", "id-2"], ["kind", "=", "activity"],
+      ["event_type", "=", "invoice.created"], ["action", "=", "none"], ["producer_service", "=", "crm"], ["trace_id", "=", "trace-3"],
+      ["owner_id", "=", "actor-1"], ["ownership_id", "=", "owner-1"], ["ownership_id", "=", ""], ["action_at", "=", startMs - 20],
+      ["recorded_at", "=", startMs + 1], ["active", "=", true], ["active", "=", false], ["severity", "=", 2], ["severity", ">=", 2],
+      ["resource_type", "=", "thing-2"], ["resource_type", "=", ""], ["owner_role", "=", "role-1"], ["owner_type", "=", "service"],
+      ["version", "=", 3], ["version", "<", 3], ["flags", "has", "aliased"], ["flags", "has", "*"], ["event_type", "prefix", "inv"],
+      ["/payload/plan", "=", "plan-1"], ["/payload/plan", "=", ""], ["/payload/plan", "prefix", "plan"],
     ]; // biome-ignore format: a table
-    for (const [field, value] of equal) {
-      test(`R-10 ${field} = ${value} finds exactly its records in either order`, async () => {
-        const conditions = [inTenant, { field, operator: "=", value } as const];
-        for (const order of orders) {
-          const all = expected(rows, conditions, order);
-          expect(all.length).toBeGreaterThan(0);
-          expect(all.length).toBeLessThan(rows.length);
-          expect(await walk(conditions, order, 3)).toEqual(
-            order.direction === "asc" ? all : all.toReversed(),
-          );
-        }
+    for (const [field, operator, value] of comparisons) {
+      test(`R-23 ${field} ${operator} ${JSON.stringify(value)} finds exactly its records, and NOT the others, in every order`, async () => {
+        const comparison = compare(field, operator, value);
+        for (const filter of [comparison, { kind: "not", of: comparison } as const])
+          for (const order of orders) {
+            const all = expected(rows, filter, order);
+            expect(all.length).toBeGreaterThan(0);
+            expect(all.length).toBeLessThan(rows.length);
+            expect(await walk(allOf(inTenant, filter), order, { limit: 3, scanMax: 1_000 })).toEqual(all);
+          }
       });
     }
 
-    const ranges: readonly (readonly Condition[])[] = [
-      [{ field: "recorded_at", operator: ">=", value: startMs + 1 }, { field: "recorded_at", operator: "<", value: startMs + 3 }],
-      [{ field: "recorded_at", operator: ">", value: startMs + 1 }, { field: "recorded_at", operator: "<=", value: startMs + 3 }],
-      [{ field: "action_at", operator: ">", value: startMs - 20 }, { field: "action_at", operator: "<=", value: startMs }],
-      [{ field: "recorded_at", operator: ">=", value: startMs + 1 }, { field: "recorded_at", operator: ">=", value: startMs + 2 }],
-      [{ field: "owner_id", operator: "=", value: "actor-0" }, { field: "action_at", operator: "<", value: startMs - 5 }],
-      [{ field: "owner_id", operator: "=", value: "actor-0" }, { field: "trace_id", operator: "=", value: "trace-1" }],
-      [{ field: "entity_id", operator: ">=", value: "id-1" }, { field: "ownership_id", operator: "<", value: "owner-2" }],
-      [{ field: "owner_id", operator: "=", value: "actor-0" }, { field: "recorded_at", operator: ">", value: startMs + 2 }, { field: "active", operator: "=", value: true }],
+    const joined: readonly (readonly [string, readonly Filter[]])[] = [
+      ["recorded_at from and to", [compare("recorded_at", ">=", startMs + 1), compare("recorded_at", "<", startMs + 3)]],
+      ["recorded_at behind and up to", [compare("recorded_at", ">", startMs + 1), compare("recorded_at", "<=", startMs + 3)]],
+      ["action_at behind and up to", [compare("action_at", ">", startMs - 20), compare("action_at", "<=", startMs)]],
+      ["two lower bounds", [compare("recorded_at", ">=", startMs + 1), compare("recorded_at", ">=", startMs + 2)]],
+      ["an owner and a time", [equal("owner_id", "actor-0"), compare("action_at", "<", startMs - 5)]],
+      ["an owner and a trace", [equal("owner_id", "actor-0"), equal("trace_id", "trace-1")]],
+      ["an owner, a time and active", [equal("owner_id", "actor-0"), compare("recorded_at", ">", startMs + 2), equal("active", true)]],
+      ["one of two owners", [{ kind: "any", of: [equal("owner_id", "actor-0"), equal("trace_id", "trace-1")] }, equal("kind", "change")]],
     ]; // biome-ignore format: a table
-    for (const conditions of ranges) {
-      const title = conditions.map((c) => `${c.field} ${c.operator}`).join(" and ");
+    for (const [title, of] of joined) {
       test(`R-10 ${title}: all conditions hold for what is found`, async () => {
         for (const order of orders) {
-          const all = expected(rows, conditions, order);
+          const all = expected(rows, allOf(...of), order);
           expect(all.length).toBeGreaterThan(0);
-          expect(await walk([inTenant, ...conditions], order, 4)).toEqual(
-            order.direction === "asc" ? all : all.toReversed(),
-          );
+          expect(all.length).toBeLessThan(rows.length);
+          expect(await walk(allOf(inTenant, allOf(...of)), order, { limit: 4, scanMax: 1_000 })).toEqual(all);
         }
       });
     }
 
+    test(`R-23 any filter answers as its meaning says, however few records are looked at in one call (seed ${seed})`, async () => {
+      const own = new Set(rows.map((row) => row.rid));
+      const drawn = <Value>(of: (row: RecordRow) => Value) => fc.constantFrom(...rows.map(of));
+      const filters = filtersOf({
+        paths: ["/payload/plan", "/payload/$x.y"],
+        text: (field) =>
+          fc.oneof(
+            drawn((row) => String(valueOfRow(row, field))),
+            fc.string({ maxLength: 3 }),
+          ),
+        number: (field) => drawn((row) => Number(valueOfRow(row, field))),
+        ordering: ["=", "<", "<=", ">", ">="],
+      });
+      const bounds = fc.record({
+        limit: fc.integer({ min: 1, max: 9 }),
+        scanMax: fc.integer({ min: 7, max: 60 }),
+      });
+      const property = fc.asyncProperty(
+        filters,
+        fc.constantFrom(...orders),
+        bounds,
+        fc.boolean(),
+        async (filter, order, bound, isBare) => {
+          const found = await walk(isBare ? filter : allOf(inTenant, filter), order, bound);
+          // A bare filter finds records of other tests too.
+          expect(found.filter((rid) => own.has(rid))).toEqual(expected(rows, filter, order));
+        },
+      );
+      await fc.assert(property, { seed, numRuns: filterRuns });
+    }, 120_000);
+
+    test("R-23 a search stops where enough records were looked at, and says where to go on", async () => {
+      const never = equal("namespace", "nowhere");
+      for (const order of orders.slice(0, 2)) {
+        const answer = await search({ filter: allOf(inTenant, never), order, scanMax: 7 });
+        const seventh = expected(rows, allOf(), order)[6];
+        expect({ ...answer, rid: answer.next?.rid }).toMatchObject({ rows: [], scanned: 7, rid: seventh });
+        expect(await walk(allOf(inTenant, never), order, { limit: 5, scanMax: 7 })).toEqual([]);
+      }
+    });
+
     test("a search that nothing satisfies is empty", async () => {
-      const never = { field: "owner_id", operator: "=", value: "nobody" } as const;
-      for (const order of orders) expect(await search({ conditions: [inTenant, never], order })).toEqual([]);
+      const filter = allOf(inTenant, equal("owner_id", "nobody"));
+      for (const order of orders)
+        expect(await search({ filter, order })).toEqual({ rows: [], scanned: 0, next: undefined });
     });
 
     test("every call ends at the signal with DEADLINE_EXCEEDED", async () => {
@@ -307,7 +333,7 @@ function searchContract(
         () => history.versions({ stream, kind: "change", from: 1, to: undefined, order: "asc", limit: 1 }, ended),
         () => history.headVersions([{ stream, kind: "change" }], ended),
         () => history.asOf(stream, "change", undefined, ended),
-        () => history.search({ conditions: [], order, after: undefined, limit: 1 }, ended),
+        () => history.search({ filter: allOf(), order, after: undefined, limit: 1, scanMax: 1 }, ended),
         () => history.relatedStreams(stream, 1, ended),
         () => history.ownership(scene.ownership("ana"), ended),
         () => history.ownerships({ tenant: undefined, after: undefined, limit: 1 }, ended),

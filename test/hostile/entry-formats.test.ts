@@ -1,6 +1,6 @@
 /** Fuzz targets: the entries of the log, which are stored for ever, and the words of questions: filters, page tokens, addresses. */
 import fc from "fast-check";
-import { type FilterCondition, parseFilter } from "../../src/core/filter.ts";
+import { type Filter, parseFilter } from "../../src/core/filter.ts";
 import {
   type Kid,
   type Rid,
@@ -19,11 +19,12 @@ import {
   type PageAead,
   type PagePosition,
 } from "../../src/core/page-token.ts";
-import { type SearchField, searchFields } from "../../src/ports/history-reader.ts";
+import { formOf } from "../../src/core/search-fields.ts";
 import { decrypt, encrypt } from "../../src/privacy/aes-gcm.ts";
 import { codecTests } from "../support/codec-tests.ts";
 import { type Codec, orRefused } from "../support/codecs.ts";
-import { must } from "../support/fuzz.ts";
+import { filtersOf, filterText } from "../support/filters.ts";
+import { must, timesOf } from "../support/fuzz.ts";
 import entryVectors from "../vectors/log/entries.json" with { type: "json" };
 
 const b64 = (length: number): fc.Arbitrary<string> =>
@@ -96,44 +97,25 @@ const entries: Codec<LogEntry> = {
         : controlEntry(entry),
 };
 
-type Conditions = readonly FilterCondition<SearchField>[];
-const conditions: fc.Arbitrary<Conditions> = fc.array(
-  fc.oneof(
-    fc.record({
-      field: fc.constantFrom(...(["tenant", "owner_id", "trace_id"] as const)),
-      operator: fc.constant("=" as const),
-      value: fc.string({ unit: "grapheme", maxLength: 20 }),
-    }),
-    fc.record({
-      field: fc.constant("active" as const),
-      operator: fc.constant("=" as const),
-      value: fc.boolean(),
-    }),
-    fc.record({
-      field: fc.constantFrom("action_at" as const, "recorded_at" as const),
-      operator: fc.constantFrom(">" as const, ">=" as const),
-      value: fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(9999, 0, 1) }),
-    }),
-  ),
-  { maxLength: 12 },
-);
-const valueText = (value: string | number | boolean): string =>
-  typeof value === "number"
-    ? new Date(value).toISOString()
-    : typeof value === "boolean"
-      ? String(value)
-      : `"${value.replaceAll(/["\\*]/g, "\\$&")}"`;
-const filters: Codec<Conditions> = {
+const times = fc.integer({ min: Date.UTC(2000, 0, 1), max: Date.UTC(9999, 0, 1) });
+const filters: Codec<Filter> = {
   name: "filters",
-  values: conditions,
+  values: filtersOf({
+    paths: ["/payload/plan", '/payload/a b/~0"*'],
+    text: () => fc.string({ unit: "grapheme", maxLength: 20 }),
+    number: (field) => (formOf(field).type === "time" ? times : fc.maxSafeInteger().map(Math.abs)),
+    // Bounds on both sides may leave nothing, which is refused.
+    ordering: [">", ">="],
+  }),
   texts: [
     "((tenant=a) AND (action_at < 2024-06-22T12:00:00-03:00))",
-    "owner_id='x y' AND active = true",
+    "owner_id='x y' AND active = true OR -severity >= HIGH flags:late",
+    'payload.plan:* owner_id != "a*"',
     " ",
   ],
-  parse: (text) => orRefused("filter", () => parseFilter(text, searchFields)),
-  format: (all) =>
-    all.map(({ field, operator, value }) => `${field} ${operator} ${valueText(value)}`).join(" AND "),
+  parse: (text) =>
+    orRefused("filter", () => parseFilter(text, new Set(["/payload/plan", '/payload/a b/~0"*']))),
+  format: filterText,
   again: "another",
 };
 
@@ -179,6 +161,6 @@ const addresses: Codec<string> = {
 
 codecTests(records);
 codecTests(entries);
-codecTests(filters);
+codecTests(filters, timesOf(20_000));
 codecTests(tokens);
 codecTests(addresses);

@@ -1,12 +1,28 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { parseCatalogue } from "../../src/core/catalogue.ts";
 import { LastroError } from "../../src/core/errors.ts";
+import { holds } from "../../src/core/filter-holds.ts";
+import type { RecordRow } from "../../src/core/record.ts";
+import { valueOfRow } from "../../src/core/search-fields.ts";
 import type { Operations } from "../../src/ports/operations.ts";
+import type { QueryDeps } from "../../src/query/deps.ts";
 import { listOutcomes } from "../../src/query/list-outcomes.ts";
 import { getOwnership, listOwnerships } from "../../src/query/ownerships.ts";
-import { listOwnedRecords, searchRecords } from "../../src/query/search-records.ts";
+import * as search from "../../src/query/search-records.ts";
+import { allOf, equal } from "../support/filters.ts";
 import { anna, type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../support/history-world.ts";
+import { makeScene, startMs } from "../support/records.ts";
 
 const signal = new AbortController().signal;
+/** Asked where there is no tree. */
+type Asked<Question> = Question extends (...asked: [...infer Rest, number | undefined]) => unknown
+  ? Rest
+  : never;
+const searchRecords = (...asked: Asked<typeof search.searchRecords>) =>
+  search.searchRecords(...asked, undefined);
+const listOwnedRecords = (...asked: Asked<typeof search.listOwnedRecords>) =>
+  search.listOwnedRecords(...asked, undefined);
+
 const refused = async (act: Promise<unknown>): Promise<string> => {
   try {
     await act;
@@ -16,6 +32,20 @@ const refused = async (act: Promise<unknown>): Promise<string> => {
     throw error;
   }
 };
+
+/** As if the columns had been changed before they were searched. */
+function lyingStore(deps: QueryDeps, change: (row: RecordRow) => RecordRow): QueryDeps {
+  const search: QueryDeps["history"]["search"] = async (asked, ends) => {
+    const found = await deps.history.search({ ...asked, filter: allOf() }, ends);
+    const rows = found.rows.map(change);
+    return { ...found, rows: rows.filter((row) => holds(asked.filter, (field) => valueOfRow(row, field))) };
+  };
+  return { ...deps, history: { ...deps.history, search } };
+}
+const projected = (over: Partial<RecordRow["projection"]>) => (row: RecordRow) => ({
+  ...row,
+  projection: { ...row.projection, ...over },
+});
 
 describe("R-10 records are found by owner, trace, producer, event type, time and whether they are active", () => {
   let world: HistoryWorld;
@@ -58,6 +88,15 @@ describe("R-10 records are found by owner, trace, producer, event type, time and
     ["active = true", ["invoice.created v1", "account.updated v2"]],
     ["active = false", ["account.viewed v1", "account.created v1"]],
     ["active = true AND owner_id = nobody", []],
+    ["owner_id = eve OR ownership_id = other", ["invoice.created v1", "account.updated v2"]],
+    ["kind = change -active = true", ["account.created v1"]],
+    ["version > 1 OR namespace != team_service", ["invoice.created v1", "account.updated v2"]],
+    [
+      "owner_role = admin owner_type = user severity < HIGH -event_type = 'account.*'",
+      ["invoice.created v1"],
+    ],
+    ["flags:* AND flags:aliased AND resource_type = '' AND kind = activity", ["account.viewed v1"]],
+    ["flags:leap_second", []],
   ])("%s", async (filter, records) => expect(await found(filter)).toEqual(records));
 
   test("records come in the order that is asked for", async () => {
@@ -71,6 +110,38 @@ describe("R-10 records are found by owner, trace, producer, event type, time and
       "account.created v1",
       "invoice.created v1",
     ]);
+  });
+
+  test("a record that is superseded while it is searched for is neither given as active nor called altered", async () => {
+    await using other = await openHistoryWorld();
+    await other.publish({ payload: { public_id: "a" } });
+    const raced: QueryDeps["history"]["search"] = async (...asked) => {
+      const found = await other.deps.history.search(...asked);
+      await other.publish({ payload: { public_id: "a", n: 2 } });
+      return found;
+    };
+    const deps = { ...other.deps, history: { ...other.deps.history, search: raced } };
+    const request = { filter: "active = true", orderBy: "", pageSize: 0, pageToken: "" };
+    const page = await searchRecords(deps, request, anna, signal);
+    expect([page.records, page.alteredRids]).toEqual([[], []]);
+  });
+
+  test("R-23 an altered column finds a record by no negation and no alternative either; what no entry says cannot contradict", async () => {
+    const answer = async (filter: string, change: (row: RecordRow) => RecordRow) => {
+      const lying = lyingStore(world.deps, change);
+      const request = { filter, orderBy: "", pageSize: 0, pageToken: "" };
+      const page = await searchRecords(lying, request, anna, signal);
+      return [page.records.length, page.alteredRids.length];
+    };
+    const asMallory = projected({ actor: { id: "mallory", role: "boss", type: "service" } });
+    expect(await answer("owner_id != eve", asMallory)).toEqual([3, 1]);
+    expect(await answer("owner_id = mallory OR owner_role = boss", asMallory)).toEqual([0, 4]);
+    expect(await answer("owner_type = service", asMallory)).toEqual([0, 4]);
+    expect(await answer("severity = CRITICAL", projected({ severity: "CRITICAL" }))).toEqual([4, 0]);
+    expect(await answer("version = 9", (row) => ({ ...row, version: 9 }))).toEqual([0, 4]);
+    const erased = { ...world.withoutKeys("s"), history: world.deps.history };
+    // Only the record without a destroyed key of its own could contradict, and the column does not.
+    expect(await found("owner_id != nobody", "recorded_at", erased)).toHaveLength(4);
   });
 
   test("a record whose search fields were altered is left out and named, not passed off as what it is not", async () => {
@@ -90,10 +161,11 @@ describe("R-10 records are found by owner, trace, producer, event type, time and
         search: async () =>
           world.deps.history.search(
             {
-              conditions: [{ field: "owner_id", operator: "=", value: "789" }],
+              filter: equal("owner_id", "789"),
               order: { field: "recorded_at", direction: "desc" },
               after: undefined,
               limit: 50,
+              scanMax: 50,
             },
             signal,
           ),
@@ -105,7 +177,7 @@ describe("R-10 records are found by owner, trace, producer, event type, time and
   });
 
   test.each([
-    ["kind = other", "", /filter: .*kind with something else than change, activity/],
+    ["kind = other", "", /filter, character 8: a value for kind is one of change, activity/],
     ["action = destroy", "", /filter/],
     ["", "version", /order_by: .*recorded_at, recorded_at desc/],
     ["", "recorded_at sideways", /order_by/],
@@ -176,6 +248,80 @@ describe("pages", () => {
       expect(seen.filter((rid) => start.has(rid))).toHaveLength(2000);
     }
   }, 120_000);
+
+  test("R-23 a search that no index helps with takes several pages, some of them empty, and comes to its end", async () => {
+    await using world = await openHistoryWorld();
+    await world.publish({ payload: { public_id: "rare" }, metadata: { user_role: "rare" } });
+    const scene = makeScene();
+    for (let batch = 0; batch < 13; batch++) {
+      const records = Array.from({ length: 1_600 }, (_, i) =>
+        scene.record({
+          offset: batch * 1_600 + i,
+          recordedAtMs: startMs + batch,
+          entity: `e${i % 7}-${batch}`,
+        }),
+      );
+      await world.store.records.append(scene.batch({ records }), signal);
+    }
+    for (const filter of ["owner_role = rare", "owner_role = rare AND kind = change OR owner_role = none"]) {
+      const sizes: number[] = [];
+      for (let pageToken = "", first = true; first || pageToken !== ""; first = false) {
+        const request = { filter, orderBy: "", pageSize: 10, pageToken };
+        const page = await searchRecords(world.deps, request, anna, signal);
+        sizes.push(page.records.length);
+        pageToken = page.nextPageToken;
+      }
+      expect(sizes).toEqual([0, 0, 1]);
+    }
+  }, 60_000);
+
+  test("R-23 payload paths that the catalogue indexes can be asked for, and no others; the payload is held against them", async () => {
+    const parsed = parseCatalogue(
+      JSON.stringify({
+        version: 1,
+        events: { "account.*": { index: ["/payload/plan", "/metadata/region"] } },
+      }),
+    );
+    if (!parsed.ok) throw new Error(parsed.errors.join());
+    await using world = await openHistoryWorld(parsed.catalogue);
+    await world.publish(
+      { payload: { public_id: "a", plan: "gold" }, metadata: { region: "eu" } },
+      { payload: { public_id: "b", plan: "silver" } },
+      { payload: { public_id: "c" } },
+    );
+    const found = async (filter: string, deps = world.deps) => {
+      const page = await searchRecords(
+        deps,
+        { filter, orderBy: "recorded_at", pageSize: 0, pageToken: "" },
+        anna,
+        signal,
+      );
+      return [
+        page.records.map(({ content }) => ("entityId" in content ? content.entityId : "")).join(""),
+        page.alteredRids.length,
+      ];
+    };
+    expect(await found("payload.plan = gold")).toEqual(["a", 0]);
+    expect(await found('payload.plan = "s*" OR metadata.region:*')).toEqual(["ab", 0]);
+    expect(await found("payload.plan != gold")).toEqual(["bc", 0]);
+    expect(await found('NOT "/payload/plan":*')).toEqual(["c", 0]);
+    expect(await refused(found("payload.price = 1"))).toMatch(
+      /^INVALID_ARGUMENT filter: .*no field payload.price/,
+    );
+    await using before = await openHistoryWorld();
+    await before.publish({ payload: { public_id: "a", plan: "gold" } });
+    const since = { ...before.deps, catalogue: parsed.catalogue };
+    expect([await found("payload.plan = gold", since), await found("NOT payload.plan:*", since)]).toEqual([
+      ["", 0],
+      ["a", 0],
+    ]);
+    const lying = lyingStore(world.deps, projected({ indexed: { "/payload/plan": "bronze" } }));
+    expect(await found("payload.plan = bronze", lying)).toEqual(["", 3]);
+    expect(await found("payload.plan != gold", lying)).toEqual(["bc", 1]);
+    const erased = { ...lying, keys: world.withoutKeys("s").keys };
+    const request = { filter: "payload.plan = bronze", orderBy: "", pageSize: 0, pageToken: "" };
+    expect((await searchRecords(erased, request, anna, signal)).records).toHaveLength(3);
+  });
 
   test("a page closes before it outgrows a message, and still moves on", async () => {
     await using world = await openHistoryWorld();

@@ -3,12 +3,14 @@ import type { StoredRecord } from "../../src/adapters/platformatic-kafka/record-
 import { parseRid } from "../../src/core/ids.ts";
 import { leafHash, parseRecordEntry } from "../../src/core/leaf.ts";
 import { activates, type RecordRow } from "../../src/core/record.ts";
+import type { SearchPlace } from "../../src/core/search-walk.ts";
 import { sha256 } from "../../src/lib/sha256.ts";
 import type { KeyRing } from "../../src/ports/key-ring.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { dataKeys } from "../../src/privacy/data-keys.ts";
 import { openBody, partsAgree } from "../../src/privacy/open-body.ts";
 import { accountProblems } from "./account-checker.ts";
+import { allOf } from "./filters.ts";
 import { letterProblems } from "./letter-checker.ts";
 import { idOf, type Published } from "./published.ts";
 
@@ -46,15 +48,14 @@ const pageSize = 500;
 const signal = new AbortController().signal;
 
 async function* recordPages(store: Store): AsyncGenerator<readonly RecordRow[]> {
-  let last: RecordRow | undefined;
-  for (;;) {
-    const after = last === undefined ? undefined : { value: last.recordedAtMs, rid: last.rid };
-    const order = { field: "recorded_at", direction: "asc" } as const;
-    const page = await store.history.search({ conditions: [], order, after, limit: pageSize }, signal);
-    yield page;
-    if (page.length < pageSize) return;
-    last = page.at(-1);
-  }
+  const order = { field: "recorded_at", direction: "asc" } as const;
+  let after: SearchPlace | undefined;
+  do {
+    const search = { filter: allOf(), order, after, limit: pageSize, scanMax: pageSize };
+    const { rows, next } = await store.history.search(search, signal);
+    yield rows;
+    after = next;
+  } while (after !== undefined);
 }
 
 export async function allRecords(store: Store): Promise<readonly RecordRow[]> {

@@ -229,7 +229,10 @@ export async function openHistoryWorld(catalogue: Catalogue = emptyCatalogue): P
       byUid: async (...args) => one(await history.byUid(...args)),
       asOf: async (...args) => one(await history.asOf(...args)),
       versions: async (...args) => (await history.versions(...args)).map(change),
-      search: async (...args) => (await history.search(...args)).map(change),
+      async search(...args) {
+        const answer = await history.search(...args);
+        return { ...answer, rows: answer.rows.map(change) };
+      },
     };
   };
 

@@ -2,20 +2,14 @@
 import type { Filter as MongoFilter } from "mongodb";
 import type { OwnershipKey, StreamId } from "../../core/ids.ts";
 import type { RecordRow } from "../../core/record.ts";
-import type {
-  AsOf,
-  HistoryReader,
-  OwnershipDocument,
-  RecordSearch,
-  RelatedStream,
-} from "../../ports/history-reader.ts";
+import type { AsOf, HistoryReader, OwnershipDocument, RelatedStream } from "../../ports/history-reader.ts";
 import { ownershipNamesMax } from "../../ports/record-store.ts";
 import { dateOf, keyOf, ridKey, textOf } from "./bson-values.ts";
 import type { Collections, OwnershipsDocument, ReadOptions } from "./collections.ts";
 import { type RecordDocument, recordRow } from "./documents.ts";
 import { guarded } from "./errors.ts";
 import type { ReadHeads } from "./look-ups.ts";
-import { searchFilter, searchSort } from "./search-filter.ts";
+import { searchRecords } from "./search.ts";
 
 export function mongoHistoryReader(
   collections: Collections,
@@ -57,7 +51,7 @@ export function mongoHistoryReader(
         one({ stream: keyOf(stream), kind, ...boundFilter(bound) }, options),
       ),
     search: (search, signal) =>
-      guard("search records", signal, (options) => searchRows(rows, search, options)),
+      guard("search records", signal, (options) => searchRecords(collections, search, options)),
     relatedStreams: (stream, limit, signal) =>
       guard("read related streams", signal, (options) => relatedStreams(collections, stream, limit, options)),
     ownership: (key, signal) =>
@@ -77,18 +71,6 @@ export function mongoHistoryReader(
       }),
   };
 }
-
-const searchRows = (
-  rows: (
-    filter: MongoFilter<RecordDocument>,
-    sort: Record<string, 1 | -1>,
-    limit: number,
-    options: ReadOptions,
-  ) => Promise<readonly RecordRow[]>,
-  search: RecordSearch,
-  options: ReadOptions,
-): Promise<readonly RecordRow[]> =>
-  rows(searchFilter(search), searchSort(search.order), search.limit, options);
 
 function boundFilter(bound: AsOf): MongoFilter<RecordDocument> {
   if (bound === undefined) return {};

@@ -1,38 +1,78 @@
-/** Conditions of a search as MongoDB filters: plain equality and ranges, nothing a caller writes becomes an operator or a field name. */
-import type { Filter } from "mongodb";
-import type { Condition, RecordSearch, SearchField, SearchValue } from "../../ports/history-reader.ts";
-import { searchFields } from "../../ports/history-reader.ts";
+/** The walk of a search as a MongoDB query: one equality and a range of times. Nothing a caller writes becomes an operator or a field name. */
+import type { Filter as MongoFilter } from "mongodb";
+import { severities } from "../../core/event.ts";
+import type { Filter } from "../../core/filter.ts";
+import { fieldsOf, type ReadField } from "../../core/filter-holds.ts";
+import {
+  type FieldValue,
+  type FilterField,
+  isIndexedPath,
+  type SearchField,
+} from "../../core/search-fields.ts";
+import type { SearchOrder, Walk } from "../../core/search-walk.ts";
 import { dateOf, ridKey } from "./bson-values.ts";
 import type { RecordDocument } from "./documents.ts";
 
 const paths: Readonly<Record<SearchField, string>> = {
   tenant: "p.tenant", namespace: "p.namespace", entity_type: "p.entityType", entity_id: "p.entityId", kind: "kind",
-  event_type: "p.eventType", action: "action", producer_service: "p.producerService", trace_id: "p.traceId",
-  owner_id: "p.actor.id", ownership_id: "p.ownershipId", action_at: "p.actionAt", recorded_at: "recordedAt", active: "isActive",
+  version: "version", event_type: "p.eventType", action: "action", active: "isActive", severity: "p.severity",
+  resource_type: "p.resourceType", producer_service: "p.producerService", trace_id: "p.traceId", owner_id: "p.actor.id",
+  owner_role: "p.actor.role", owner_type: "p.actor.type", ownership_id: "p.ownershipId", flags: "p.flags",
+  action_at: "p.actionAt", recorded_at: "recordedAt",
 }; // biome-ignore format: a table
+const pathOf = (field: FilterField): string => (isIndexedPath(field) ? "p.indexed" : paths[field]);
 
-const operators = { "=": "$eq", "<": "$lt", "<=": "$lte", ">": "$gt", ">=": "$gte" } as const;
+/** What is read of each document on the walk. */
+export const walkProjection = (filter: Filter): Readonly<Record<string, 1>> =>
+  Object.fromEntries(
+    ["_id", "recordedAt", "p.actionAt", ...fieldsOf(filter).map(pathOf)].map((path) => [path, 1]),
+  );
 
-type Clause = Filter<RecordDocument>;
+/** A document with at least the fields of the projection. */
+export const valuesOf =
+  (document: RecordDocument): ReadField =>
+  (field) =>
+    isIndexedPath(field)
+      ? (document.p.indexed.find(({ k }) => k === field)?.v ?? "")
+      : readers[field](document);
 
-const bsonOf = (field: SearchField, value: SearchValue): SearchValue | Date =>
-  searchFields[field] === "time" && typeof value === "number" ? dateOf(value) : value;
+const readers: Readonly<Record<SearchField, (document: RecordDocument) => FieldValue>> = {
+  tenant: ({ p }) => p.tenant,
+  namespace: ({ p }) => p.namespace,
+  entity_type: ({ p }) => p.entityType,
+  entity_id: ({ p }) => p.entityId,
+  kind: ({ kind }) => kind,
+  version: ({ version }) => version,
+  event_type: ({ p }) => p.eventType,
+  action: ({ action }) => action,
+  active: ({ isActive }) => isActive,
+  severity: ({ p }) => severities.indexOf(p.severity),
+  resource_type: ({ p }) => p.resourceType ?? "",
+  producer_service: ({ p }) => p.producerService,
+  trace_id: ({ p }) => p.traceId,
+  owner_id: ({ p }) => p.actor.id,
+  owner_role: ({ p }) => p.actor.role,
+  owner_type: ({ p }) => p.actor.type,
+  ownership_id: ({ p }) => p.ownershipId ?? "",
+  flags: ({ p }) => p.flags,
+  action_at: ({ p }) => p.actionAt.getTime(),
+  recorded_at: ({ recordedAt }) => recordedAt.getTime(),
+};
 
-const clauseOf = ({ field, operator, value }: Condition): Clause => ({
-  [paths[field]]: { [operators[operator]]: bsonOf(field, value) },
-});
+type Clause = MongoFilter<RecordDocument>;
 
-export function searchFilter({ conditions, order, after }: RecordSearch): Clause {
-  const clauses = conditions.map(clauseOf);
+export function walkFilter({ driver, order, min, max, after }: Walk): Clause {
+  const path = paths[order.field];
+  const clauses: Clause[] = [];
+  if (driver !== undefined) clauses.push({ [paths[driver.field]]: { $eq: driver.value } });
+  if (Number.isFinite(min)) clauses.push({ [path]: { $gte: dateOf(min) } });
+  if (Number.isFinite(max)) clauses.push({ [path]: { $lte: dateOf(max) } });
   if (after !== undefined) clauses.push(...behind(order, after));
   return clauses.length === 0 ? {} : { $and: clauses };
 }
 
 /** The first clause bounds the index scan, the second breaks the tie. */
-function behind(
-  { field, direction }: RecordSearch["order"],
-  after: NonNullable<RecordSearch["after"]>,
-): readonly Clause[] {
+function behind({ field, direction }: SearchOrder, after: NonNullable<Walk["after"]>): readonly Clause[] {
   const [path, at] = [paths[field], dateOf(after.value)];
   const [beyond, orAt] = direction === "asc" ? ["$gt", "$gte"] : ["$lt", "$lte"];
   return [
@@ -41,7 +81,7 @@ function behind(
   ];
 }
 
-export function searchSort({ field, direction }: RecordSearch["order"]): Record<string, 1 | -1> {
+export function walkSort({ field, direction }: SearchOrder): Record<string, 1 | -1> {
   const sign = direction === "asc" ? 1 : -1;
   return { [paths[field]]: sign, _id: sign };
 }

@@ -25,8 +25,8 @@ export const insertColumns = [
 ] as const; // biome-ignore format: a table
 export const insertRecord = `INSERT INTO records (${insertColumns.join(", ")}) VALUES (${insertColumns.map(() => "?").join(", ")})`;
 
-/** What no search asks for lies together as JSON. */
-type Aside = Pick<Projection, "candidateIds" | "severity" | "flags" | "indexed"> &
+/** What no index holds lies together as JSON. */
+export type Aside = Pick<Projection, "candidateIds" | "severity" | "flags" | "indexed"> &
   Pick<Projection["actor"], "role" | "type"> & { readonly resourceType?: string };
 
 export const kindCode = (kind: StreamKind): number => (kind === "change" ? 0 : 1);

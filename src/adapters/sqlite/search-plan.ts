@@ -1,114 +1,65 @@
-/** Which index a search walks, chosen here and not by the planner, so that the cost of a question never depends on statistics. */
+/** Which index a search walks, chosen here and not by SQLite's planner, so that the cost of a question never depends on statistics. */
 import type { SQLInputValue } from "node:sqlite";
 import { LastroError } from "../../core/errors.ts";
-import type { Condition, RecordSearch, SearchField } from "../../ports/history-reader.ts";
+import type { Rid } from "../../core/ids.ts";
+import type { DriverField, OrderField, Walk } from "../../core/search-walk.ts";
 import { positionOf } from "./columns.ts";
 
-const expressions: Readonly<Record<SearchField, string>> = {
-  tenant: "tenant", namespace: "namespace", entity_type: "entity_type", entity_id: "entity_id",
-  kind: "iif(kind = 0, 'change', 'activity')", event_type: "event_type", action: "action",
-  producer_service: "producer_service", trace_id: "trace_id", owner_id: "owner_id", ownership_id: "ownership_id",
-  action_at: "action_at", recorded_at: "recorded_at", active: "is_active",
+const driverIndexes: Readonly<Record<DriverField, string>> = {
+  trace_id: "records_by_trace", entity_id: "records_by_entity", ownership_id: "records_by_ownership", owner_id: "records_by_owner",
+  event_type: "records_by_event_type", producer_service: "records_by_producer", tenant: "records_by_tenant",
 }; // biome-ignore format: a table
-
-type Driver = { readonly field: SearchField; readonly index: string; readonly isNarrow: boolean };
-/** The first whose field is asked for by equality is walked. Narrow ones hold few records of all. */
-const drivers: readonly Driver[] = [
-  { field: "trace_id", index: "records_by_trace", isNarrow: true },
-  { field: "entity_id", index: "records_by_entity", isNarrow: true },
-  { field: "ownership_id", index: "records_by_ownership", isNarrow: true },
-  { field: "owner_id", index: "records_by_owner", isNarrow: true },
-  { field: "event_type", index: "records_by_event_type", isNarrow: false },
-  { field: "producer_service", index: "records_by_producer", isNarrow: false },
-  { field: "tenant", index: "records_by_tenant", isNarrow: false },
-];
-
-/** Rows looked at in one step when not every row of the walk is an answer. */
-const stepRowsMax = 500;
-
-export type Cursor = readonly [at: number, tie: SQLInputValue];
-
-export type Step = { readonly sql: string; readonly values: readonly SQLInputValue[] };
-
-export type SearchPlan = {
-  /** `ordered`: the walk is in the order asked for and ends at the limit. `collected`: all of a narrow index is walked and the best are kept. */
-  readonly mode: "ordered" | "collected";
-  readonly stepRows: number;
-  readonly firstCursor: Cursor | undefined;
-  /** The next rows behind the cursor: id, at (order value), position, scan_at, hit. */
-  step(cursor: Cursor | undefined): Step;
+const timeIndexes: Readonly<Record<OrderField, string>> = {
+  recorded_at: "records_by_time",
+  action_at: "records_by_action_time",
 };
 
-type Fragment = { readonly sql: string; readonly values: readonly SQLInputValue[] };
+/** The order value of a row, and its position. */
+export type Cursor = readonly [at: number, position: Uint8Array];
 
-const boundValue = ({ value }: Condition): SQLInputValue =>
-  typeof value === "boolean" ? Number(value) : value;
-const fragmentOf = (condition: Condition): Fragment => ({
-  sql: `${expressions[condition.field]} ${condition.operator} ?`,
-  values: [boundValue(condition)],
-});
-const allOf = (fragments: readonly Fragment[]): Fragment => ({
-  sql: fragments.length === 0 ? "1" : fragments.map((f) => f.sql).join(" AND "),
-  values: fragments.flatMap((f) => f.values),
-});
+type Condition = readonly [sql: string, ...values: readonly SQLInputValue[]];
+export type Step = { readonly sql: string; readonly values: readonly SQLInputValue[] };
 
-function afterCursor({ after }: RecordSearch): Cursor | undefined {
-  if (after === undefined) return undefined;
-  const position = positionOf(after.rid);
+export function placeOf(rid: Rid): Uint8Array {
+  const position = positionOf(rid);
   if (position === undefined) throw new LastroError("INVALID_ARGUMENT", "the page begins behind no record");
-  return [after.value, position];
+  return position;
 }
 
-/** Where the walk ends, and where it begins unless a cursor says so: bounds on the field that orders it. */
-function boundsOf(conditions: readonly Condition[], isDescending: boolean) {
-  const [start, end] = isDescending ? ["<", ">"] : [">", "<"];
+export const firstCursor = ({ after }: Walk): Cursor | undefined =>
+  after && [after.value, placeOf(after.rid)];
+
+/** Behind the cursor, which lies within the bounds; else from the bound on. */
+function startOf({ order, min, max }: Walk, cursor: Cursor | undefined): readonly Condition[] {
+  const isDescending = order.direction === "desc";
+  if (cursor !== undefined)
+    return [[`(${order.field}, position) ${isDescending ? "<" : ">"} (?, ?)`, ...cursor]];
+  return isDescending ? below(order.field, max) : above(order.field, min);
+}
+const above = (field: OrderField, min: number): readonly Condition[] =>
+  Number.isFinite(min) ? [[`${field} >= ?`, min]] : [];
+const below = (field: OrderField, max: number): readonly Condition[] =>
+  Number.isFinite(max) ? [[`${field} <= ?`, max]] : [];
+
+/** The next rows of the walk behind the cursor. */
+export function stepOf(
+  walk: Walk,
+  columns: readonly string[],
+  cursor: Cursor | undefined,
+  rows: number,
+): Step {
+  const { driver, order, min, max } = walk;
+  const conditions: readonly Condition[] = [
+    ...(driver === undefined ? [] : [[`${driver.field} = ?`, driver.value] as const]),
+    ...(order.direction === "desc" ? above(order.field, min) : below(order.field, max)),
+    ...startOf(walk, cursor),
+  ];
+  const where = conditions.length === 0 ? "1" : conditions.map(([sql]) => sql).join(" AND ");
+  const index = driver === undefined ? timeIndexes[order.field] : driverIndexes[driver.field];
+  const direction = order.direction === "desc" ? "DESC" : "ASC";
   return {
-    start: conditions.filter((c) => c.operator.startsWith(start)).slice(0, 1),
-    end: conditions.filter((c) => c.operator.startsWith(end)).slice(0, 1),
+    sql: `SELECT ${columns.join(", ")} FROM records INDEXED BY ${index} WHERE ${where}
+      ORDER BY ${order.field} ${direction}, position ${direction} LIMIT ?`,
+    values: [...conditions.flatMap(([, ...values]) => values), rows],
   };
-}
-
-export function planSearch(search: RecordSearch): SearchPlan {
-  const { order } = search;
-  const equalities = new Map(search.conditions.filter((c) => c.operator === "=").map((c) => [c.field, c]));
-  const driver = drivers.find(({ field, isNarrow }) =>
-    equalities.has(field) && (isNarrow || order.field === "recorded_at"),
-  ); // biome-ignore format: one question
-  const mode = order.field === "action_at" && driver !== undefined ? "collected" : "ordered";
-  const index =
-    driver?.index ?? (order.field === "recorded_at" ? "records_by_time" : "records_by_action_time");
-
-  const isDescending = mode === "ordered" && order.direction === "desc";
-  const scan = mode === "ordered" ? order.field : "recorded_at";
-  const tie = mode === "ordered" ? "position" : "id";
-  const equality = driver && equalities.get(driver.field);
-  const others = search.conditions.filter((c) => c !== equality);
-  const scanned = others.filter((c) => c.field === scan);
-  const bounds = boundsOf(scanned, isDescending);
-  const [sign, direction] = isDescending ? ["<", "DESC"] : [">", "ASC"];
-
-  const after = afterCursor(search);
-  const behind: Fragment[] =
-    mode === "collected" && after
-      ? [{ sql: `(action_at, position) ${order.direction === "asc" ? ">" : "<"} (?, ?)`, values: after }]
-      : [];
-  const hit = allOf([...others.map(fragmentOf), ...behind]);
-  const stepRows =
-    mode === "ordered" && scanned.length === others.length
-      ? search.limit
-      : Math.max(search.limit, stepRowsMax);
-
-  const step = (cursor: Cursor | undefined): Step => {
-    const begin: Fragment[] =
-      cursor === undefined
-        ? bounds.start.map(fragmentOf)
-        : [{ sql: `(${scan}, ${tie}) ${sign} (?, ?)`, values: cursor }];
-    const where = allOf([...(equality ? [equality] : []), ...bounds.end].map(fragmentOf).concat(begin));
-    return {
-      sql: `SELECT id, ${order.field} AS at, position, ${scan} AS scan_at, (${hit.sql}) AS hit
-        FROM records INDEXED BY ${index} WHERE ${where.sql} ORDER BY ${scan} ${direction}, ${tie} ${direction} LIMIT ?`,
-      values: [...hit.values, ...where.values, stepRows],
-    };
-  };
-  return { mode, stepRows, firstCursor: mode === "ordered" ? after : undefined, step };
 }

@@ -19,6 +19,7 @@ import {
   msOf,
   numberOf,
   recordToWire,
+  startTreeSizeToWire,
   treeSizeToWire,
 } from "../wire.ts";
 import { awaitedFromWire } from "../wire-transparency.ts";
@@ -121,13 +122,14 @@ export const historyHandlers = (deps: QueryDeps): Handlers<typeof HistoryService
     const { answer: page, seen } = await withSeenTree(
       deps,
       signal,
-      () => searchRecords(deps, { filter, orderBy, pageSize, pageToken }, caller, signal),
+      (treeSize) => searchRecords(deps, { filter, orderBy, pageSize, pageToken }, caller, signal, treeSize),
       ({ records }) => records,
     );
     return {
       records: page.records.map((record) => recordToWire(record, seen)),
       nextPageToken: page.nextPageToken,
       alteredRids: [...page.alteredRids],
+      ...startTreeSizeToWire(page.startTreeSize),
       ...treeSizeToWire(seen),
     };
   },

@@ -4,7 +4,7 @@ import type { QueryDeps } from "../../query/deps.ts";
 import { getOwnership, listOwnerships } from "../../query/ownerships.ts";
 import { listOwnedRecords } from "../../query/search-records.ts";
 import { withSeenTree } from "../../query/seen-tree.ts";
-import { ownershipToWireMessage, recordToWire, treeSizeToWire } from "../wire.ts";
+import { ownershipToWireMessage, recordToWire, startTreeSizeToWire, treeSizeToWire } from "../wire.ts";
 import type { Handlers } from "./unary.ts";
 
 const noRecords = () => [];
@@ -38,13 +38,15 @@ export const ownershipHandlers = (deps: QueryDeps): Handlers<typeof OwnershipSer
     const { answer: page, seen } = await withSeenTree(
       deps,
       signal,
-      () => listOwnedRecords(deps, { tenant, ownershipId, pageSize, pageToken }, caller, signal),
+      (treeSize) =>
+        listOwnedRecords(deps, { tenant, ownershipId, pageSize, pageToken }, caller, signal, treeSize),
       ({ records }) => records,
     );
     return {
       records: page.records.map((record) => recordToWire(record, seen)),
       nextPageToken: page.nextPageToken,
       alteredRids: [...page.alteredRids],
+      ...startTreeSizeToWire(page.startTreeSize),
       ...treeSizeToWire(seen),
     };
   },

@@ -3,23 +3,28 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "@jest/globals";
 import { openSqliteStore } from "../../../src/adapters/sqlite/open.ts";
 import { migrate } from "../../../src/adapters/sqlite/schema.ts";
-import { planSearch } from "../../../src/adapters/sqlite/search-plan.ts";
-import type { Condition, RecordSearch } from "../../../src/ports/history-reader.ts";
+import { searchColumns } from "../../../src/adapters/sqlite/search-columns.ts";
+import { firstCursor, stepOf } from "../../../src/adapters/sqlite/search-plan.ts";
+import type { Filter } from "../../../src/core/filter.ts";
+import { planWalk, type RecordSearch, type SearchOrder } from "../../../src/core/search-walk.ts";
+import { allOf, compare, equal } from "../../support/filters.ts";
 import { makeScene, startMs } from "../../support/records.ts";
 
-const equal = (field: Condition["field"], value = "x"): Condition => ({ field, operator: "=", value });
-const timeRange: readonly Condition[] = [
-  { field: "recorded_at", operator: ">=", value: startMs },
-  { field: "recorded_at", operator: "<", value: startMs + 1_000 },
+const timeRange: readonly Filter[] = [
+  compare("recorded_at", ">=", startMs),
+  compare("recorded_at", "<", startMs + 1_000),
 ];
+const is = (field: Parameters<typeof equal>[0]) => equal(field, "x");
 
-function explain(conditions: readonly Condition[], order: RecordSearch["order"]): readonly string[] {
+function explain(of: readonly Filter[], order: SearchOrder): readonly string[] {
   const db = new DatabaseSync(":memory:");
   migrate(db, ":memory:");
+  const filter = allOf(...of);
   const after = { value: startMs + 500, rid: makeScene().rid(7) };
   const plans = [undefined, after].flatMap((start) => {
-    const plan = planSearch({ conditions, order, after: start, limit: 50 });
-    const { sql, values } = plan.step(plan.firstCursor);
+    const { ordered, collected } = planWalk({ filter, order, after: start, limit: 50, scanMax: 100 });
+    const walk = collected ?? ordered;
+    const { sql, values } = stepOf(walk, searchColumns(filter), firstCursor(walk), 50);
     return db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values).map((row) => String(row["detail"]));
   }); // biome-ignore format: one chain
   db.close();
@@ -28,17 +33,18 @@ function explain(conditions: readonly Condition[], order: RecordSearch["order"])
 
 describe("by recorded_at", () => {
   const cases = [
-    ["records_by_owner", "owner_id=?", [equal("tenant"), equal("owner_id")]],
-    ["records_by_ownership", "ownership_id=?", [equal("ownership_id"), equal("active")]],
-    ["records_by_entity", "entity_id=?", [equal("entity_id"), equal("entity_type")]],
-    ["records_by_trace", "trace_id=?", [equal("owner_id"), equal("trace_id")]],
-    ["records_by_producer", "producer_service=?", [equal("tenant"), equal("producer_service")]],
-    ["records_by_event_type", "event_type=?", [equal("event_type"), equal("producer_service")]],
-    ["records_by_tenant", "tenant=?", [equal("tenant"), equal("action")]],
+    ["records_by_owner", "owner_id=?", [is("tenant"), is("owner_id")]],
+    ["records_by_ownership", "ownership_id=?", [is("ownership_id"), is("active")]],
+    ["records_by_entity", "entity_id=?", [is("entity_id"), is("entity_type")]],
+    ["records_by_trace", "trace_id=?", [is("owner_id"), is("trace_id")]],
+    ["records_by_producer", "producer_service=?", [is("tenant"), is("producer_service")]],
+    ["records_by_event_type", "event_type=?", [is("event_type"), is("producer_service")]],
+    ["records_by_tenant", "tenant=?", [is("tenant"), is("action")]],
+    ["records_by_time", "", [is("namespace")]],
     ["records_by_time", "", []],
   ] as const; // biome-ignore format: a table
   for (const [index, seek, conditions] of cases) {
-    test(`${conditions.map((c) => c.field).join(" and ") || "nothing"} within a time range walks ${index}`, () => {
+    test(`${conditions.map(({ field }) => field).join(" and ") || "nothing"} within a time range walks ${index}`, () => {
       for (const direction of ["asc", "desc"] as const) {
         const details = explain([...conditions, ...timeRange], { field: "recorded_at", direction });
         expect(details[0]).toMatch(new RegExp(`^SEARCH records USING (COVERING )?INDEX ${index} `));
@@ -52,12 +58,26 @@ describe("by recorded_at", () => {
   }
 });
 
+test("R-23 what is in no conjunct seeks nothing: alternatives, negations, prefixes and absence walk by time", () => {
+  const order = { field: "recorded_at", direction: "desc" } as const;
+  const others: readonly Filter[] = [
+    { kind: "any", of: [is("owner_id"), is("trace_id")] },
+    { kind: "not", of: is("owner_id") },
+    compare("owner_id", "prefix", "x"),
+    equal("ownership_id", ""),
+  ];
+  for (const filter of others)
+    expect(explain([filter, ...timeRange], order).join()).toMatch(
+      /^SEARCH records USING INDEX records_by_time /,
+    );
+});
+
 describe("by action_at", () => {
   test("a narrow condition collects from its index; anything else walks the index of action_at", () => {
     for (const direction of ["asc", "desc"] as const) {
       const order = { field: "action_at", direction } as const;
-      expect(explain([equal("owner_id"), ...timeRange], order).join()).toMatch(/records_by_owner .owner_id=\?/);
-      for (const conditions of [[], [equal("tenant")], [equal("event_type"), ...timeRange]]) {
+      expect(explain([is("owner_id"), ...timeRange], order).join()).toMatch(/records_by_owner .owner_id=\?/);
+      for (const conditions of [[], [is("tenant")], [is("event_type"), ...timeRange]]) {
         const details = explain(conditions, order).join();
         expect(details).toContain("records_by_action_time");
         expect(details).not.toContain("TEMP B-TREE");
@@ -80,16 +100,44 @@ test("an answer that lies behind many others is found step by step, and the dead
   await store.records.append(scene.batch({ records }), signal);
   for (const field of ["recorded_at", "action_at"] as const) {
     const search: RecordSearch = {
-      conditions: [equal("tenant", scene.tenant), { field: "entity_id", operator: ">=", value: "d" }],
+      filter: allOf(equal("tenant", scene.tenant), compare("entity_id", "prefix", "ra")),
       order: { field, direction: field === "recorded_at" ? "desc" : "asc" },
       after: undefined,
       limit: 10,
+      scanMax: 2_000,
     };
-    const found = await store.history.search(search, signal);
-    expect(found.map((row) => row.rid)).toEqual([scene.rid(3)]);
+    const { rows, scanned } = await store.history.search(search, signal);
+    expect(rows.map((row) => row.rid)).toEqual([scene.rid(3)]);
+    expect(scanned).toBe(1_800);
     const deadline = new AbortController();
     const running = store.history.search(search, deadline.signal);
     deadline.abort();
     await expect(running).rejects.toMatchObject({ code: "DEADLINE_EXCEEDED" });
   }
+});
+
+test("a narrow index that holds more than may be looked at is left for the walk in the order asked for", async () => {
+  await using store = await openSqliteStore({ path: ":memory:" });
+  const signal = new AbortController().signal;
+  const scene = makeScene();
+  const records = Array.from({ length: 60 }, (_, offset) =>
+    scene.record({ offset, recordedAtMs: startMs + offset, projection: { actionAtMs: startMs - offset } }),
+  );
+  await store.records.append(scene.batch({ records }), signal);
+  const search = (scanMax: number) =>
+    store.history.search(
+      {
+        filter: equal("owner_id", "actor-e1"),
+        order: { field: "action_at", direction: "asc" },
+        after: undefined,
+        limit: 5,
+        scanMax,
+      },
+      signal,
+    );
+  const [whole, left] = [await search(60), await search(59)];
+  expect([whole.scanned, left.scanned]).toEqual([60, 5]);
+  expect(whole.rows.map(({ rid }) => rid)).toEqual([59, 58, 57, 56, 55].map((offset) => scene.rid(offset)));
+  expect(left.rows).toEqual(whole.rows);
+  expect(left.next).toEqual(whole.next);
 });

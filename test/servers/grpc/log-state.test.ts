@@ -149,6 +149,64 @@ describe("every answer names the size of the tree it saw", () => {
   });
 });
 
+describe("R-85 every page of a walk names the tree that was published when it began", () => {
+  const sizes = [1, 7, 50, 0, 333, 1000, 3];
+  const asks = {
+    "newest first": (page: object) => call(client, HistoryService, "searchRecords", { ...page }),
+    "oldest first": (page: object) =>
+      call(client, HistoryService, "searchRecords", { ...page, filter: "kind = change OR active = true", orderBy: "recorded_at" }),
+    "by when it happened": (page: object) =>
+      call(client, HistoryService, "searchRecords", { ...page, filter: 'owner_id = "7*"', orderBy: "action_at desc" }),
+    "of an ownership": (page: object) =>
+      call(client, OwnershipService, "listOwnedRecords", { ...page, ownershipId: ownership }),
+  } as const; // biome-ignore format: a table
+
+  test.each(Object.keys(asks) as (keyof typeof asks)[])(
+    "%s: each of the 2,000 records of that tree is given exactly once, while others are stored and logged",
+    async (name) => {
+      const start = new Set<string>();
+      let offset = 0;
+      const log = async (events: number): Promise<readonly string[]> => {
+        const rows = await publish(events);
+        await built.records(worldSrc, offset, rows);
+        offset += events;
+        await built.publish();
+        later();
+        return rows.map(({ rid }) => rid);
+      };
+      for (let batch = 0; batch < 4; batch++) for (const rid of await log(500)) start.add(rid);
+      const begun = BigInt(built.size());
+      const given: string[] = [];
+      let pageToken = "";
+      for (let page = 0; page === 0 || pageToken !== ""; page++) {
+        const answer = await asks[name]({ pageSize: sizes[page % sizes.length], pageToken });
+        expect(answer.startTreeSize).toBe(begun);
+        expect(answer.treeSize).toBe(BigInt(built.size()));
+        given.push(...answer.records.map(({ rid }) => rid));
+        pageToken = answer.nextPageToken;
+        if (page < 5) await log(3);
+      }
+      expect(built.size()).toBeGreaterThan(Number(begun));
+      expect(new Set(given).size).toBe(given.length);
+      expect(given.filter((rid) => start.has(rid))).toHaveLength(2_000);
+    },
+    60_000,
+  );
+
+  test("it is absent where there was none, though there is one by now", async () => {
+    const rows = await publish(2);
+    const search = (pageToken: string) =>
+      call(client, HistoryService, "searchRecords", { pageSize: 1, pageToken });
+    const first = await search("");
+    await built.records(worldSrc, 0, rows);
+    await built.publish();
+    later();
+    const second = await search(first.nextPageToken);
+    expect([first.treeSize, first.startTreeSize]).toEqual([undefined, undefined]);
+    expect([second.treeSize, second.startTreeSize]).toEqual([3n, undefined]);
+  });
+});
+
 describe("a read may wait until its record is in the log", () => {
   test("it answers at once when it is", async () => {
     const rows = await publish(1);

@@ -1,0 +1,46 @@
+/** A page of a search: it closes on count, on bytes, or on records looked at, and always moves on, if only past what does not match. */
+import type { RecordRow } from "../core/record.ts";
+import type { RecordSearch, SearchPlace } from "../core/search-walk.ts";
+import type { HistoryReader } from "../ports/history-reader.ts";
+import { answerBytes } from "./get-history.ts";
+import { chunkRowsMax, pageBytesMax } from "./page.ts";
+
+/** Records looked at for one page: what no index helps with takes several pages, some of them empty, instead of too long. */
+export const scanRowsMax = 10_000;
+
+type Question = Pick<RecordSearch, "filter" | "order" | "after">;
+type Matches = {
+  readonly rows: readonly RecordRow[];
+  /** Undefined: nothing is left. */
+  readonly next: SearchPlace | undefined;
+};
+
+export async function collectMatches(
+  history: Pick<HistoryReader, "search">,
+  question: Question,
+  size: number,
+  signal: AbortSignal,
+): Promise<Matches> {
+  const rows: RecordRow[] = [];
+  let [bytes, left] = [0, scanRowsMax];
+  for (let after = question.after; ; ) {
+    // One more than fits tells whether this page is the last.
+    const limit = Math.min(chunkRowsMax, size - rows.length + 1);
+    const found = await history.search({ ...question, after, limit, scanMax: left }, signal);
+    for (const row of found.rows) {
+      bytes += answerBytes(row);
+      const last = rows.at(-1);
+      if (last !== undefined && (rows.length === size || bytes > pageBytesMax))
+        return { rows, next: placeOf(last, question) };
+      rows.push(row);
+    }
+    after = found.next;
+    left -= found.scanned;
+    if (after === undefined || left <= 0) return { rows, next: after };
+  }
+}
+
+const placeOf = (row: RecordRow, { order }: Question): SearchPlace => ({
+  value: order.field === "recorded_at" ? row.recordedAtMs : row.projection.actionAtMs,
+  rid: row.rid,
+});
