@@ -2,6 +2,7 @@
 import { Worker } from "node:worker_threads";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
+import { endOfThread } from "./lib/end-of-thread.ts";
 import type { CheckedRange, CheckRange, Range } from "./log/check-range.ts";
 import { type PackedRange, unpackRange } from "./log/packed-range.ts";
 
@@ -24,7 +25,7 @@ export function startCheckThread({ store }: CheckThreadData, checkHere: CheckRan
   const worker = new Worker(program, { workerData: { store } satisfies CheckThreadData, env: {} });
   const asked: PromiseWithResolvers<CheckedRange>[] = [];
   let lost: LastroError | undefined;
-  const lose = (cause?: unknown): void => {
+  const lose = (cause: unknown): void => {
     lost ??= new LastroError("INTERNAL", "the thread of the check ended unexpectedly", { cause });
     for (const { reject } of asked.splice(0)) reject(lost);
   };
@@ -33,8 +34,7 @@ export function startCheckThread({ store }: CheckThreadData, checkHere: CheckRan
     if (said.kind === "checked") next?.resolve(unpackRange(said.checked));
     else next?.reject(new LastroError(said.code, said.message));
   });
-  worker.on("error", lose);
-  worker.on("exit", () => lose());
+  void endOfThread(worker).then(lose);
   return {
     async checkRange(range, max, signal) {
       if (lost !== undefined) throw lost;

@@ -3,11 +3,10 @@ import { expect, test } from "@jest/globals";
 import { drawFrom } from "../support/draw.ts";
 import { createTopic } from "../support/kafka-admin.ts";
 import { idOf, type Message, type Published, plainEvents } from "../support/published.ts";
+import { rounds, seed } from "../support/rounds.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
 
-const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 1);
-const seed = Number(process.env["LASTRO_TEST_SEED"] ?? Date.now() % 1_000_000);
 const eventsOf = { sqlite: 800, mongodb: 60 } as const;
 const [partitions, copiesMax, changedPercent] = [6, 5, 3];
 
@@ -39,7 +38,6 @@ function copiedLoad(roundSeed: number, count: number): Published & { readonly ba
 test.each(["sqlite", "mongodb"] as const)(
   "on %s events published one to five times over all partitions are stored once each, and other content under a known id is a conflict",
   async (kind) => {
-    process.stdout.write(`copies: LASTRO_TEST_SEED=${seed}\n`);
     for (let round = 0; round < rounds; round++) {
       await using world = await makeWorld(kind);
       await createTopic(kafkaBrokers().join(","), world.topic, partitions);

@@ -8,9 +8,9 @@ import { untilLogged } from "../support/log-gauges.ts";
 import { checkWorldLog } from "../support/log-process.ts";
 import { readiness, untilReadiness } from "../support/operator.ts";
 import { plainEvents, storedOnly } from "../support/published.ts";
+import { rounds } from "../support/rounds.ts";
 import { makeWorld, outcomesSeen, untilDrained } from "../support/world.ts";
 
-const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 1);
 const diskBytes = 64 * 1024 * 1024;
 /** What is left when the filler lies there: enough for some events, too little for all. */
 const roomBytes = 2 * 1024 * 1024;

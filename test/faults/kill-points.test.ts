@@ -2,6 +2,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { intakePoints } from "../../src/ports/observer.ts";
 import { isStorePoint, type StorePoint, storePoints } from "../support/die-at.ts";
+import { commandOn, insertOfRecords } from "../support/forged-answers.ts";
 import { committedOffsets } from "../support/kafka-admin.ts";
 import { type LastroProcess, until } from "../support/lastro.ts";
 import { openLink, through } from "../support/link.ts";
@@ -35,14 +36,10 @@ const timesReached: Readonly<Record<Exclude<KillPoint, "committed">, number>> = 
   draining: 1,
 };
 
-/** What a command on a collection has in its bytes (BSON: string, name, length, value). */
-const commandOn = (command: "insert" | "update", collection: string): Buffer =>
-  Buffer.from(`\x02${command}\0${String.fromCharCode(collection.length + 1)}\0\0\0${collection}\0`, "latin1");
-
 /** Where MongoDB's protocol is at each step: the request that is not let through, or whose reply is not. */
 const wirePoints: Readonly<Record<StorePoint, { readonly request: Buffer; readonly reply: boolean }>> = {
-  appending: { request: commandOn("insert", "records"), reply: false },
-  inserted: { request: commandOn("insert", "records"), reply: true },
+  appending: { request: insertOfRecords, reply: false },
+  inserted: { request: insertOfRecords, reply: true },
   replied: { request: commandOn("update", "records"), reply: false },
   deactivated: { request: commandOn("update", "records"), reply: true },
   owned: { request: commandOn("update", "ownerships"), reply: true },

@@ -2,10 +2,10 @@
 import { expect, test } from "@jest/globals";
 import { createTopic } from "../support/kafka-admin.ts";
 import { type Message, type Published, plainEvents, storedOnly } from "../support/published.ts";
+import { rounds } from "../support/rounds.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
 
-const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 1);
 const batchSize = 20;
 const longBatch = 100;
 

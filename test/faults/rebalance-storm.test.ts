@@ -4,11 +4,10 @@ import { drawFrom, oneOf } from "../support/draw.ts";
 import { createTopic } from "../support/kafka-admin.ts";
 import type { LastroProcess } from "../support/lastro.ts";
 import type { Published } from "../support/published.ts";
+import { rounds, seed } from "../support/rounds.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
 
-const rounds = Number(process.env["LASTRO_TEST_FAULT_ROUNDS"] ?? 1);
-const seed = Number(process.env["LASTRO_TEST_SEED"] ?? Date.now() % 1_000_000);
 const [partitions, membersMax, eventsPerStep] = [12, 6, 20];
 /** One to six and back; then, in the long form, as it is drawn. */
 const scale = [...Array(membersMax - 1).fill("join"), ...Array(membersMax - 1).fill("leave")] as const;
@@ -17,7 +16,6 @@ const drawnSteps = (rounds - 1) * 3;
 test(
   "members that join, leave and die under load, one to six and back on 12 partitions, lose nothing, double nothing and leave no hole",
   async () => {
-    process.stdout.write(`storm: LASTRO_TEST_SEED=${seed}\n`);
     const draw = drawFrom(seed);
     await using world = await makeWorld("mongodb", { LASTRO_BATCH_SIZE_MAX: "10" });
     await createTopic(kafkaBrokers().join(","), world.topic, partitions);

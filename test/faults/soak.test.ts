@@ -9,12 +9,12 @@ import { type Draw, drawFrom } from "../support/draw.ts";
 import type { LastroProcess } from "../support/lastro.ts";
 import { untilLogged } from "../support/log-gauges.ts";
 import { makeLoad, type Published } from "../support/published.ts";
+import { seed } from "../support/rounds.ts";
 import { type RunningServer, startKafka, startRedis } from "../support/servers.ts";
 import { makeWorld, untilDrained, type World } from "../support/world.ts";
 
 const minutes = Number(process.env["LASTRO_TEST_SOAK_MINUTES"] ?? 0.5);
 const eventsPerSecond = Number(process.env["LASTRO_TEST_SOAK_RATE"] ?? 300);
-const seed = Number(process.env["LASTRO_TEST_SEED"] ?? Date.now() % 1_000_000);
 const soakMs = minutes * 60_000;
 /** Each kind of fault comes at least once. */
 const faultEveryMs = Math.min(30_000, soakMs / 6);
@@ -142,7 +142,6 @@ async function soak(scene: Scene): Promise<{ published: Published; committed: re
 test(
   "under a steady load and faults at random nothing is lost, doubled or out of order, memory stays within 512 MB and the lag returns to zero",
   async () => {
-    process.stdout.write(`soak: LASTRO_TEST_SEED=${seed}\n`);
     const dir = mkdtempSync(join(tmpdir(), "lastro-soak-"));
     const [kafka, redis] = [
       await startKafka({ dir: join(dir, "kafka") }),

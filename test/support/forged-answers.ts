@@ -19,8 +19,11 @@ export type Forgery = {
 };
 export type Forge = (command: Command) => Forgery | undefined;
 
-/** What an insert into `records` has in its bytes (BSON: string, name, length, value). */
-export const insertOfRecords = Buffer.from("\x02insert\0\x08\0\0\0records\0", "latin1");
+/** What a command on a collection has in its bytes (BSON: string, name, length, value). */
+export const commandOn = (command: "insert" | "update", collection: string): Buffer =>
+  Buffer.from(`\x02${command}\0${String.fromCharCode(collection.length + 1)}\0\0\0${collection}\0`, "latin1");
+
+export const insertOfRecords = commandOn("insert", "records");
 
 const failure = (code: number, codeName: string): Document => ({ ok: 0, code, codeName, errmsg: codeName });
 
