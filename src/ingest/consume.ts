@@ -185,11 +185,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
         );
       if (acceptIncarnation && (await acceptTopic(deps, partition, signal))) return;
       const extent = await extentNow(deps, src, signal);
-      if (extent === undefined)
-        throw new LastroError(
-          "FAILED_PRECONDITION",
-          "the topic was deleted and made again; accept the new one (accept_incarnation)",
-        );
+      if (extent === undefined) throw new LastroError("FAILED_PRECONDITION", topicMadeAgain);
       partition.source = extent;
       setCondition(partition, { kind: "opening" });
       await open(partition);
@@ -273,8 +269,7 @@ async function startOf(deps: ConsumeDeps, partition: HeldPartition, signal: Abor
   const accounted = await deps.records.mark(src, signal);
   const mark = accounted ?? (await beginOf(deps, src, partition.source.logStart, signal));
   // Who had the partition before may have accounted for what came after its end was asked for.
-  if (mark > partition.source.logEnd)
-    partition.source = (await extentNow(deps, src, signal)) ?? partition.source;
+  if (mark > partition.source.logEnd) partition.source = await extentOf(deps, src, signal);
   const { source } = partition;
   if (mark > source.logEnd) {
     throw new LastroError(
@@ -303,6 +298,15 @@ const extentNow = async (
   signal: AbortSignal,
 ): Promise<SourcePartition | undefined> =>
   (await deps.source.partitions(signal)).find((extent) => extent.src === src);
+
+const topicMadeAgain = "the topic was deleted and made again; accept the new one (accept_incarnation)";
+
+/** Throws SOURCE_CHANGED where the topic is another one now: what is known of its end says nothing then. */
+async function extentOf(deps: ConsumeDeps, src: Src, signal: AbortSignal): Promise<SourcePartition> {
+  const extent = await extentNow(deps, src, signal);
+  if (extent === undefined) throw new LastroError("SOURCE_CHANGED", topicMadeAgain);
+  return extent;
+}
 
 /** Returns whether the source now announces the partition anew. */
 async function acceptTopic(
