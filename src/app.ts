@@ -11,6 +11,7 @@ import { openLog } from "./adapters/pino/log.ts";
 import { openDeadLetters } from "./adapters/platformatic-kafka/dead-letters.ts";
 import { openTopicReader } from "./adapters/platformatic-kafka/topic-reader.ts";
 import { openRedisHints } from "./adapters/redis/hints.ts";
+import { openRedisHotRecords } from "./adapters/redis/hot-records.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import { type Config, parseConfig } from "./config.ts";
 import type { Catalogue } from "./core/catalogue.ts";
@@ -19,6 +20,7 @@ import { newBreaker } from "./ingest/breaker.ts";
 import { type Consumer, consume } from "./ingest/consume.ts";
 import type { IntakeDeps } from "./ingest/deps.ts";
 import { headCache } from "./ingest/head-cache.ts";
+import { hotAppend } from "./ingest/hot-append.ts";
 import { watchIdSources } from "./ingest/id-sources.ts";
 import { acceptedIncarnations, acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
 import { operate } from "./ingest/operate.ts";
@@ -33,13 +35,16 @@ import type { Clock, Randomness } from "./ports/clock.ts";
 import type { DeadLetters } from "./ports/dead-letters.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
 import type { EventSource } from "./ports/event-source.ts";
+import type { HistoryReader } from "./ports/history-reader.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
+import { type HotCopies, hotCopies } from "./privacy/hot-copies.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { QueryDeps } from "./query/deps.ts";
+import { hotHistory } from "./query/hot-history.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { readinessOf } from "./readiness.ts";
 import { type LogThread, startLogThread } from "./run-log-thread.ts";
@@ -100,6 +105,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const store = telemetry.tracedStore(opened.use(await openStore(config)));
   const keys = await openKeys(config, store, signal);
   const hints = opened.use(await openHints(config, keys, log));
+  const copies = await openHotCopies(config, keys, log, opened);
   const transparency = await startLog(config, observer, hooks, log, signal);
   opened.defer(() => transparency?.ended);
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
@@ -107,7 +113,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const { source, deadLetters } = await openKafka(config, store, keys, log, opened, signal);
 
   const intake: IntakeDeps = {
-    records: store.records,
+    records: copies && config.hot?.keepsNew ? hotAppend(store.records, copies) : store.records,
     hints,
     deadLetters,
     stations: stationsOf(config, catalogue, keys, observer, log),
@@ -144,7 +150,13 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   );
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry), {
-      query: queryDeps(intake, keys, catalogue, store, published),
+      query: queryDeps(
+        intake,
+        keys,
+        catalogue,
+        copies ? hotHistory(store.history, copies) : store.history,
+        published,
+      ),
       operations,
     }),
   );
@@ -213,6 +225,21 @@ async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): P
     : openRedisHints({ url, storeId, budgetMs, ttlMs, log, now: steadyNow });
 }
 
+/** Undefined where every read goes to the store. */
+async function openHotCopies(
+  { hot }: Config,
+  { storeId, lookupKey: lookup }: StoreKeys,
+  log: Log,
+  opened: AsyncDisposableStack,
+): Promise<HotCopies | undefined> {
+  if (hot === undefined) return undefined;
+  const { redisUrl: url, ageMsMax, budgetMs, bytesMax } = hot;
+  const kept = opened.use(
+    await openRedisHotRecords({ url, storeId, ttlMs: ageMsMax, budgetMs, log, now: steadyNow }),
+  );
+  return hotCopies({ kept, lookup, now, random, ageMsMax, bytesMax });
+}
+
 /** Undefined where the log is left to other instances. */
 async function startLog(
   { store, transparency, witnesses, anchors }: Config,
@@ -268,10 +295,10 @@ const queryDeps = (
   intake: IntakeDeps,
   { lookupKey }: StoreKeys,
   catalogue: Catalogue,
-  store: Store,
+  history: HistoryReader,
   log: PublishedLog,
 ): QueryDeps => ({
-  history: store.history,
+  history,
   log,
   keys: intake.dataKeys,
   lookup: lookupKey,

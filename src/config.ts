@@ -83,10 +83,14 @@ const Variables = z.object({
   LASTRO_KAFKA_SESSION_TIMEOUT_MS: number(6 * second, 5 * minute, 10 * second, "ms", "Silence after which Kafka gives the partitions of a process to others"),
   LASTRO_KAFKA_FETCH_BYTES_MAX: number(mib, 256 * mib, 8 * mib, "bytes", "Largest fetch of all partitions together"),
   LASTRO_KAFKA_FETCH_PARTITION_BYTES_MAX: number(64 * kib, 64 * mib, 5 * mib, "bytes", "Largest fetch of one partition; must hold the largest message"),
-  LASTRO_REDIS_URL: optional(redisUrl, { description: "Redis for duplicate hints: `redis://…` or `rediss://…`", secret: true, defaultText: "a bounded map in the process" }),
+  LASTRO_REDIS_URL: optional(redisUrl, { description: "Redis for duplicate hints and hot records: `redis://…` or `rediss://…`", secret: true, defaultText: "a bounded map in the process" }),
   LASTRO_HINTS_BUDGET_MS: number(1, 10 * second, 250, "ms", "Longest wait for a duplicate hint; after it the store decides alone"),
   LASTRO_HINTS_TTL_MS: number(minute, 366 * day, 7 * day, "ms", "How long Redis remembers an event uid"),
   LASTRO_HINTS_ENTRIES_MAX: number(1, 10_000_000, 100_000, "uids", "Bound of the map used without Redis"),
+  LASTRO_HOT_RECORDS: optional(z.enum(["off", "read", "recent"], "must be off, read or recent"), { description: "Sealed copies of records in Redis for reads by id: `read` keeps what was read, `recent` also what was just stored", defaultText: "read with LASTRO_REDIS_URL and MongoDB, else off: SQLite is nearer than Redis" }),
+  LASTRO_HOT_AGE_MS: number(second, 10 * minute, minute, "ms", "No older copy of a record is answered"),
+  LASTRO_HOT_BUDGET_MS: number(1, second, 10, "ms", "Longest wait for a copy; after it the store is read"),
+  LASTRO_HOT_BYTES_MAX: number(mib, 16_384 * mib, 64 * mib, "bytes", "Copies that one process keeps in Redis within LASTRO_HOT_AGE_MS"),
   LASTRO_KEY_RING_FILE: optional(text, { description: "Key-encryption keys; back it up apart from the data", defaultText: "<LASTRO_DATA_DIR>/keys/keyring.json" }),
   LASTRO_KEY_REFRESH_MS: number(second, day, minute, "ms", "How often the key ring is read anew and older wrappings are renewed"),
   LASTRO_GRPC_ADDRESS: variable(hostPort, "127.0.0.1:50051", { description: "Listener of gRPC" }),
@@ -202,6 +206,11 @@ const rules: readonly Rule[] = [
     otherwise: "must be on loopback (127.0.0.1, [::1], localhost) while LASTRO_AUTH is none",
   },
   {
+    about: ["LASTRO_HOT_RECORDS", "LASTRO_REDIS_URL"],
+    holds: (v) => v.LASTRO_REDIS_URL !== undefined || (v.LASTRO_HOT_RECORDS ?? "off") === "off",
+    otherwise: "needs LASTRO_REDIS_URL: the copies are kept there",
+  },
+  {
     about: ["LASTRO_RETRY_MIN_MS", "LASTRO_RETRY_MAX_MS"],
     holds: (v) => v.LASTRO_RETRY_MIN_MS <= v.LASTRO_RETRY_MAX_MS,
     otherwise: "must not be greater than LASTRO_RETRY_MAX_MS",
@@ -279,6 +288,19 @@ const parseOptionsOf = (v: Values) => ({
   lateAfterMs: v.LASTRO_EVENT_LATE_AFTER_MS,
 });
 
+/** Undefined: every read goes to the store. */
+function hotOf(v: Values) {
+  const kept = v.LASTRO_HOT_RECORDS ?? (storeOf(v).kind === "mongodb" ? "read" : "off");
+  if (v.LASTRO_REDIS_URL === undefined || kept === "off") return undefined;
+  return {
+    redisUrl: v.LASTRO_REDIS_URL,
+    keepsNew: kept === "recent",
+    ageMsMax: v.LASTRO_HOT_AGE_MS,
+    budgetMs: v.LASTRO_HOT_BUDGET_MS,
+    bytesMax: v.LASTRO_HOT_BYTES_MAX,
+  };
+}
+
 const authorityOf = ({ LASTRO_ANCHOR_TSA_URL: url, LASTRO_ANCHOR_TSA_CA_FILE: rootsFile }: Values) =>
   url === undefined || rootsFile === undefined ? undefined : { url, rootsFile };
 
@@ -303,6 +325,7 @@ function shape(v: Values) {
       ttlMs: v.LASTRO_HINTS_TTL_MS,
       entriesMax: v.LASTRO_HINTS_ENTRIES_MAX,
     },
+    hot: hotOf(v),
     keys: {
       ringFile: v.LASTRO_KEY_RING_FILE ?? join(v.LASTRO_DATA_DIR, "keys", "keyring.json"),
       refreshMs: v.LASTRO_KEY_REFRESH_MS,

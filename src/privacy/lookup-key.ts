@@ -1,6 +1,6 @@
 /** The lookup key L: turns identities into columns that can be compared but not read back. L itself never leaves the closure. */
 import type { EventIdentity } from "../core/event.ts";
-import type { B64, Fingerprint, OwnershipKey, StreamId, Uid } from "../core/ids.ts";
+import type { B64, Fingerprint, OwnershipKey, Rid, StreamId, Uid } from "../core/ids.ts";
 import { hmacSha256, hmacWith } from "./hmac.ts";
 
 export type LookupKey = {
@@ -11,6 +11,8 @@ export type LookupKey = {
   ownership(tenant: string, ownershipId: string): OwnershipKey;
   /** 32 bytes: the key of page tokens. */
   pageKey(): Uint8Array;
+  /** 32 bytes: the key of one record's hot copies. */
+  hotKey(rid: Rid): Uint8Array;
 };
 
 export function lookupKey(l: Uint8Array): LookupKey {
@@ -32,6 +34,7 @@ export function lookupKey(l: Uint8Array): LookupKey {
       stream(text(tenant, namespace, entityType, entityId)) as StreamId,
     ownership: (tenant, ownershipId) => ownership(text(tenant, ownershipId)) as OwnershipKey,
     pageKey: () => page,
+    hotKey: (rid) => hmacSha256(l, `lastro/v1/hot\0${text(rid)}`),
   };
 }
 

@@ -1,0 +1,133 @@
+/** A connection to Redis or Valkey that never keeps its user waiting: bounded by a budget, left alone after time-outs, looked for in the background. */
+import { Redis, ReplyError } from "ioredis";
+import { LastroError } from "../../core/errors.ts";
+import type { Clock } from "../../ports/clock.ts";
+
+/** After this many time-outs in a row Redis is left alone for a while and the connection is made anew. */
+const timeoutsInRowMax = 2;
+export const restMs = 1_000;
+/** So long a refusal counts, whatever else is answered: Redis without memory left answers reads, a replica too. */
+export const refusalCountsMs = 5_000;
+const connectBudgetMs = 2_000;
+const disconnectBudgetMs = 200;
+const reconnectStepMs = 100;
+const reconnectMaxMs = 2_000;
+
+export type PatientOptions = {
+  /** redis:// or rediss://, may hold a password: never logged. */
+  readonly url: string;
+  readonly budgetMs: number;
+  readonly now: Clock;
+  /** Told when it begins to help and when it ceases to, with the reason; not of the first connection. */
+  readonly noteHelp: (helps: boolean, why: string) => void;
+  /** Told of a Redis Cluster, which is then never asked. */
+  readonly noteCluster: (what: string) => void;
+};
+
+export type PatientClient = AsyncDisposable & {
+  /** What `ask` answers within the budget; `unavailable` where it does not, without throwing. */
+  asking<T>(ask: (client: Redis) => Promise<T>): Promise<T | "unavailable">;
+  /** Whether it helps, as far as is known: it is there, and refused nothing lately. */
+  helps(): boolean;
+};
+
+/** Resolves also while Redis is away; throws CONFIG_INVALID on a Redis Cluster. */
+export async function openPatientClient(options: PatientOptions): Promise<PatientClient> {
+  const { budgetMs, now } = options;
+  const client = new Redis(options.url, {
+    lazyConnect: true,
+    connectTimeout: connectBudgetMs,
+    disconnectTimeout: disconnectBudgetMs,
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    retryStrategy: (times) => Math.min(times * reconnectStepMs, reconnectMaxMs),
+  });
+  let restUntilMs = 0;
+  let helpsFromMs = 0;
+  let timeoutsInRow = 0;
+  let wasUp: boolean | undefined;
+  let isCluster = false;
+
+  const usable = (): boolean => client.status === "ready" && now() >= restUntilMs && !isCluster;
+  const refusedNothing = (): boolean => now() >= helpsFromMs;
+
+  function noteUp(up: boolean, why: string): void {
+    if (wasUp === up) return;
+    const isFirst = wasUp === undefined;
+    wasUp = up;
+    if (!(up && isFirst)) options.noteHelp(up, why);
+  }
+
+  function failed(error: unknown): void {
+    noteUp(false, reasonOf(error));
+    if (isTimeout(error) || error instanceof ReplyError) helpsFromMs = now() + refusalCountsMs;
+    if (!isTimeout(error)) return;
+    timeoutsInRow += 1;
+    if (timeoutsInRow < timeoutsInRowMax) return;
+    timeoutsInRow = 0;
+    restUntilMs = now() + restMs;
+    client.disconnect(true);
+  }
+
+  async function lookForCluster(): Promise<void> {
+    const cluster = await inTime(client.info("cluster"), budgetMs).catch(() => "");
+    isCluster = cluster.includes("cluster_enabled:1");
+    if (isCluster) options.noteCluster(clusterRefused);
+  }
+
+  client.on("error", (error) => noteUp(false, reasonOf(error)));
+  client.on("close", () => noteUp(false, "connection closed"));
+  let looking = Promise.resolve();
+  client.on("ready", () => {
+    looking = lookForCluster();
+  });
+  await client.connect().catch(() => undefined);
+  await looking;
+  if (isCluster) {
+    wasUp = false;
+    client.disconnect();
+    throw new LastroError("CONFIG_INVALID", clusterRefused, { field: "LASTRO_REDIS_URL" });
+  }
+
+  return {
+    async asking(ask) {
+      if (!usable()) return "unavailable";
+      try {
+        const answer = await inTime(ask(client), budgetMs);
+        timeoutsInRow = 0;
+        if (refusedNothing()) noteUp(true, "");
+        return answer;
+      } catch (error) {
+        failed(error);
+        return "unavailable";
+      }
+    },
+    helps: () => usable() && refusedNothing(),
+    async [Symbol.asyncDispose]() {
+      wasUp = false;
+      client.disconnect();
+    },
+  };
+}
+
+const clusterRefused =
+  "LASTRO_REDIS_URL names a Redis Cluster, which is not supported: give a single Redis or Valkey (a primary with replicas is fine), or leave the variable out to keep hints in the process";
+
+const timedOut = new Error("no answer in time");
+const isTimeout = (error: unknown): boolean => error === timedOut;
+
+/** When the time is up, sockets still have their turn: an answer that came while this process was busy came in time. */
+function inTime<T>(answer: Promise<T>, budgetMs: number): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>();
+  const timer = setTimeout(() => setImmediate(reject, timedOut), budgetMs);
+  answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  return promise;
+}
+
+/** Error texts may quote keys or addresses with passwords; Redis's own errors begin with a code in capitals. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return "unknown error";
+  if ("code" in error && typeof error.code === "string") return error.code;
+  return isTimeout(error) ? timedOut.message : (/^[A-Z]{3,}\b/.exec(error.message)?.[0] ?? error.name);
+}
