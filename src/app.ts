@@ -2,6 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
+import { callerLimits } from "./access/limits.ts";
+import { noWatch } from "./access/watch.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
@@ -144,7 +146,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   );
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry), {
-      query: queryDeps(intake, keys, catalogue, store, published),
+      query: queryDeps(config, intake, keys, catalogue, store, published),
       operations,
     }),
   );
@@ -265,6 +267,7 @@ async function openKafka(
 }
 
 const queryDeps = (
+  { callers: limits }: Config,
   intake: IntakeDeps,
   { lookupKey }: StoreKeys,
   catalogue: Catalogue,
@@ -278,6 +281,7 @@ const queryDeps = (
   catalogue,
   now,
   random,
+  guard: { watch: noWatch, limits: callerLimits(limits, steadyNow), isOpened: () => false },
 });
 
 const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry) => ({
