@@ -2,6 +2,8 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
+import { callerLimits } from "./access/limits.ts";
+import { noWatch } from "./access/watch.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
@@ -106,6 +108,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const keys = await openKeys(config, store, signal);
   const hints = opened.use(await openHints(config, keys, log));
   const copies = await openHotCopies(config, keys, log, opened);
+  const history = copies === undefined ? store.history : hotHistory(store.history, copies);
   const transparency = await startLog(config, observer, hooks, log, signal);
   opened.defer(() => transparency?.ended);
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
@@ -150,13 +153,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   );
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry), {
-      query: queryDeps(
-        intake,
-        keys,
-        catalogue,
-        copies ? hotHistory(store.history, copies) : store.history,
-        published,
-      ),
+      query: queryDeps(config, intake, keys, catalogue, history, published),
       operations,
     }),
   );
@@ -292,6 +289,7 @@ async function openKafka(
 }
 
 const queryDeps = (
+  { callers: limits }: Config,
   intake: IntakeDeps,
   { lookupKey }: StoreKeys,
   catalogue: Catalogue,
@@ -305,6 +303,7 @@ const queryDeps = (
   catalogue,
   now,
   random,
+  guard: { watch: noWatch, limits: callerLimits(limits, steadyNow), isOpened: () => false },
 });
 
 const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry) => ({

@@ -15,7 +15,8 @@ export const errorCodes = [
   // the process refuses to start
   "CONFIG_INVALID", "KEY_MISSING", "KEY_WRONG", "STORE_LOCKED", "STORE_NEWER", "CATALOGUE_INVALID", "TOPIC_UNSUITABLE", "CLUSTER_CHANGED",
   // callers
-  "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "BODY_UNREADABLE", "INTERNAL",
+  "UNAUTHENTICATED", "PERMISSION_DENIED", "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "BODY_UNREADABLE", "INTERNAL",
+  "LIMIT_REACHED",
 ] as const; // biome-ignore format: a table
 export type ErrorCode = (typeof errorCodes)[number];
 
@@ -31,10 +32,17 @@ export class LastroError extends Error {
   readonly code: ErrorCode;
   /** Where in the request or the configuration the fault lies; holds no personal data. */
   readonly field: string | undefined;
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; field?: string } = {}) {
+  /** When to try again, where that is known. */
+  readonly retryAfterMs: number | undefined;
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; field?: string; retryAfterMs?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.field = options.field;
+    this.retryAfterMs = options.retryAfterMs;
   }
 }
 

@@ -3,7 +3,8 @@ import { type Difference, differences } from "../core/diff.ts";
 import { LastroError } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
 import { type Caller, type EntityName, type QueryDeps, requireVersion } from "./deps.ts";
-import { getState } from "./get-state.ts";
+import { foldedState } from "./get-state.ts";
+import { type Access, permit, tellRead } from "./permit.ts";
 import type { RecordView } from "./record-view.ts";
 
 export type CompareRequest = {
@@ -11,8 +12,11 @@ export type CompareRequest = {
   readonly fromVersion: number;
   readonly toVersion: number;
 };
+/** Without values where a state is masked. */
+export type ShownDifference = Difference | Pick<Difference, "op" | "path">;
 export type Comparison = {
-  readonly differences: readonly Difference[];
+  readonly differences: readonly ShownDifference[];
+  readonly isMasked: boolean;
   readonly from: RecordView;
   readonly to: RecordView;
 };
@@ -23,13 +27,22 @@ export async function compareVersions(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<Comparison> {
+  const access = permit(deps, caller, "CompareVersions");
   const at = (version: number, field: string) =>
-    stateAt(deps, request.entity, requireVersion(version, field), field, caller, signal);
+    stateAt(deps, request.entity, requireVersion(version, field), field, access, signal);
   const [from, to] = await Promise.all([
     at(request.fromVersion, "from_version"),
     at(request.toVersion, "to_version"),
   ]);
-  return { differences: differences(from.state, to.state), from: from.record, to: to.record };
+  await tellRead(deps, access, [from.record, to.record], signal);
+  const found = differences(from.state, to.state);
+  const isMasked = !from.isWhole || !to.isWhole;
+  return {
+    differences: isMasked ? found.map(({ op, path }) => ({ op, path })) : found,
+    isMasked,
+    from: from.record,
+    to: to.record,
+  };
 }
 
 /** The state of a deleted entity, and one that was never told, is null. */
@@ -38,16 +51,16 @@ async function stateAt(
   entity: EntityName,
   version: number,
   field: string,
-  caller: Caller,
+  access: Access,
   signal: AbortSignal,
-): Promise<{ readonly state: JsonValue; readonly record: RecordView }> {
-  const answer = await getState(deps, { entity, asOf: { version } }, caller, signal);
+): Promise<{ readonly state: JsonValue; readonly record: RecordView; readonly isWhole: boolean }> {
+  const answer = await foldedState(deps, { entity, asOf: { version } }, access, signal);
   if (!answer.found) {
     throw new LastroError("NOT_FOUND", `the entity has no version ${version}`, { field });
   }
-  if (answer.state.kind === "erased") {
+  const { state, record, isWhole } = answer;
+  if (state.kind === "erased") {
     throw new LastroError("FAILED_PRECONDITION", `the state of version ${version} was erased`, { field });
   }
-  const { state, record } = answer;
-  return { state: state.kind === "unknown" || state.deleted ? null : state.state, record };
+  return { state: state.kind === "unknown" || state.deleted ? null : state.state, record, isWhole };
 }

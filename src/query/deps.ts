@@ -1,4 +1,7 @@
 /** What every question needs of the rest of the service, and the words of requests that several questions share. */
+import type { CallerLimits } from "../access/limits.ts";
+import type { Watch } from "../access/watch.ts";
+import type { Caller } from "../core/caller.ts";
 import type { Catalogue } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import type { StreamId } from "../core/ids.ts";
@@ -8,8 +11,15 @@ import type { DataKeys } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
 import type { PublishedLog } from "./published-log.ts";
 
-/** Who asks. Page tokens are bound to it. */
-export type Caller = { readonly id: string };
+export type { Caller } from "../core/caller.ts";
+
+/** What stands before the answers and watches them. */
+export type Guard = {
+  readonly watch: Watch;
+  readonly limits: CallerLimits;
+  /** Whether personal access was asked for and approved, and has not ended. */
+  readonly isOpened: (caller: Caller) => boolean;
+};
 
 export type QueryDeps = {
   readonly history: HistoryReader;
@@ -19,6 +29,7 @@ export type QueryDeps = {
   readonly catalogue: Catalogue;
   readonly now: Clock;
   readonly random: Randomness;
+  readonly guard: Guard;
 };
 
 export type EntityName = {

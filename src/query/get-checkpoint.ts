@@ -1,12 +1,16 @@
 /** A published checkpoint. */
 import type { CheckpointName } from "../ports/log-store.ts";
 import type { Caller, QueryDeps } from "./deps.ts";
+import { permit } from "./permit.ts";
 import { requireTree } from "./prove.ts";
 import type { SignedTree } from "./published-log.ts";
 
-export const getCheckpoint = (
-  { log }: QueryDeps,
+export async function getCheckpoint(
+  deps: QueryDeps,
   name: CheckpointName,
-  _caller: Caller,
+  caller: Caller,
   signal: AbortSignal,
-): Promise<SignedTree> => requireTree(log, name, signal);
+): Promise<SignedTree> {
+  permit(deps, caller, "GetCheckpoint");
+  return requireTree(deps.log, name, signal);
+}

@@ -3,6 +3,7 @@ import { consistencyPath, verifyConsistency } from "../core/merkle.ts";
 import { sha256 } from "../lib/sha256.ts";
 import type { Caller, QueryDeps } from "./deps.ts";
 import { invalid } from "./deps.ts";
+import { permit } from "./permit.ts";
 import { type ProvenTree, prefixOf, proven, requireSize, requireTreeOf } from "./prove.ts";
 
 export type ConsistencyRequest = {
@@ -17,11 +18,13 @@ export type ConsistencyProof = {
 };
 
 export async function getConsistencyProof(
-  { log }: QueryDeps,
+  deps: QueryDeps,
   request: ConsistencyRequest,
-  _caller: Caller,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<ConsistencyProof> {
+  permit(deps, caller, "GetConsistencyProof");
+  const { log } = deps;
   const oldSize = requireSize(request.oldSize, 0, "old_size");
   const treeSize = request.treeSize === undefined ? undefined : requireSize(request.treeSize, 0, "tree_size");
   if (treeSize !== undefined && treeSize < oldSize) throw invalid("tree_size", "must not be below old_size");

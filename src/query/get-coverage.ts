@@ -8,6 +8,7 @@ import { type Caller, invalid, type QueryDeps } from "./deps.ts";
 import { requireSrc } from "./list-outcomes.ts";
 import { checkedEntry, type Entry } from "./log-leaf.ts";
 import { collectRows, type PageRequest, pager } from "./page.ts";
+import { permit } from "./permit.ts";
 import { proven, requireTree } from "./prove.ts";
 import { logDamaged, type PublishedLog, type SignedTree } from "./published-log.ts";
 
@@ -34,6 +35,7 @@ export async function getCoverage(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<CoveragePage> {
+  permit(deps, caller, "GetCoverage");
   const { log } = deps;
   const src = requireSrc(request.src);
   const { from, to = Number.MAX_SAFE_INTEGER } = request;

@@ -5,6 +5,7 @@ import { activates, type RecordRow } from "../core/record.ts";
 import type { RelatedStream } from "../ports/history-reader.ts";
 import { type Caller, checkEntity, type EntityName, type QueryDeps, streamOf } from "./deps.ts";
 import { collectRows, type PageRequest, pager } from "./page.ts";
+import { type Access, isInSight, permit, requireReach, show, tellRead } from "./permit.ts";
 import { contentOf, type RecordView } from "./record-view.ts";
 import { viewRecords } from "./view-records.ts";
 
@@ -34,7 +35,9 @@ export async function getHistory(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<HistoryPage> {
+  const access = permit(deps, caller, "GetHistory");
   const entity = checkEntity(request.entity);
+  requireReach(deps, access, { tenant: entity.tenant, entity_type: entity.entityType });
   const kinds = (["change", "activity"] as const).filter((kind) =>
     request.kinds.length === 0 ? kind === "change" : request.kinds.includes(kind),
   );
@@ -60,22 +63,39 @@ export async function getHistory(
   const { rows, isLast } = await collectRows(page.size, answerBytes, (after, limit) =>
     rowsBehind(walk, after ?? start, limit),
   );
-  const views = await viewRecords(deps, rows, signal);
+  const found = rows.filter((row) => isInSight(access, row));
+  const views = await viewRecords(deps, found, signal);
   const belongs = (view: RecordView | undefined): view is RecordView => {
     const content = view === undefined ? undefined : contentOf(view);
     return (
       view !== undefined && view.tenant === entity.tenant && (content === undefined || isOf(content, entity))
     );
   };
+  const shown = found.map((row, i) => {
+    const view = views[i];
+    return belongs(view) ? show(access, row, view) : undefined;
+  });
+  const records = shown
+    .filter((view) => view !== undefined)
+    .filter((v) => request.includeInactive || v.kind === "activity" || v.isActive);
+  await tellRead(deps, access, records, signal);
   const last = rows.at(-1);
   return {
-    records: views
-      .filter(belongs)
-      .filter((v) => request.includeInactive || v.kind === "activity" || v.isActive),
-    alteredRids: rows.filter((_, i) => !belongs(views[i])).map((row) => row.rid),
+    records,
+    alteredRids: found.filter((_, i) => !belongs(views[i])).map((row) => row.rid),
     nextPageToken: isLast || last === undefined ? "" : page.tokenAt([last.kind, last.version]),
-    seeAlso: start === undefined ? await deps.history.relatedStreams(stream, relatedMax, signal) : [],
+    seeAlso: start === undefined ? await related(deps, stream, access, signal) : [],
   };
+}
+
+/** An id that streams share may be a person's, and of whom they are is not known: only who sees everything is told. */
+async function related(
+  { history }: QueryDeps,
+  stream: StreamId,
+  { whole }: Access,
+  signal: AbortSignal,
+): Promise<readonly RelatedStream[]> {
+  return whole === undefined ? history.relatedStreams(stream, relatedMax, signal) : [];
 }
 
 const placeOf = ([kind, version]: readonly (string | number)[]): Place => ({

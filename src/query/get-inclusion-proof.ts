@@ -5,7 +5,8 @@ import { formatTlogProof } from "../core/tlog-proof.ts";
 import { sha256 } from "../lib/sha256.ts";
 import type { CheckpointName, LogRow } from "../ports/log-store.ts";
 import type { Caller, QueryDeps } from "./deps.ts";
-import { type LeafName, leafIndex, leafRow, notYet } from "./log-leaf.ts";
+import { type LeafName, leafIndex, leafRow, notYet, requireLeafInSight } from "./log-leaf.ts";
+import { permit } from "./permit.ts";
 import { type ProvenTree, prefixOf, proven, requireSize, requireTree, requireTreeOf } from "./prove.ts";
 import type { PublishedLog, SignedTree } from "./published-log.ts";
 
@@ -27,11 +28,12 @@ export type InclusionProof = {
 export async function getInclusionProof(
   deps: QueryDeps,
   request: InclusionRequest,
-  _caller: Caller,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<InclusionProof> {
   const { log } = deps;
-  const index = await leafIndex(deps, request.leaf, signal);
+  const access = permit(deps, caller, "GetInclusionProof");
+  const index = await leafIndex(deps, request.leaf, access, signal);
   const signed = await signedTree(log, request, index, signal);
   const size = request.treeSize ?? signed.size;
   if (index >= signed.size) throw notYet(request.leaf);
@@ -39,6 +41,7 @@ export async function getInclusionProof(
     const why = `the leaf has index ${index} and is not in a tree of ${size}; ask for a larger one`;
     throw new LastroError("FAILED_PRECONDITION", why, { field: "tree_size" });
   }
+  await requireLeafInSight(deps, request.leaf, index, access, signal);
   const row = await leafRow(log, index, signal);
   const proof = await proven(log, signal, (read) => pathTo(signed, size, row, read));
   const note = await noteOf(log, signed, size, signal);

@@ -3,6 +3,7 @@ import { ruleFor } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import type { Rid, StreamId } from "../core/ids.ts";
 import { parseJson } from "../core/parse-json.ts";
+import type { RecordRow } from "../core/record.ts";
 import { type EntityState, foldState, isBase, type StateStep } from "../core/state.ts";
 import type { AsOf } from "../ports/history-reader.ts";
 import {
@@ -13,6 +14,7 @@ import {
   requireVersion,
   streamOf,
 } from "./deps.ts";
+import { type Access, isInSight, permit, requireReach, show, tellRead } from "./permit.ts";
 import { contentOf, type RecordView } from "./record-view.ts";
 import { viewRecord, viewRecords } from "./view-records.ts";
 
@@ -24,36 +26,57 @@ const foldChunkRows = 32;
 
 export type GetStateRequest = { readonly entity: EntityName; readonly asOf: AsOf };
 
-export type StateAnswer =
-  | { readonly found: false }
-  | {
-      readonly found: true;
-      readonly state: EntityState;
-      /** The state's JSON text; of a single whole state to the byte what was received. */
-      readonly text: Uint8Array | undefined;
-      readonly record: RecordView;
-    };
+/** `masked`: it is made of a record that is not shown whole. */
+type ShownState = EntityState | { readonly kind: "masked"; readonly deleted: boolean };
+type Found<State> = {
+  readonly found: true;
+  readonly state: State;
+  /** The state's JSON text; of a single whole state to the byte what was received. */
+  readonly text: Uint8Array | undefined;
+  readonly record: RecordView;
+};
+export type StateAnswer = { readonly found: false } | Found<ShownState>;
+/** Not for callers: `isWhole` says whether they may be told the state. */
+export type FoldedState = { readonly found: false } | (Found<EntityState> & { readonly isWhole: boolean });
 
 export async function getState(
   deps: QueryDeps,
   request: GetStateRequest,
-  _caller: Caller,
+  caller: Caller,
   signal: AbortSignal,
 ): Promise<StateAnswer> {
+  const access = permit(deps, caller, "GetState");
+  const folded = await foldedState(deps, request, access, signal);
+  if (!folded.found) return folded;
+  const { state, text, record, isWhole } = folded;
+  await tellRead(deps, access, [record], signal);
+  if (isWhole) return { found: true, state, text, record };
+  return { found: true, state: { kind: "masked", deleted: state.deleted }, text: undefined, record };
+}
+
+export async function foldedState(
+  deps: QueryDeps,
+  request: GetStateRequest,
+  access: Access,
+  signal: AbortSignal,
+): Promise<FoldedState> {
   const entity = checkEntity(request.entity);
+  requireReach(deps, access, { tenant: entity.tenant, entity_type: entity.entityType });
   const bound = request.asOf;
   if (bound !== undefined && "version" in bound) requireVersion(bound.version, "version");
   const stream = streamOf(deps, entity);
   const row = await deps.history.asOf(stream, "change", bound, signal);
   // A version that is not there yet has no state.
   const isThere = bound === undefined || !("version" in bound) || row?.version === bound.version;
-  if (row === undefined || !isThere) return { found: false };
-  const record = await viewRecord(deps, row, signal);
-  requireSealed(record, row.rid, entity, row.version);
-  if (bound !== undefined && "recordedAtMs" in bound && record.recordedAtMs > bound.recordedAtMs) {
+  if (row === undefined || !isThere || !isInSight(access, row)) return { found: false };
+  const newest = await viewRecord(deps, row, signal);
+  requireSealed(newest, row.rid, entity, row.version);
+  if (bound !== undefined && "recordedAtMs" in bound && newest.recordedAtMs > bound.recordedAtMs) {
     throw unreadable(`record ${row.rid} was found as of a moment, but says it is newer`);
   }
-  const steps = await stepsBack(deps, stream, entity, record, signal);
+  const record = show(access, row, newest);
+  if (record === undefined) return { found: false };
+  const steps = await stepsBack({ deps, stream, entity, access, signal }, row, newest);
   const state = foldState(steps);
   const wholes = steps.filter((step) => step.action !== "delete");
   const text =
@@ -61,20 +84,27 @@ export async function getState(
       ? undefined
       : ((wholes.length === 1 ? wholes[0]?.text : undefined) ??
         new TextEncoder().encode(JSON.stringify(state.state)));
-  return { found: true, state, text, record };
+  return { found: true, state, text, record, isWhole: steps.every(({ isWhole }) => isWhole) };
 }
 
-type Step = StateStep & { readonly version: number; readonly text: Uint8Array | undefined };
+type Step = StateStep & {
+  readonly version: number;
+  readonly text: Uint8Array | undefined;
+  /** Whether the caller is shown this record whole. */
+  readonly isWhole: boolean;
+};
+type Fold = {
+  readonly deps: QueryDeps;
+  readonly stream: StreamId;
+  readonly entity: EntityName;
+  readonly access: Access;
+  readonly signal: AbortSignal;
+};
 
 /** What the state is folded from, ascending: back to the last whole state or to version 1. */
-async function stepsBack(
-  deps: QueryDeps,
-  stream: StreamId,
-  entity: EntityName,
-  newest: RecordView,
-  signal: AbortSignal,
-): Promise<readonly Step[]> {
-  let oldest = stepOf(deps, newest);
+async function stepsBack(fold: Fold, row: RecordRow, newest: RecordView): Promise<readonly Step[]> {
+  const { deps, stream, entity, signal } = fold;
+  let oldest = stepOf(fold, row, newest);
   const back = [oldest];
   let bytes = 0;
   while (!isBase(oldest) && oldest.version > 1) {
@@ -91,9 +121,10 @@ async function stepsBack(
     );
     if (rows.length === 0) throw unreadable(`version ${to} is missing`);
     const views = await viewRecords(deps, rows, signal);
-    for (const [i, view] of views.entries()) {
-      requireSealed(view, rows[i]?.rid, entity, oldest.version - 1);
-      oldest = stepOf(deps, view);
+    for (const [i, earlier] of rows.entries()) {
+      const view = views[i];
+      requireSealed(view, earlier.rid, entity, oldest.version - 1);
+      oldest = stepOf(fold, earlier, view);
       bytes += oldest.text?.length ?? 0;
       back.push(oldest);
       if (isBase(oldest)) break;
@@ -111,7 +142,7 @@ const unreadable = (why: string): LastroError =>
 /** A state is only made of records whose sealed part says that they are that version of that entity. */
 function requireSealed(
   view: RecordView | undefined,
-  rid: Rid | undefined,
+  rid: Rid,
   entity: EntityName,
   version: number,
 ): asserts view is RecordView {
@@ -128,7 +159,7 @@ function requireSealed(
   }
 }
 
-function stepOf(deps: QueryDeps, view: RecordView): Step {
+function stepOf({ deps, access }: Fold, row: RecordRow, view: RecordView): Step {
   const text = contentOf(view)?.payload;
   const payload = text === undefined ? undefined : parseJson(new TextDecoder().decode(text));
   return {
@@ -137,5 +168,6 @@ function stepOf(deps: QueryDeps, view: RecordView): Step {
     payloadIs: ruleFor(deps.catalogue, view.eventType)?.payloadIs ?? "state",
     payload,
     text,
+    isWhole: show(access, row, view) === view,
   };
 }

@@ -4,6 +4,7 @@ import { type OutcomeKind, type OutcomeRow, outcomeKinds } from "../core/outcome
 import type { Operations } from "../ports/operations.ts";
 import { type Caller, invalid, type QueryDeps } from "./deps.ts";
 import { collectRows, type PageRequest, pager } from "./page.ts";
+import { permit } from "./permit.ts";
 
 export type ListOutcomesRequest = PageRequest & {
   readonly src: string;
@@ -31,6 +32,7 @@ export async function listOutcomes(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<OutcomePage> {
+  permit(deps, caller, "ListOutcomes");
   const src = requireSrc(request.src);
   const { from, to = Number.MAX_SAFE_INTEGER, kinds } = request;
   if (from < 0 || to < from) throw invalid("to_offset", "must not be below from_offset");

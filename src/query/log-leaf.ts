@@ -6,14 +6,25 @@ import { equalHashes } from "../core/merkle.ts";
 import { sha256 } from "../lib/sha256.ts";
 import type { LogRow } from "../ports/log-store.ts";
 import { invalid, type QueryDeps } from "./deps.ts";
+import { type Access, isInSight } from "./permit.ts";
 import { logDamaged, type PublishedLog } from "./published-log.ts";
 
 export type LeafName = { readonly rid: string } | { readonly index: number };
+
+export function requireRid(text: string): Rid {
+  if (parseRid(text) === undefined)
+    throw invalid("rid", "is no record id: topic id, partition and offset joined by dots");
+  return text as Rid;
+}
+
+export const noRecord = (): LastroError =>
+  new LastroError("NOT_FOUND", "there is no record with this rid", { field: "rid" });
 
 /** Where the leaf lies. NOT_FOUND when there is no such record, FAILED_PRECONDITION while it waits for its index. */
 export async function leafIndex(
   deps: Pick<QueryDeps, "log" | "history">,
   leaf: LeafName,
+  access: Access,
   signal: AbortSignal,
 ): Promise<number> {
   if ("index" in leaf) {
@@ -21,14 +32,37 @@ export async function leafIndex(
       throw invalid("index", "must be a log index from 0 on");
     return leaf.index;
   }
-  if (parseRid(leaf.rid) === undefined)
-    throw invalid("rid", "is no record id: topic id, partition and offset joined by dots");
-  const rid = leaf.rid as Rid;
+  const rid = requireRid(leaf.rid);
+  if (access.seen !== undefined && !(await isRecordInSight(deps, rid, access, signal))) throw noRecord();
   const index = (await deps.log.store.indexes([rid], signal)).get(rid);
   if (index !== undefined) return index;
-  if ((await deps.history.byRid(rid, signal)) === undefined)
-    throw new LastroError("NOT_FOUND", "there is no record with this rid", { field: "rid" });
+  if ((await deps.history.byRid(rid, signal)) === undefined) throw noRecord();
   throw notYet(leaf);
+}
+
+/** By the columns beside the record: what is shown of a leaf names no person. */
+async function isRecordInSight(
+  { history }: Pick<QueryDeps, "history">,
+  rid: Rid,
+  access: Access,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const row = await history.byRid(rid, signal);
+  return row !== undefined && isInSight(access, row);
+}
+
+/** A leaf that was named by its index: one of a record out of sight is as one that is not there. Other leaves tell of no record. */
+export async function requireLeafInSight(
+  deps: Pick<QueryDeps, "log" | "history">,
+  leaf: LeafName,
+  index: number,
+  access: Access,
+  signal: AbortSignal,
+): Promise<void> {
+  if ("rid" in leaf || access.seen === undefined) return;
+  const rid = (await leafRow(deps.log, index, signal)).key;
+  if (parseRid(rid) !== undefined && !(await isRecordInSight(deps, rid as Rid, access, signal)))
+    throw notYet(leaf);
 }
 
 /** For a leaf that no published checkpoint covers. */

@@ -1,31 +1,51 @@
 /** Who owns the data that events are about. */
 import { LastroError } from "../core/errors.ts";
+import { holds, type ReadField } from "../core/filter-holds.ts";
 import type { OwnershipKey } from "../core/ids.ts";
+import { searchable } from "../core/projection.ts";
 import type { OwnershipDocument } from "../ports/history-reader.ts";
 import { type Caller, type QueryDeps, requireText, tenantOf } from "./deps.ts";
 import { collectRows, type PageRequest, pager } from "./page.ts";
+import { type Access, permit, requireReach, requireWhole } from "./permit.ts";
 
+/** Masked: the id of the person was left out. */
+export type ShownOwnership = OwnershipDocument & { readonly isMasked: boolean };
 export type GetOwnershipRequest = { readonly tenant: string; readonly ownershipId: string };
 
 export async function getOwnership(
   deps: QueryDeps,
   request: GetOwnershipRequest,
-  _caller: Caller,
+  caller: Caller,
   signal: AbortSignal,
-): Promise<OwnershipDocument> {
+): Promise<ShownOwnership> {
+  const access = requireWhole(deps, permit(deps, caller, "GetOwnership"), "ownership_id");
   const tenant = tenantOf(request.tenant, "tenant");
-  const key = deps.lookup.ownership(tenant, requireText(request.ownershipId, "ownership_id"));
-  const document = await deps.history.ownership(key, signal);
+  const ownershipId = requireText(request.ownershipId, "ownership_id");
+  requireReach(deps, access, { tenant, ownership_id: searchable(ownershipId) });
+  const document = await deps.history.ownership(deps.lookup.ownership(tenant, ownershipId), signal);
   if (document === undefined) {
     throw new LastroError("NOT_FOUND", "there is no ownership with this id", { field: "ownership_id" });
   }
-  return document;
+  return { ...document, isMasked: false };
+}
+
+/** What an ownership says of the fields that scopes may bound it by. Of an erased one the id is not known. */
+const valuesOf =
+  ({ tenant, ownershipId }: OwnershipDocument): ReadField =>
+  (field) =>
+    field === "tenant" ? tenant : field === "ownership_id" && ownershipId ? searchable(ownershipId) : "";
+
+function shown({ seen, whole }: Access, document: OwnershipDocument): ShownOwnership | undefined {
+  const read = valuesOf(document);
+  if (seen !== undefined && holds(seen, read) !== true) return undefined;
+  if (whole === undefined || holds(whole, read) === true) return { ...document, isMasked: false };
+  return { ...document, ownershipId: undefined, isMasked: true };
 }
 
 /** An empty tenant: all of them. */
 export type ListOwnershipsRequest = PageRequest & { readonly tenant: string };
 export type OwnershipPage = {
-  readonly ownerships: readonly OwnershipDocument[];
+  readonly ownerships: readonly ShownOwnership[];
   readonly nextPageToken: string;
 };
 
@@ -35,7 +55,9 @@ export async function listOwnerships(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<OwnershipPage> {
+  const access = permit(deps, caller, "ListOwnerships");
   const tenant = request.tenant === "" ? undefined : requireText(request.tenant, "tenant");
+  if (tenant !== undefined) requireReach(deps, access, { tenant });
   const page = pager(deps, "ListOwnerships", [request.tenant], "ownership asc", caller, request);
   const start = page.after?.[0];
   const { rows, isLast } = await collectRows(page.size, documentBytes, (row, limit) => {
@@ -44,7 +66,7 @@ export async function listOwnerships(
   });
   const last = rows.at(-1);
   return {
-    ownerships: rows,
+    ownerships: rows.map((row) => shown(access, row)).filter((row) => row !== undefined),
     nextPageToken: isLast || last === undefined ? "" : page.tokenAt([last.ownership]),
   };
 }

@@ -3,11 +3,12 @@ import type { Actor, EnvelopeFlag, EventIdentity } from "../core/event.ts";
 import type { RecordEntry } from "../core/leaf.ts";
 
 export type RecordContent = {
-  readonly state: "complete" | "partly_erased";
+  /** `masked`: what tells of persons was left out, and so were the bodies. */
+  readonly state: "complete" | "partly_erased" | "masked";
   readonly identity: EventIdentity;
   readonly namespace: string;
   readonly entityType: string;
-  /** Undefined where it was erased. */
+  /** Undefined where it was erased or masked. */
   readonly entityId: string | undefined;
   readonly actionAtMs: number;
   readonly producerServiceId: string;

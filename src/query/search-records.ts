@@ -10,6 +10,7 @@ import { orderFields, type RecordSearch, type SearchOrder } from "../core/search
 import { type Caller, invalid, type QueryDeps, requireText, tenantOf } from "./deps.ts";
 import type { RecordPage } from "./get-history.ts";
 import { type PageRequest, type Pager, pager } from "./page.ts";
+import { type Access, narrowed, permit, requireReach, requireWhole, show, tellRead } from "./permit.ts";
 import type { RecordView } from "./record-view.ts";
 import { sealedValues } from "./sealed-values.ts";
 import { collectMatches } from "./search-page.ts";
@@ -27,10 +28,12 @@ export async function searchRecords(
   signal: AbortSignal,
   treeSize: number | undefined,
 ): Promise<SearchPage> {
-  const filter = parseFilter(request.filter, indexedPaths(deps.catalogue));
+  const access = permit(deps, caller, "SearchRecords");
+  const asked = parseFilter(request.filter, indexedPaths(deps.catalogue));
+  const filter = narrowed(deps, access, asked);
   const order = parseOrder(request.orderBy);
   const page = pager(deps, "SearchRecords", [request.filter], orderText(order), caller, request);
-  return search(deps, { filter, order }, page, signal, treeSize);
+  return search(deps, { filter, order }, access, page, signal, treeSize);
 }
 
 /** The records of an ownership, newest first. */
@@ -41,9 +44,12 @@ export async function listOwnedRecords(
   signal: AbortSignal,
   treeSize: number | undefined,
 ): Promise<SearchPage> {
+  const access = requireWhole(deps, permit(deps, caller, "ListOwnedRecords"), "ownership_id");
   const tenant = tenantOf(request.tenant, "tenant");
   const ownershipId = requireText(request.ownershipId, "ownership_id");
-  const filter = allOf([equal("tenant", tenant), equal("ownership_id", searchable(ownershipId))]);
+  requireReach(deps, access, { tenant, ownership_id: searchable(ownershipId) });
+  const owned = allOf([equal("tenant", tenant), equal("ownership_id", searchable(ownershipId))]);
+  const filter = narrowed(deps, access, owned);
   const page = pager(
     deps,
     "ListOwnedRecords",
@@ -52,7 +58,7 @@ export async function listOwnedRecords(
     caller,
     request,
   );
-  return search(deps, { filter, order: newestFirst }, page, signal, treeSize);
+  return search(deps, { filter, order: newestFirst }, access, page, signal, treeSize);
 }
 
 const newestFirst: SearchOrder = { field: "recorded_at", direction: "desc" };
@@ -82,6 +88,7 @@ const indexedPaths = ({ rules }: Catalogue): ReadonlySet<string> =>
 async function search(
   deps: QueryDeps,
   { filter, order }: Pick<RecordSearch, "filter" | "order">,
+  access: Access,
   page: Pager,
   signal: AbortSignal,
   treeSize: number | undefined,
@@ -89,9 +96,11 @@ async function search(
   const { after, startTreeSize } = startOf(page, treeSize);
   const { rows, next } = await collectMatches(deps.history, { filter, order, after }, page.size, signal);
   const views = await viewRecords(deps, rows, signal);
-  const judged = rows.map((row, i) => judge(filter, row, views[i]));
+  const judged = rows.map((row, i) => judge(filter, row, views[i], access));
+  const records = judged.map(({ matching }) => matching).filter((view) => view !== undefined);
+  await tellRead(deps, access, records, signal);
   return {
-    records: judged.map(({ matching }) => matching).filter((view) => view !== undefined),
+    records,
     alteredRids: judged.filter(({ isAltered }) => isAltered).map(({ rid }) => rid),
     nextPageToken: next === undefined ? "" : page.tokenAt([next.value, next.rid, startTreeSize ?? noTree]),
     startTreeSize,
@@ -111,11 +120,11 @@ function startOf({ after }: Pager, treeSize: number | undefined) {
 }
 
 /** What is sealed decides; what was erased cannot contradict. */
-function judge(filter: Filter, row: RecordRow, view: RecordView | undefined) {
+function judge(filter: Filter, row: RecordRow, view: RecordView | undefined, access: Access) {
   const { rid } = row;
   if (view === undefined) return { rid, isAltered: true, matching: undefined };
   const sealed = sealedValues(row, view);
   // Whether a record is active changes while one reads: such a row was not altered, it only no longer matches.
   const isAltered = holds(filter, (field) => (field === "active" ? undefined : sealed(field))) === false;
-  return { rid, isAltered, matching: holds(filter, sealed) === false ? undefined : view };
+  return { rid, isAltered, matching: holds(filter, sealed) === false ? undefined : show(access, row, view) };
 }

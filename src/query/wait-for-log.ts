@@ -1,9 +1,10 @@
 /** Waits until a record is in the log; then it is read like any other. */
 import type { Caller, QueryDeps } from "./deps.ts";
-import { type GetRecordRequest, getRecord } from "./get-record.ts";
+import { findRecord, type GetRecordRequest } from "./get-record.ts";
 import type { LogStateAwaited } from "./log-waiters.ts";
+import { permit } from "./permit.ts";
 
-/** Throws as `getRecord` where there is no such record: for one that is not stored nobody waits. */
+/** Throws as `findRecord` where there is no such record: for one that is not stored nobody waits. */
 export async function waitForLog(
   deps: QueryDeps,
   request: GetRecordRequest,
@@ -11,6 +12,6 @@ export async function waitForLog(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<void> {
-  const { rid } = await getRecord(deps, request, caller, signal);
+  const { rid } = await findRecord(deps, request, permit(deps, caller, "GetRecord"), signal);
   await deps.log.untilState(rid, state, signal);
 }

@@ -1,7 +1,6 @@
 /** The only place where domain answers become generated messages, and messages become questions. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import type { Difference } from "../core/diff.ts";
 import { LastroError } from "../core/errors.ts";
 import type { EventIdentity, StreamKind as Kind } from "../core/event.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -19,9 +18,10 @@ import {
   type Record as RecordMessage,
   StreamKind,
 } from "../gen/lastro/v1/record_pb.ts";
-import type { OwnershipDocument } from "../ports/history-reader.ts";
+import type { ShownDifference } from "../query/compare-versions.ts";
 import type { EntityName } from "../query/deps.ts";
 import type { EventIdQuestion } from "../query/get-record.ts";
+import type { ShownOwnership } from "../query/ownerships.ts";
 import { contentOf, type RecordContent, type RecordView } from "../query/record-view.ts";
 import type { LogPlace, SeenTree } from "../query/seen-tree.ts";
 
@@ -57,6 +57,7 @@ const bodyToWire = {
   partly_erased: BodyState.PARTLY_ERASED,
   erased: BodyState.ERASED,
   broken: BodyState.BROKEN,
+  masked: BodyState.MASKED,
 } as const;
 const ownershipToWire = {
   live: OwnershipState.LIVE,
@@ -192,22 +193,21 @@ const actorToWire = (actor: RecordContent["actor"]): Actor => ({
 
 const jsonBytes = (value: JsonValue): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
 
-export const differenceToWire = (difference: Difference): MessageInitShape<typeof DifferenceSchema> => ({
+export const differenceToWire = (difference: ShownDifference): MessageInitShape<typeof DifferenceSchema> => ({
   op: difference.op,
   path: difference.path,
   ...("oldValue" in difference ? { oldValue: jsonBytes(difference.oldValue) } : {}),
   ...("newValue" in difference ? { newValue: jsonBytes(difference.newValue) } : {}),
 });
 
-export function ownershipToWireMessage(
-  document: OwnershipDocument,
-): MessageInitShape<typeof OwnershipSchema> {
+export function ownershipToWireMessage(document: ShownOwnership): MessageInitShape<typeof OwnershipSchema> {
   const { ownershipId, firstEventAtMs, lastEventAtMs, retainUntilMs } = document;
   return {
     ownershipKey: document.ownership,
     tenant: document.tenant,
     ...(ownershipId === undefined ? {} : { ownershipId }),
     state: ownershipToWire[document.state],
+    masked: document.isMasked,
     ...(firstEventAtMs === undefined ? {} : { firstEventAt: timestampFromMs(firstEventAtMs) }),
     ...(lastEventAtMs === undefined ? {} : { lastEventAt: timestampFromMs(lastEventAtMs) }),
     producers: [...document.producers],

@@ -14,6 +14,7 @@ import { publishedLog } from "../../src/query/published-log.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
 import { silentLog } from "../support/intake.ts";
+import { unguarded } from "../support/unguarded.ts";
 import { feed, intakeOver } from "./reads-store.ts";
 
 export type Ask = { readonly cpu: true } | { readonly key: string; readonly answer: Uint8Array };
@@ -48,6 +49,7 @@ async function startLastro(): Promise<string> {
     catalogue: intake.catalogue,
     now,
     random: pooledRandom((bytes) => randomBytes(bytes)),
+    guard: unguarded,
   };
   if (fedPerSecond > 0) void feed(intake, fedPerSecond);
   const server = await startGrpcServer(

@@ -249,9 +249,9 @@ describe("R-10 history is served by entity and version", () => {
       anna,
       signal,
     );
-    expect(await codeOf(getHistory(world.deps, { ...history, pageToken }, { id: "bob" }, signal))).toBe(
-      "INVALID_ARGUMENT page_token",
-    );
+    expect(
+      await codeOf(getHistory(world.deps, { ...history, pageToken }, { ...anna, id: "bob" }, signal)),
+    ).toBe("INVALID_ARGUMENT page_token");
     const entity = { ...account, entityId: "b" };
     expect(await codeOf(getHistory(world.deps, { ...history, entity, pageToken }, anna, signal))).toBe(
       "INVALID_ARGUMENT page_token",

@@ -1,9 +1,13 @@
 /** A plain grpc-js client over protobuf-es descriptors, and the server it talks to; nothing of src/servers but its door. */
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { anyUnpack } from "@bufbuild/protobuf/wkt";
+import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
-import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
+import {
+  BadRequestSchema,
+  ErrorInfoSchema,
+  RetryInfoSchema,
+} from "../../src/gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
@@ -59,18 +63,28 @@ export const callRaw = (
     else client.makeUnaryRequest(path, write, read, request, metadata, options, done);
   });
 
-export async function call<S extends DescService, Name extends keyof S["method"] & string>(
+export async function callMessage<M extends DescMethod>(
+  client: Client,
+  method: M,
+  request: object,
+  metadata?: Metadata,
+  options: CallOptions = {},
+): Promise<MessageShape<M["output"]>> {
+  const bytes = toBinary(method.input, create(method.input, request as never));
+  const path = `/${method.parent.typeName}/${method.name}`;
+  return fromBinary(method.output, await callRaw(client, path, bytes, metadata, options)) as MessageShape<
+    M["output"]
+  >;
+}
+
+export const call = <S extends DescService, Name extends keyof S["method"] & string>(
   client: Client,
   service: S,
   name: Name,
   request: MessageInitShape<S["method"][Name]["input"]>,
   options: CallOptions = {},
-): Promise<MessageShape<S["method"][Name]["output"]>> {
-  const method: DescMethod = service.method[name] as S["method"][Name];
-  const bytes = toBinary(method.input, create(method.input, request as never));
-  const answer = await callRaw(client, `/${service.typeName}/${method.name}`, bytes, undefined, options);
-  return fromBinary(method.output, answer) as MessageShape<S["method"][Name]["output"]>;
-}
+): Promise<MessageShape<S["method"][Name]["output"]>> =>
+  callMessage(client, service.method[name] as S["method"][Name], request, undefined, options);
 
 export type Failure = {
   readonly code: number;
@@ -78,6 +92,7 @@ export type Failure = {
   readonly reason: string | undefined;
   readonly domain: string | undefined;
   readonly fields: readonly string[];
+  readonly retryAfterMs: number | undefined;
 };
 
 /** How a call failed, details included; fails itself when the call was answered. */
@@ -91,6 +106,7 @@ export async function failureOf(act: Promise<unknown>): Promise<Failure> {
   const [bytes] = error.metadata?.get("grpc-status-details-bin") ?? [];
   const details = bytes instanceof Buffer ? fromBinary(StatusSchema, bytes).details : [];
   const infos = details.flatMap((detail) => anyUnpack(detail, ErrorInfoSchema) ?? []);
+  const [retry] = details.flatMap((detail) => anyUnpack(detail, RetryInfoSchema) ?? []);
   const violations = details.flatMap((detail) => anyUnpack(detail, BadRequestSchema)?.fieldViolations ?? []);
   return {
     code: error.code,
@@ -98,5 +114,6 @@ export async function failureOf(act: Promise<unknown>): Promise<Failure> {
     reason: infos[0]?.reason,
     domain: infos[0]?.domain,
     fields: violations.map(({ field }) => field),
+    retryAfterMs: retry?.retryDelay && durationMs(retry.retryDelay),
   };
 }

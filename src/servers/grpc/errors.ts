@@ -1,9 +1,9 @@
 /** Errors as google.rpc.Status: every one with ErrorInfo, a caller's fault also with the field. Nothing of the inside leaks. */
 import { create, toBinary } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
+import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { type ErrorCode, isTransient, LastroError } from "../../core/errors.ts";
-import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
+import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 
 const errorDomain = "lastro";
@@ -13,6 +13,12 @@ function statusCode(code: ErrorCode): status {
   switch (code) {
     case "INVALID_ARGUMENT":
       return status.INVALID_ARGUMENT;
+    case "UNAUTHENTICATED":
+      return status.UNAUTHENTICATED;
+    case "PERMISSION_DENIED":
+      return status.PERMISSION_DENIED;
+    case "LIMIT_REACHED":
+      return status.RESOURCE_EXHAUSTED;
     case "NOT_FOUND":
       return status.NOT_FOUND;
     case "FAILED_PRECONDITION":
@@ -46,6 +52,7 @@ type Told = {
   readonly reason: ErrorCode;
   readonly message: string;
   readonly field: string | undefined;
+  readonly retryAfterMs?: number | undefined;
 };
 
 /** What the caller is told: an inside message only where it was written for callers. */
@@ -62,11 +69,11 @@ function told(error: unknown): Told {
   const message = isTransient(error)
     ? "something this answer needs is away just now; try again"
     : error.message;
-  return { code, reason: error.code, message, field: error.field };
+  return { code, reason: error.code, message, field: error.field, retryAfterMs: error.retryAfterMs };
 }
 
 export function grpcStatus(error: unknown): StatusObject {
-  const { code, reason, message, field } = told(error);
+  const { code, reason, message, field, retryAfterMs } = told(error);
   const info = create(ErrorInfoSchema, {
     reason,
     domain: errorDomain,
@@ -78,6 +85,10 @@ export function grpcStatus(error: unknown): StatusObject {
       fieldViolations: [{ field, description: message, reason }],
     });
     details.push(anyPack(BadRequestSchema, badRequest));
+  }
+  if (retryAfterMs !== undefined) {
+    const retryDelay = durationFromMs(retryAfterMs);
+    details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })));
   }
   const metadata = new Metadata();
   metadata.set(

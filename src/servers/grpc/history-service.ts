@@ -92,6 +92,7 @@ export const historyHandlers = (deps: QueryDeps): Handlers<typeof HistoryService
       found: true,
       deleted: answer.state.deleted,
       erased: answer.state.kind === "erased",
+      masked: answer.state.kind === "masked",
       ...(answer.text === undefined ? {} : { state: answer.text }),
       record: recordToWire(answer.record, seen),
       ...treeSizeToWire(seen),
@@ -112,6 +113,7 @@ export const historyHandlers = (deps: QueryDeps): Handlers<typeof HistoryService
     );
     return {
       differences: answer.differences.map(differenceToWire),
+      masked: answer.isMasked,
       from: recordToWire(answer.from, seen),
       to: recordToWire(answer.to, seen),
       ...treeSizeToWire(seen),

@@ -15,6 +15,7 @@ import { HistoryService } from "../../gen/lastro/v1/history_pb.ts";
 import { OperationsService } from "../../gen/lastro/v1/operations_pb.ts";
 import { OwnershipService } from "../../gen/lastro/v1/ownership_pb.ts";
 import { TransparencyService } from "../../gen/lastro/v1/transparency_pb.ts";
+import type { Authenticate } from "../../ports/authenticate.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Operations } from "../../ports/operations.ts";
@@ -61,6 +62,8 @@ export type GrpcServerOptions = {
   readonly now: Clock;
   readonly log: Log;
   readonly limits?: Partial<GrpcLimits>;
+  /** Undefined: everybody is the one anonymous caller, and may everything. */
+  readonly authenticate?: Authenticate | undefined;
   /** Around every call, the first outermost. */
   readonly interceptors?: readonly ServerInterceptor[];
 };
@@ -89,7 +92,7 @@ const optionsOf = (limits: GrpcLimits): ServerOptions => ({
   "grpc.keepalive_timeout_ms": limits.keepaliveTimeoutMs,
 });
 
-const services: readonly DescService[] = [
+export const services: readonly DescService[] = [
   HistoryService,
   OwnershipService,
   TransparencyService,
@@ -101,7 +104,8 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   // It would write to the console; what matters reaches the log through errors.
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({ ...optionsOf(limits), interceptors: [...(options.interceptors ?? [])] });
-  const unary = { now: options.now, log: options.log, deadlineMsMax: limits.deadlineMsMax };
+  const door = { authenticate: options.authenticate, guard: parts.query.guard };
+  const unary = { now: options.now, log: options.log, deadlineMsMax: limits.deadlineMsMax, door };
   const add = <S extends DescService>(service: S, handlers: Handlers<S>): void =>
     server.addService(serviceDefinition(service), implementation(service, handlers, unary));
   add(HistoryService, historyHandlers(parts.query));

@@ -6,11 +6,12 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { handleUnaryCall, ServerUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import { LastroError } from "../../core/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Caller } from "../../query/deps.ts";
+import { admit, type Door } from "./admit.ts";
 import { grpcStatus } from "./errors.ts";
 import type { Decoded } from "./service-definition.ts";
 
@@ -29,10 +30,8 @@ export type UnaryOptions = {
   readonly log: Log;
   /** No call takes longer, whatever its client allows. */
   readonly deadlineMsMax: number;
+  readonly door: Door;
 };
-
-/** Until access control exists there is one caller. */
-const anyone: Caller = { id: "anonymous" };
 
 type AnyHandler = (request: never, caller: Caller, signal: AbortSignal) => Promise<unknown>;
 
@@ -97,7 +96,7 @@ function unary(
     call.on("cancelled", () => {
       if (!answered) finish(tooLate());
     });
-    answer(method, handler, call.request, abort.signal).then(
+    answer(method, handler, call, abort.signal, options.door).then(
       (message) => finish(undefined, message),
       (error: unknown) => {
         if (!(error instanceof LastroError) && !abort.signal.aborted) {
@@ -114,9 +113,20 @@ function unary(
   };
 }
 
-async function answer(method: DescMethod, handler: AnyHandler, request: Decoded, signal: AbortSignal) {
-  if ("malformed" in request) {
-    throw new LastroError("INVALID_ARGUMENT", `the request is no ${method.input.typeName} message`);
+async function answer(
+  method: DescMethod,
+  handler: AnyHandler,
+  { request, metadata }: Pick<ServerUnaryCall<Decoded, unknown>, "request" | "metadata">,
+  signal: AbortSignal,
+  door: Door,
+) {
+  const { caller, leave } = await admit(door, method.name, metadata, signal);
+  try {
+    if ("malformed" in request) {
+      throw new LastroError("INVALID_ARGUMENT", `the request is no ${method.input.typeName} message`);
+    }
+    return create(method.output, (await handler(request.message as never, caller, signal)) as never);
+  } finally {
+    leave();
   }
-  return create(method.output, (await handler(request.message as never, anyone, signal)) as never);
 }

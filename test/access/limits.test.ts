@@ -1,0 +1,54 @@
+import { expect, test } from "@jest/globals";
+import { callerLimits } from "../../src/access/limits.ts";
+import { anyone } from "../../src/core/caller.ts";
+import { person } from "../support/callers.ts";
+
+const [anna, bob] = [person("anna"), person("bob")];
+const refused = (retryAfterMs: number) => expect.objectContaining({ code: "LIMIT_REACHED", retryAfterMs });
+const caught = (act: () => unknown): unknown => {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+};
+
+test("a caller has a burst, then the rate, and is told when to try again; another caller is not touched", () => {
+  let nowMs = 0;
+  const limits = callerLimits({ rateMax: 10, burstMax: 3, concurrentMax: 100 }, () => nowMs);
+  for (let i = 0; i < 3; i++) limits.enter(anna)();
+  expect(caught(() => limits.enter(anna))).toEqual(refused(100));
+  limits.enter(bob)();
+  nowMs = 50;
+  expect(caught(() => limits.enter(anna))).toEqual(refused(50));
+  nowMs = 100;
+  limits.enter(anna)();
+  expect(caught(() => limits.enter(anna))).toEqual(refused(100));
+  nowMs = 10_000;
+  for (let i = 0; i < 3; i++) limits.enter(anna)();
+  expect(caught(() => limits.enter(anna))).toEqual(refused(100));
+});
+
+test("so many calls at once, and one more when one has ended", () => {
+  const limits = callerLimits({ rateMax: 1_000, burstMax: 1_000, concurrentMax: 2 }, () => 0);
+  const leave = limits.enter(anna);
+  limits.enter(anna);
+  expect(caught(() => limits.enter(anna))).toEqual(refused(1_000));
+  limits.enter(bob);
+  leave();
+  limits.enter(anna);
+  expect(caught(() => limits.enter(anna))).toEqual(refused(1_000));
+});
+
+test("of more callers than are remembered, those with running calls keep their count", () => {
+  const limits = callerLimits({ rateMax: 1, burstMax: 1, concurrentMax: 1 }, () => 0);
+  limits.enter(anna);
+  for (let i = 0; i < 20_000; i++) limits.enter(person(`p${i}`))();
+  expect(caught(() => limits.enter(anna))).toEqual(refused(1_000));
+});
+
+test("without access control nobody is counted", () => {
+  const limits = callerLimits({ rateMax: 1, burstMax: 1, concurrentMax: 1 }, () => 0);
+  for (let i = 0; i < 100; i++) limits.enter(anyone);
+});

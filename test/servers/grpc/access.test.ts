@@ -1,0 +1,258 @@
+/** Who may do what, over gRPC, against a server on a real store: every role, method, bound and tenant. */
+import type { DescMethod } from "@bufbuild/protobuf";
+import { type Client, Metadata, status } from "@grpc/grpc-js";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { noWatch } from "../../../src/access/watch.ts";
+import { type Caller, roles } from "../../../src/core/caller.ts";
+import { CheckpointName } from "../../../src/gen/lastro/v1/transparency_pb.ts";
+import type { Operations } from "../../../src/ports/operations.ts";
+import { publishedLog } from "../../../src/query/published-log.ts";
+import { services } from "../../../src/servers/grpc/server.ts";
+import {
+  expected,
+  type MatrixMethod,
+  matrix,
+  type Reached,
+  type Tenant,
+  tenants,
+} from "../../support/access-matrix.ts";
+import { buildLog } from "../../support/built-log.ts";
+import { authenticateAs, grant, person, sayId } from "../../support/callers.ts";
+import { callMessage, connect, failureOf, serve, type TestServer } from "../../support/grpc-client.ts";
+import { type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../../support/history-world.ts";
+
+const absentRid = `${worldSrc}.999`;
+const operations: Operations = {
+  intake: async () => ({ partitions: [], breaker: undefined }),
+  outcomes: async () => [],
+  skip: async (_src, _from, to) => to,
+  resume: async () => undefined,
+  resumeBreaker: async () => undefined,
+  replay: async (positions) => positions.map(() => "replayed"),
+};
+
+let world: HistoryWorld;
+let server: TestServer;
+let client: Client & Disposable;
+const rids: Record<Tenant, string> = { own: "", foreign: "" };
+const indexes: Record<Tenant, bigint> = { own: 0n, foreign: 0n };
+const reads: string[] = [];
+
+const callers = roles.flatMap((role) => [
+  person(`${role} of own`, grant(role, { tenants: ["own"] })),
+  person(`${role} everywhere`, grant(role)),
+]);
+const callerOf = (role: string, isBounded: boolean): Caller =>
+  callers.find(({ id }) => id.endsWith(`#${role} ${isBounded ? "of own" : "everywhere"}`)) as Caller;
+const nobody = person("nobody");
+
+beforeAll(async () => {
+  world = await openHistoryWorld();
+  const built = buildLog(world.store.log);
+  const rows = await world.publish(
+    ...tenants.flatMap((tenant) => [
+      { type: "account.created", metadata: { tenant_id: tenant } },
+      { type: "account.updated", metadata: { tenant_id: tenant } },
+    ]),
+  );
+  await built.heartbeats(1);
+  await built.records(worldSrc, 0, rows);
+  await built.publish();
+  for (const tenant of tenants) {
+    const at = rows.findIndex(({ projection }) => projection.tenant === tenant);
+    rids[tenant] = rows[at]?.rid ?? "";
+    indexes[tenant] = BigInt(1 + at);
+  }
+  const history = new Proxy(world.deps.history, {
+    get(target, name, receiver) {
+      reads.push(String(name));
+      return Reflect.get(target, name, receiver);
+    },
+  });
+  const log = publishedLog({ log: world.store.log, now: world.deps.now });
+  server = await serve({ ...world.deps, history, log }, operations, {
+    authenticate: authenticateAs(nobody, ...callers),
+  });
+  client = connect(server.address);
+});
+afterAll(async () => {
+  client[Symbol.dispose]();
+  await server[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+const entityOf = (tenant: Tenant) => ({
+  tenant,
+  namespace: "team_service",
+  entityType: "account",
+  entityId: "a-1",
+});
+const byRid = (rid: string) => ({ by: { case: "rid", value: rid } });
+
+const requests: Readonly<Record<MatrixMethod, (tenant: Tenant) => object>> = {
+  GetRecord: (tenant) => byRid(rids[tenant]),
+  GetHistory: (tenant) => ({ entity: entityOf(tenant), includeInactive: true }),
+  GetState: (tenant) => ({ entity: entityOf(tenant) }),
+  CompareVersions: (tenant) => ({ entity: entityOf(tenant), fromVersion: 1n, toVersion: 2n }),
+  SearchRecords: (tenant) => ({ filter: `tenant = ${tenant}` }),
+  GetOwnership: (tenant) => ({ tenant, ownershipId: ownership }),
+  ListOwnerships: (tenant) => ({ tenant }),
+  ListOwnedRecords: (tenant) => ({ tenant, ownershipId: ownership }),
+  GetCheckpoint: () => ({ name: CheckpointName.LATEST }),
+  GetInclusionProof: (tenant) => byRid(rids[tenant]),
+  GetConsistencyProof: () => ({ oldSize: 1n }),
+  GetEntry: (tenant) => byRid(rids[tenant]),
+  GetCoverage: () => ({ src: worldSrc }),
+  GetIntake: () => ({}),
+  ListOutcomes: () => ({ src: worldSrc }),
+  SkipOffsets: () => ({ src: worldSrc, fromOffset: 1n, toOffset: 2n, reason: "poison" }),
+  ResumePartition: () => ({ target: { case: "breaker", value: true } }),
+  ReplayDeadLetters: () => ({ positions: [{ topic: "audit.dlq", partition: 0, offset: 1n }] }),
+};
+
+const methodOf = (name: string): DescMethod => {
+  const method = services.flatMap((service) => service.methods).find((one) => one.name === name);
+  if (method === undefined) throw new Error(`no method ${name}`);
+  return method;
+};
+const ask = (caller: Caller, name: string, request: object) =>
+  callMessage(client, methodOf(name), request, sayId(new Metadata(), caller));
+
+async function reached(caller: Caller, name: MatrixMethod, tenant: Tenant): Promise<Reached | number> {
+  const asked = ask(caller, name, requests[name](tenant));
+  const answer = await asked.catch(() => undefined);
+  if (answer !== undefined) {
+    const isEmpty = "records" in answer && Array.isArray(answer.records) && answer.records.length === 0;
+    return isEmpty ? "empty" : "answered";
+  }
+  const { code, reason } = await failureOf(asked);
+  if (code === status.PERMISSION_DENIED && reason === "PERMISSION_DENIED") return "denied";
+  return code === status.NOT_FOUND ? "absent" : code;
+}
+
+const names = Object.keys(matrix) as MatrixMethod[];
+
+describe("R-25 R-70 role, method, own and foreign tenant", () => {
+  test.each(roles.flatMap((role) => names.map((method) => [role, method] as const)))(
+    "%s: %s",
+    async (role, method) => {
+      for (const isBounded of [true, false]) {
+        const caller = callerOf(role, isBounded);
+        for (const tenant of tenants)
+          expect([isBounded, tenant, await reached(caller, method, tenant)]).toEqual([
+            isBounded,
+            tenant,
+            expected(role, isBounded, method, tenant),
+          ]);
+      }
+    },
+  );
+});
+
+describe("permission comes before existence", () => {
+  test("who has no grant for a method is denied before anything is read, even of its request", async () => {
+    reads.length = 0;
+    for (const name of names)
+      for (const request of [requests[name]("own"), {}])
+        expect(await failureOf(ask(nobody, name, request))).toMatchObject({
+          code: status.PERMISSION_DENIED,
+          message: `no grant of yours allows ${name}`,
+        });
+    expect(reads).toEqual([]);
+  });
+
+  test.each(["GetRecord", "GetInclusionProof", "GetEntry"])(
+    "%s of a foreign record is answered as one that is not there",
+    async (name) => {
+      const caller = callerOf("reader", true);
+      const [foreign, absent] = [rids.foreign, absentRid].map((rid) =>
+        failureOf(ask(caller, name, byRid(rid))),
+      );
+      expect(await foreign).toEqual(await absent);
+    },
+  );
+
+  test.each(["GetInclusionProof", "GetEntry"])("%s by the index of a foreign record, too", async (name) => {
+    const caller = callerOf("reader", true);
+    const byIndex = (value: bigint) => ask(caller, name, { by: { case: "index", value } });
+    expect(await failureOf(byIndex(indexes.foreign))).toMatchObject({ code: status.NOT_FOUND });
+    await byIndex(indexes.own);
+    // The first leaf and what covers the records tell of no tenant.
+    await byIndex(0n);
+    await byIndex(5n);
+  });
+
+  test("a foreign event id and one that is not there are denied alike", async () => {
+    const eventId = (value: string) => ({
+      by: {
+        case: "eventId",
+        value: { tenant: "foreign", producerService: "team_service", form: { case: "header", value } },
+      },
+    });
+    const [one, other] = ["a", "b"].map((id) =>
+      failureOf(ask(callerOf("reader", true), "GetRecord", eventId(id))),
+    );
+    expect(await one).toEqual(await other);
+    expect((await one)?.code).toBe(status.PERMISSION_DENIED);
+  });
+
+  test("what a foreign tenant is asked for does not matter: a history that is not there is denied alike", async () => {
+    const history = (entityId: string) =>
+      failureOf(
+        ask(callerOf("reader", true), "GetHistory", { entity: { ...entityOf("foreign"), entityId } }),
+      );
+    expect(await history("a-1")).toEqual(await history("nothing"));
+  });
+});
+
+describe("what is listed is narrowed", () => {
+  const search = async (caller: Caller, filter: string): Promise<readonly string[]> => {
+    const answer = await ask(caller, "SearchRecords", { filter });
+    return (answer as unknown as { records: { rid: string }[] }).records.map(({ rid }) => rid);
+  };
+
+  test("a search without a tenant, or with the contrary of one, gives the own records alone", async () => {
+    const own = await search(callerOf("auditor", false), "tenant = own");
+    expect(own).toHaveLength(2);
+    for (const filter of ["", "NOT tenant = own OR tenant = own", "event_type:*"])
+      expect(await search(callerOf("auditor", true), filter)).toEqual(own);
+    expect(await search(callerOf("auditor", true), "NOT tenant = own")).toEqual([]);
+    expect(await search(callerOf("auditor", false), "")).toHaveLength(4);
+  });
+
+  test("a listing of all ownerships gives those of the own tenant", async () => {
+    const list = async (caller: Caller) =>
+      (await ask(caller, "ListOwnerships", {})) as unknown as { ownerships: { tenant: string }[] };
+    expect((await list(callerOf("dpo", true))).ownerships.map(({ tenant }) => tenant)).toEqual(["own"]);
+    expect((await list(callerOf("dpo", false))).ownerships).toHaveLength(2);
+  });
+});
+
+test("without valid credentials nobody gets in", async () => {
+  for (const name of names)
+    expect(await failureOf(ask(person("stranger"), name, requests[name]("own")))).toMatchObject({
+      code: status.UNAUTHENTICATED,
+      reason: "UNAUTHENTICATED",
+    });
+});
+
+test("over their limit callers are refused with the time to wait, and others are served", async () => {
+  const { callerLimits } = await import("../../../src/access/limits.ts");
+  const [anna, bob] = [person("anna", grant("reader")), person("bob", grant("reader"))];
+  const limits = callerLimits({ rateMax: 1, burstMax: 2, concurrentMax: 10 }, () => 0);
+  const guard = { watch: noWatch, limits, isOpened: () => false };
+  await using other = await serve({ ...world.deps, guard }, operations, {
+    authenticate: authenticateAs(anna, bob),
+  });
+  using one = connect(other.address);
+  const get = (caller: Caller) =>
+    callMessage(one, methodOf("GetRecord"), byRid(rids.own), sayId(new Metadata(), caller));
+  await get(anna);
+  await get(anna);
+  expect(await failureOf(get(anna))).toMatchObject({
+    code: status.RESOURCE_EXHAUSTED,
+    reason: "LIMIT_REACHED",
+    retryAfterMs: 1_000,
+  });
+  await get(bob);
+});
