@@ -11,10 +11,12 @@ import { memoryHints } from "./adapters/memory/hints.ts";
 import { startTelemetry, type Telemetry } from "./adapters/otel/telemetry.ts";
 import { openLog } from "./adapters/pino/log.ts";
 import { openDeadLetters } from "./adapters/platformatic-kafka/dead-letters.ts";
+import { openEventPublisher } from "./adapters/platformatic-kafka/event-publisher.ts";
 import { openTopicReader } from "./adapters/platformatic-kafka/topic-reader.ts";
 import { openRedisHints } from "./adapters/redis/hints.ts";
 import { openRedisHotRecords } from "./adapters/redis/hot-records.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
+import type { CollectDeps } from "./collect/publish-events.ts";
 import { type Config, parseConfig } from "./config.ts";
 import type { Catalogue } from "./core/catalogue.ts";
 import { LastroError } from "./core/errors.ts";
@@ -36,6 +38,7 @@ import { openStore } from "./open-store.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { DeadLetters } from "./ports/dead-letters.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
+import type { EventPublisher } from "./ports/event-publisher.ts";
 import type { EventSource } from "./ports/event-source.ts";
 import type { HistoryReader } from "./ports/history-reader.ts";
 import type { Log } from "./ports/log.ts";
@@ -113,7 +116,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   opened.defer(() => transparency?.ended);
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   opened.defer(() => crash.abort(new Error("the service ends")));
-  const { source, deadLetters } = await openKafka(config, store, keys, log, opened, signal);
+  const { source, deadLetters, publisher } = await openKafka(config, store, keys, log, opened, signal);
 
   const intake: IntakeDeps = {
     records: copies && config.hot?.keepsNew ? hotAppend(store.records, copies) : store.records,
@@ -151,10 +154,22 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
     consumer,
   );
+  const query = queryDeps(config, intake, keys, catalogue, history, published);
+  const collect: CollectDeps = {
+    guard: query.guard,
+    publisher,
+    catalogue,
+    parse: intake.stations.parse,
+    history: store.history,
+    operations,
+    log: published,
+    now,
+  };
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry), {
-      query: queryDeps(config, intake, keys, catalogue, history, published),
+      query,
       operations,
+      collect,
     }),
   );
   const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
@@ -254,6 +269,12 @@ async function startLog(
   return startLogThread({ data, observer, lines, random }, signal);
 }
 
+type KafkaParts = {
+  readonly source: EventSource;
+  readonly deadLetters: DeadLetters;
+  readonly publisher: EventPublisher;
+};
+
 async function openKafka(
   { kafka, drainMsMax }: Config,
   store: Store,
@@ -261,7 +282,7 @@ async function openKafka(
   log: Log,
   opened: AsyncDisposableStack,
   signal: AbortSignal,
-): Promise<{ readonly source: EventSource; readonly deadLetters: DeadLetters }> {
+): Promise<KafkaParts> {
   const { brokers, topic, dlqTopic: deadLetterTopic, createTopics: create } = kafka;
   const groupId = kafka.group ?? `lastro-${storeId.slice(0, 8)}`;
   await prepareTopics({ brokers, clientId, log, topic, deadLetterTopic, create });
@@ -275,6 +296,7 @@ async function openKafka(
   const deadLetters = opened.use(
     openDeadLetters({ brokers, clientId, topicReader, topic, deadLetterTopic, consumer: groupId }),
   );
+  const publisher = opened.use(openEventPublisher({ brokers, clientId, topicReader, topic }));
   const source = opened.use(
     await openKafkajsSource({
       brokers, topic, groupId, clientId, topicReader, incarnation, log, now,
@@ -285,7 +307,7 @@ async function openKafka(
       fetchBytesPerPartitionMax: kafka.fetchBytesPerPartitionMax,
     }),
   ); // biome-ignore format: one line a name
-  return { source, deadLetters };
+  return { source, deadLetters, publisher };
 }
 
 const queryDeps = (

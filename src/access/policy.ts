@@ -41,6 +41,8 @@ export const methods = {
   SkipOffsets: ["operate", "whole"],
   ResumePartition: ["operate", "whole"],
   ReplayDeadLetters: ["operate", "whole"],
+  PublishEvent: ["publish", "records"],
+  PublishEvents: ["publish", "records"],
 } as const satisfies Readonly<Record<string, readonly [Permission, Reach]>>;
 export type Method = keyof typeof methods;
 

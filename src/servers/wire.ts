@@ -104,7 +104,7 @@ export function eventIdFromWire(id: EventId): EventIdQuestion {
   }
 }
 
-function formToWire({ form, parts }: EventIdentity): EventId["form"] | undefined {
+function formToWire({ form, parts }: Pick<EventIdQuestion, "form" | "parts">): EventId["form"] {
   const [first = "", second = ""] = parts;
   switch (form) {
     case "ce":
@@ -115,9 +115,15 @@ function formToWire({ form, parts }: EventIdentity): EventId["form"] | undefined
     case "header":
     case "metadata":
       return { case: form, value: first };
-    case "fp":
-      return undefined;
   }
+}
+
+/** Undefined where the producer gave no id. */
+const identityToWire = (view: RecordView, { form, parts }: EventIdentity): EventId | undefined =>
+  form === "fp" ? undefined : eventIdToWire({ ...view, form, parts });
+
+export function eventIdToWire({ tenant, producerService, form, parts }: EventIdQuestion): EventId {
+  return { $typeName: "lastro.v1.EventId", tenant, producerService, form: formToWire({ form, parts }) };
 }
 
 const nothing = new Uint8Array();
@@ -126,13 +132,12 @@ const nothing = new Uint8Array();
 export function recordToWire(view: RecordView, seen: SeenTree): RecordMessage {
   const { tenant, producerService } = view;
   const content = contentOf(view);
-  const form = content && formToWire(content.identity);
   const event = content?.event ?? nothing;
   const isRepeated = content !== undefined && event.length <= repeatedEventBytesMax;
   return {
     $typeName: "lastro.v1.Record",
     rid: view.rid,
-    eventId: form && { $typeName: "lastro.v1.EventId", tenant, producerService, form },
+    eventId: content && identityToWire(view, content.identity),
     entity: {
       $typeName: "lastro.v1.Entity",
       tenant,

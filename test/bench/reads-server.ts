@@ -9,10 +9,10 @@ import {
   HistoryService,
 } from "../../src/gen/lastro/v1/history_pb.ts";
 import { pooledRandom } from "../../src/lib/pooled-random.ts";
-import type { Operations } from "../../src/ports/operations.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
+import { noCollect, noOperations } from "../support/grpc-client.ts";
 import { silentLog } from "../support/intake.ts";
 import { unguarded } from "../support/unguarded.ts";
 import { feed, intakeOver } from "./reads-store.ts";
@@ -61,7 +61,7 @@ async function startLastro(): Promise<string> {
       log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
     },
-    { query, operations: {} as Operations },
+    { query, operations: noOperations, collect: noCollect(query) },
   );
   return server.address;
 }

@@ -30,6 +30,8 @@ export const matrix = {
   SkipOffsets: { roles: ["operator"], foreign: "whole" },
   ResumePartition: { roles: ["operator"], foreign: "whole" },
   ReplayDeadLetters: { roles: ["operator"], foreign: "whole" },
+  PublishEvent: { roles: ["producer"], foreign: "denied" },
+  PublishEvents: { roles: ["producer"], foreign: "denied" },
 } as const satisfies Readonly<Record<string, Row>>;
 export type MatrixMethod = keyof typeof matrix;
 

@@ -3,6 +3,8 @@ import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@b
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import type { CollectDeps } from "../../src/collect/publish-events.ts";
+import { defaultParseOptions } from "../../src/core/parse-options.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -27,16 +29,24 @@ export const noOperations: Operations = {
   replay: unused,
 };
 
+export const noCollect = (query: QueryDeps): CollectDeps => ({
+  ...query,
+  publisher: { publish: unused, [Symbol.asyncDispose]: async () => undefined },
+  parse: defaultParseOptions,
+  operations: noOperations,
+});
+
 export async function serve(
   query: QueryDeps,
   operations: Operations = noOperations,
   options: Partial<GrpcServerOptions> = {},
+  collect: CollectDeps = noCollect(query),
 ): Promise<TestServer> {
   const logged: string[] = [];
   const log = { info: () => {}, warn: () => {}, error: (code: string) => void logged.push(code) };
   const server = await startGrpcServer(
     { host: "127.0.0.1", port: 0, reflection: true, now: Date.now, log, ...options },
-    { query, operations },
+    { query, operations, collect },
   );
   server.setServing(true);
   return Object.assign(server, { logged });

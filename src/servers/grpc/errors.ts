@@ -12,6 +12,7 @@ export const statusDetailsKey = "grpc-status-details-bin";
 function statusCode(code: ErrorCode): status {
   switch (code) {
     case "INVALID_ARGUMENT":
+    case "EVENT_REJECTED":
       return status.INVALID_ARGUMENT;
     case "UNAUTHENTICATED":
       return status.UNAUTHENTICATED;

@@ -10,8 +10,10 @@ import {
 } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
+import type { CollectDeps } from "../../collect/publish-events.ts";
 import { LastroError } from "../../core/errors.ts";
 import { HistoryService } from "../../gen/lastro/v1/history_pb.ts";
+import { IngestService } from "../../gen/lastro/v1/ingest_pb.ts";
 import { OperationsService } from "../../gen/lastro/v1/operations_pb.ts";
 import { OwnershipService } from "../../gen/lastro/v1/ownership_pb.ts";
 import { TransparencyService } from "../../gen/lastro/v1/transparency_pb.ts";
@@ -21,6 +23,7 @@ import type { Log } from "../../ports/log.ts";
 import type { Operations } from "../../ports/operations.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { historyHandlers } from "./history-service.ts";
+import { ingestHandlers } from "./ingest-service.ts";
 import { operationsHandlers } from "./operations-service.ts";
 import { ownershipHandlers } from "./ownership-service.ts";
 import { fileDescriptorProtos, serviceDefinition } from "./service-definition.ts";
@@ -68,7 +71,11 @@ export type GrpcServerOptions = {
   readonly interceptors?: readonly ServerInterceptor[];
 };
 
-export type GrpcServices = { readonly query: QueryDeps; readonly operations: Operations };
+export type GrpcServices = {
+  readonly query: QueryDeps;
+  readonly operations: Operations;
+  readonly collect: CollectDeps;
+};
 
 export type GrpcServer = AsyncDisposable & {
   /** host:port. */
@@ -97,6 +104,7 @@ export const services: readonly DescService[] = [
   OwnershipService,
   TransparencyService,
   OperationsService,
+  IngestService,
 ];
 
 export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcServices): Promise<GrpcServer> {
@@ -112,6 +120,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   add(OwnershipService, ownershipHandlers(parts.query));
   add(TransparencyService, transparencyHandlers(parts.query));
   add(OperationsService, operationsHandlers(parts.query, parts.operations));
+  add(IngestService, ingestHandlers(parts.collect));
   const names = ["", ...services.map((service) => service.typeName)];
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));
   health.addToServer(server);

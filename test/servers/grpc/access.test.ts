@@ -4,6 +4,7 @@ import { type Client, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { noWatch } from "../../../src/access/watch.ts";
 import { type Caller, roles } from "../../../src/core/caller.ts";
+import type { Rid } from "../../../src/core/ids.ts";
 import { CheckpointName } from "../../../src/gen/lastro/v1/transparency_pb.ts";
 import type { Operations } from "../../../src/ports/operations.ts";
 import { publishedLog } from "../../../src/query/published-log.ts";
@@ -18,8 +19,21 @@ import {
 } from "../../support/access-matrix.ts";
 import { buildLog } from "../../support/built-log.ts";
 import { authenticateAs, grant, person, sayId } from "../../support/callers.ts";
-import { callMessage, connect, failureOf, serve, type TestServer } from "../../support/grpc-client.ts";
-import { type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../../support/history-world.ts";
+import {
+  callMessage,
+  connect,
+  failureOf,
+  noCollect,
+  serve,
+  type TestServer,
+} from "../../support/grpc-client.ts";
+import {
+  eventText,
+  type HistoryWorld,
+  openHistoryWorld,
+  ownership,
+  worldSrc,
+} from "../../support/history-world.ts";
 
 const absentRid = `${worldSrc}.999`;
 const operations: Operations = {
@@ -70,9 +84,11 @@ beforeAll(async () => {
     },
   });
   const log = publishedLog({ log: world.store.log, now: world.deps.now });
-  server = await serve({ ...world.deps, history, log }, operations, {
-    authenticate: authenticateAs(nobody, ...callers),
-  });
+  const query = { ...world.deps, history, log };
+  const authenticate = authenticateAs(nobody, ...callers);
+  const collect = noCollect(query);
+  const publisher = { ...collect.publisher, publish: async () => rids.own as Rid };
+  server = await serve(query, operations, { authenticate }, { ...collect, publisher });
   client = connect(server.address);
 });
 afterAll(async () => {
@@ -87,6 +103,7 @@ const entityOf = (tenant: Tenant) => ({
   entityType: "account",
   entityId: "a-1",
 });
+const eventOf = (tenant: Tenant) => ({ value: Buffer.from(eventText({ metadata: { tenant_id: tenant } })) });
 const byRid = (rid: string) => ({ by: { case: "rid", value: rid } });
 
 const requests: Readonly<Record<MatrixMethod, (tenant: Tenant) => object>> = {
@@ -108,6 +125,8 @@ const requests: Readonly<Record<MatrixMethod, (tenant: Tenant) => object>> = {
   SkipOffsets: () => ({ src: worldSrc, fromOffset: 1n, toOffset: 2n, reason: "poison" }),
   ResumePartition: () => ({ target: { case: "breaker", value: true } }),
   ReplayDeadLetters: () => ({ positions: [{ topic: "audit.dlq", partition: 0, offset: 1n }] }),
+  PublishEvent: (tenant) => ({ event: eventOf(tenant) }),
+  PublishEvents: (tenant) => ({ events: [eventOf("own"), eventOf(tenant)] }),
 };
 
 const methodOf = (name: string): DescMethod => {
