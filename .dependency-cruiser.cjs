@@ -17,7 +17,7 @@ module.exports = {
     only("access", ["core", "ports", "lib"]),
     only("query", ["core", "ports", "lib", "privacy", "log", "access"]),
     only("adapters", ["core", "ports", "lib"]),
-    only("servers", ["core", "query", "ports", "gen", "lib"]),
+    only("servers", ["core", "query", "access", "ports", "gen", "lib"]),
     only("witness", ["core", "ports", "lib", "adapters/(files|witness-memory)"]),
     only("gen", []),
     only("sdk", ["core", "gen", "lib"]),

@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { callerLimits } from "./access/limits.ts";
-import { noWatch } from "./access/watch.ts";
+import { personalAccesses } from "./access/personal-access.ts";
+import { openWatch } from "./access/watch.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
@@ -11,6 +12,7 @@ import { memoryHints } from "./adapters/memory/hints.ts";
 import { startTelemetry, type Telemetry } from "./adapters/otel/telemetry.ts";
 import { openLog } from "./adapters/pino/log.ts";
 import { openDeadLetters } from "./adapters/platformatic-kafka/dead-letters.ts";
+import { openEventPublisher } from "./adapters/platformatic-kafka/event-publisher.ts";
 import { openTopicReader } from "./adapters/platformatic-kafka/topic-reader.ts";
 import { openRedisHints } from "./adapters/redis/hints.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
@@ -34,6 +36,7 @@ import { openStore } from "./open-store.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { DeadLetters } from "./ports/dead-letters.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
+import type { EventPublisher } from "./ports/event-publisher.ts";
 import type { EventSource } from "./ports/event-source.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
@@ -41,7 +44,7 @@ import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
-import type { QueryDeps } from "./query/deps.ts";
+import type { Guard, QueryDeps } from "./query/deps.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { readinessOf } from "./readiness.ts";
 import { type LogThread, startLogThread } from "./run-log-thread.ts";
@@ -66,6 +69,8 @@ const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 const heapGrowthPercent = 70;
 /** Random bytes that name this process in the log's lease. */
 const holderBytes = 8;
+/** What another process approved is known here so much later. */
+const personalAccessRefreshMs = 2_000;
 const storeProbeMs = 2_000;
 const storeProbeTimeoutMs = 5_000;
 const dependencies = ["store", "kafka", "redis"] as const;
@@ -106,7 +111,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   opened.defer(() => transparency?.ended);
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   opened.defer(() => crash.abort(new Error("the service ends")));
-  const { source, deadLetters } = await openKafka(config, store, keys, log, opened, signal);
+  const { source, deadLetters, publisher } = await openKafka(config, store, keys, log, opened, signal);
 
   const intake: IntakeDeps = {
     records: store.records,
@@ -144,9 +149,20 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
     consumer,
   );
+  const { selfAudit } = config;
+  const watch = opened.use(
+    openWatch({ ...selfAudit, publisher, instance: keys.storeId, observer, now, random }),
+  );
+  const guard: Guard = {
+    watch,
+    limits: callerLimits(config.callers, steadyNow),
+    personal: personalAccesses({ state: store.state, watch, now, random }),
+  };
+  const refresh = () => guard.personal.refresh(withDeadline(signal, storeProbeTimeoutMs));
+  void repeat(personalAccessRefreshMs, signal, refresh, () => undefined);
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry), {
-      query: queryDeps(config, intake, keys, catalogue, store, published),
+      query: queryDeps(intake, keys, catalogue, store, published, guard),
       operations,
     }),
   );
@@ -239,7 +255,11 @@ async function openKafka(
   log: Log,
   opened: AsyncDisposableStack,
   signal: AbortSignal,
-): Promise<{ readonly source: EventSource; readonly deadLetters: DeadLetters }> {
+): Promise<{
+  readonly source: EventSource;
+  readonly deadLetters: DeadLetters;
+  readonly publisher: EventPublisher;
+}> {
   const { brokers, topic, dlqTopic: deadLetterTopic, createTopics: create } = kafka;
   const groupId = kafka.group ?? `lastro-${storeId.slice(0, 8)}`;
   await prepareTopics({ brokers, clientId, log, topic, deadLetterTopic, create });
@@ -263,16 +283,17 @@ async function openKafka(
       fetchBytesPerPartitionMax: kafka.fetchBytesPerPartitionMax,
     }),
   ); // biome-ignore format: one line a name
-  return { source, deadLetters };
+  const publisher = opened.use(openEventPublisher({ brokers, clientId, topic, topicReader }));
+  return { source, deadLetters, publisher };
 }
 
 const queryDeps = (
-  { callers: limits }: Config,
   intake: IntakeDeps,
   { lookupKey }: StoreKeys,
   catalogue: Catalogue,
   store: Store,
   log: PublishedLog,
+  guard: Guard,
 ): QueryDeps => ({
   history: store.history,
   log,
@@ -281,7 +302,7 @@ const queryDeps = (
   catalogue,
   now,
   random,
-  guard: { watch: noWatch, limits: callerLimits(limits, steadyNow), isOpened: () => false },
+  guard,
 });
 
 const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry) => ({

@@ -41,6 +41,9 @@ export const methods = {
   SkipOffsets: ["operate", "whole"],
   ResumePartition: ["operate", "whole"],
   ReplayDeadLetters: ["operate", "whole"],
+  AskPersonalAccess: ["ask", "any"],
+  ApprovePersonalAccess: ["approve", "whole"],
+  ListPersonalAccess: ["approve", "whole"],
 } as const satisfies Readonly<Record<string, readonly [Permission, Reach]>>;
 export type Method = keyof typeof methods;
 

@@ -30,6 +30,9 @@ export const matrix = {
   SkipOffsets: { roles: ["operator"], foreign: "whole" },
   ResumePartition: { roles: ["operator"], foreign: "whole" },
   ReplayDeadLetters: { roles: ["operator"], foreign: "whole" },
+  AskPersonalAccess: { roles: ["auditor", "dpo"], foreign: "answered" },
+  ApprovePersonalAccess: { roles: ["dpo", "admin"], foreign: "whole" },
+  ListPersonalAccess: { roles: ["dpo", "admin"], foreign: "whole" },
 } as const satisfies Readonly<Record<string, Row>>;
 export type MatrixMethod = keyof typeof matrix;
 

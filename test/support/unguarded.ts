@@ -2,8 +2,18 @@
 import { noWatch } from "../../src/access/watch.ts";
 import type { Guard } from "../../src/query/deps.ts";
 
+const noneHere = async (): Promise<never> => {
+  throw new Error("not part of this test");
+};
+
 export const unguarded: Guard = {
   watch: noWatch,
   limits: { enter: () => () => undefined },
-  isOpened: () => false,
+  personal: {
+    isOpened: () => false,
+    refresh: noneHere,
+    ask: noneHere,
+    approve: noneHere,
+    list: noneHere,
+  },
 };

@@ -11,6 +11,7 @@ import {
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { LastroError } from "../../core/errors.ts";
+import { AccessService } from "../../gen/lastro/v1/access_pb.ts";
 import { HistoryService } from "../../gen/lastro/v1/history_pb.ts";
 import { OperationsService } from "../../gen/lastro/v1/operations_pb.ts";
 import { OwnershipService } from "../../gen/lastro/v1/ownership_pb.ts";
@@ -20,6 +21,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Operations } from "../../ports/operations.ts";
 import type { QueryDeps } from "../../query/deps.ts";
+import { accessHandlers } from "./access-service.ts";
 import { historyHandlers } from "./history-service.ts";
 import { operationsHandlers } from "./operations-service.ts";
 import { ownershipHandlers } from "./ownership-service.ts";
@@ -97,6 +99,7 @@ export const services: readonly DescService[] = [
   OwnershipService,
   TransparencyService,
   OperationsService,
+  AccessService,
 ];
 
 export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcServices): Promise<GrpcServer> {
@@ -111,6 +114,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   add(HistoryService, historyHandlers(parts.query));
   add(OwnershipService, ownershipHandlers(parts.query));
   add(TransparencyService, transparencyHandlers(parts.query));
+  add(AccessService, accessHandlers(parts.query));
   add(OperationsService, operationsHandlers(parts.query, parts.operations));
   const names = ["", ...services.map((service) => service.typeName)];
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));

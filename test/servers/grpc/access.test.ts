@@ -2,10 +2,10 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type Client, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { noWatch } from "../../../src/access/watch.ts";
 import { type Caller, roles } from "../../../src/core/caller.ts";
 import { CheckpointName } from "../../../src/gen/lastro/v1/transparency_pb.ts";
 import type { Operations } from "../../../src/ports/operations.ts";
+import type { Guard } from "../../../src/query/deps.ts";
 import { publishedLog } from "../../../src/query/published-log.ts";
 import { services } from "../../../src/servers/grpc/server.ts";
 import {
@@ -20,6 +20,7 @@ import { buildLog } from "../../support/built-log.ts";
 import { authenticateAs, grant, person, sayId } from "../../support/callers.ts";
 import { callMessage, connect, failureOf, serve, type TestServer } from "../../support/grpc-client.ts";
 import { type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../../support/history-world.ts";
+import { unguarded } from "../../support/unguarded.ts";
 
 const absentRid = `${worldSrc}.999`;
 const operations: Operations = {
@@ -30,6 +31,18 @@ const operations: Operations = {
   resumeBreaker: async () => undefined,
   replay: async (positions) => positions.map(() => "replayed"),
 };
+
+/** Whoever gets so far is answered. */
+function personalThere(): Guard["personal"] {
+  const access = { id: "1", callerId: "a", reason: "r", askedAtMs: 0, forMs: 1, approval: undefined };
+  return {
+    isOpened: () => false,
+    refresh: async () => undefined,
+    ask: async () => access,
+    approve: async () => access,
+    list: async () => [access],
+  };
+}
 
 let world: HistoryWorld;
 let server: TestServer;
@@ -70,7 +83,8 @@ beforeAll(async () => {
     },
   });
   const log = publishedLog({ log: world.store.log, now: world.deps.now });
-  server = await serve({ ...world.deps, history, log }, operations, {
+  const personal = personalThere();
+  server = await serve({ ...world.deps, history, log, guard: { ...unguarded, personal } }, operations, {
     authenticate: authenticateAs(nobody, ...callers),
   });
   client = connect(server.address);
@@ -107,6 +121,9 @@ const requests: Readonly<Record<MatrixMethod, (tenant: Tenant) => object>> = {
   ListOutcomes: () => ({ src: worldSrc }),
   SkipOffsets: () => ({ src: worldSrc, fromOffset: 1n, toOffset: 2n, reason: "poison" }),
   ResumePartition: () => ({ target: { case: "breaker", value: true } }),
+  AskPersonalAccess: () => ({ reason: "complaint 17" }),
+  ApprovePersonalAccess: () => ({ id: "1" }),
+  ListPersonalAccess: () => ({}),
   ReplayDeadLetters: () => ({ positions: [{ topic: "audit.dlq", partition: 0, offset: 1n }] }),
 };
 
@@ -240,7 +257,7 @@ test("over their limit callers are refused with the time to wait, and others are
   const { callerLimits } = await import("../../../src/access/limits.ts");
   const [anna, bob] = [person("anna", grant("reader")), person("bob", grant("reader"))];
   const limits = callerLimits({ rateMax: 1, burstMax: 2, concurrentMax: 10 }, () => 0);
-  const guard = { watch: noWatch, limits, isOpened: () => false };
+  const guard = { ...unguarded, limits };
   await using other = await serve({ ...world.deps, guard }, operations, {
     authenticate: authenticateAs(anna, bob),
   });
