@@ -316,6 +316,11 @@ const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry)
     receiveBytesMax: grpc.messageBytesMax,
     concurrentStreamsMax: grpc.streamsMax,
     deadlineMsMax: grpc.deadlineMaxMs,
+    metadataBytesMax: grpc.metadataBytesMax,
+    resetsBurstMax: grpc.resetsBurstMax,
+    resetsPerSecondMax: grpc.resetsPerSecondMax,
+    connectionAgeMsMax: grpc.connectionAgeMsMax,
+    connectionIdleMsMax: grpc.connectionIdleMsMax,
   },
 });
 

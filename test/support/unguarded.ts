@@ -17,3 +17,16 @@ export const unguarded: Guard = {
     list: noneHere,
   },
 };
+
+const asked = { id: "1", callerId: "a", reason: "r", askedAtMs: 0, forMs: 1, approval: undefined };
+/** Whoever gets as far as to ask for personal access, or to approve it, is answered. */
+export const openGuard: Guard = {
+  ...unguarded,
+  personal: {
+    isOpened: () => false,
+    refresh: async () => undefined,
+    ask: async () => asked,
+    approve: async () => asked,
+    list: async () => [asked],
+  },
+};
