@@ -18,7 +18,7 @@ module.exports = {
     only("query", ["core", "ports", "lib", "privacy", "log", "access"]),
     only("collect", ["core", "ports", "lib", "query"]),
     only("adapters", ["core", "ports", "lib"]),
-    only("servers", ["core", "collect", "query", "ports", "gen", "lib"]),
+    only("servers", ["core", "collect", "query", "access", "ports", "gen", "lib"]),
     only("witness", ["core", "ports", "lib", "adapters/(files|witness-memory)"]),
     only("gen", []),
     only("sdk", ["core", "gen", "lib"]),

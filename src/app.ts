@@ -3,7 +3,8 @@ import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { callerLimits } from "./access/limits.ts";
-import { noWatch } from "./access/watch.ts";
+import { personalAccesses } from "./access/personal-access.ts";
+import { openWatch } from "./access/watch.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
@@ -48,7 +49,7 @@ import { dataKeys } from "./privacy/data-keys.ts";
 import { type HotCopies, hotCopies } from "./privacy/hot-copies.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
-import type { QueryDeps } from "./query/deps.ts";
+import type { Guard, QueryDeps } from "./query/deps.ts";
 import { hotHistory } from "./query/hot-history.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { readinessOf } from "./readiness.ts";
@@ -74,6 +75,8 @@ const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 const heapGrowthPercent = 70;
 /** Random bytes that name this process in the log's lease. */
 const holderBytes = 8;
+/** What another process approved is known here so much later. */
+const personalAccessRefreshMs = 2_000;
 const storeProbeMs = 2_000;
 const storeProbeTimeoutMs = 5_000;
 const dependencies = ["store", "kafka", "redis"] as const;
@@ -154,9 +157,20 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
     consumer,
   );
-  const query = queryDeps(config, intake, keys, catalogue, history, published);
+  const { selfAudit } = config;
+  const watch = opened.use(
+    openWatch({ ...selfAudit, publisher, instance: keys.storeId, observer, now, random }),
+  );
+  const guard: Guard = {
+    watch,
+    limits: callerLimits(config.callers, steadyNow),
+    personal: personalAccesses({ state: store.state, watch, now, random }),
+  };
+  const refresh = () => guard.personal.refresh(withDeadline(signal, storeProbeTimeoutMs));
+  void repeat(personalAccessRefreshMs, signal, refresh, () => undefined);
+  const query = queryDeps(intake, keys, catalogue, history, published, guard);
   const collect: CollectDeps = {
-    guard: query.guard,
+    guard,
     publisher,
     catalogue,
     parse: intake.stations.parse,
@@ -311,12 +325,12 @@ async function openKafka(
 }
 
 const queryDeps = (
-  { callers: limits }: Config,
   intake: IntakeDeps,
   { lookupKey }: StoreKeys,
   catalogue: Catalogue,
   history: HistoryReader,
   log: PublishedLog,
+  guard: Guard,
 ): QueryDeps => ({
   history,
   log,
@@ -325,7 +339,7 @@ const queryDeps = (
   catalogue,
   now,
   random,
-  guard: { watch: noWatch, limits: callerLimits(limits, steadyNow), isOpened: () => false },
+  guard,
 });
 
 const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry) => ({
@@ -339,6 +353,11 @@ const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry)
     receiveBytesMax: grpc.messageBytesMax,
     concurrentStreamsMax: grpc.streamsMax,
     deadlineMsMax: grpc.deadlineMaxMs,
+    metadataBytesMax: grpc.metadataBytesMax,
+    resetsBurstMax: grpc.resetsBurstMax,
+    resetsPerSecondMax: grpc.resetsPerSecondMax,
+    connectionAgeMsMax: grpc.connectionAgeMsMax,
+    connectionIdleMsMax: grpc.connectionIdleMsMax,
   },
 });
 

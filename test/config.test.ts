@@ -37,7 +37,7 @@ describe("configuration", () => {
     expect(accepted({}).parse).toEqual(defaultParseOptions);
     const config = accepted({ LASTRO_EVENT_DEPTH_MAX: "8", LASTRO_OWNERSHIP_EXEMPT: "clock_service, jobs" });
     expect(config.parse.limits.depthMax).toBe(8);
-    expect([...config.parse.ownershipExempt]).toEqual(["clock_service", "jobs"]);
+    expect([...config.parse.ownershipExempt]).toEqual(["lastro", "clock_service", "jobs"]);
   });
 
   test("every fault is named at once", () => {

@@ -22,7 +22,20 @@ const rows = [
 ];
 
 test("docs/requirements.md has a row for each requirement of the service", () => {
-  const numbers = [...Array.from({ length: 14 }, (_, i) => i + 1), 20, 21, 22, 23, 25, 70, 80, 81, 84, 85];
+  const numbers = [
+    ...Array.from({ length: 14 }, (_, i) => i + 1),
+    20,
+    21,
+    22,
+    23,
+    25,
+    70,
+    80,
+    81,
+    84,
+    85,
+    87,
+  ];
   const named = numbers.map((number) => `R-${String(number).padStart(2, "0")}`);
   expect(new Set(rows.map(([, number]) => number))).toEqual(new Set(named));
 });

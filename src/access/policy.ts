@@ -43,6 +43,9 @@ export const methods = {
   ReplayDeadLetters: ["operate", "whole"],
   PublishEvent: ["publish", "records"],
   PublishEvents: ["publish", "records"],
+  AskPersonalAccess: ["ask", "any"],
+  ApprovePersonalAccess: ["approve", "whole"],
+  ListPersonalAccess: ["approve", "whole"],
 } as const satisfies Readonly<Record<string, readonly [Permission, Reach]>>;
 export type Method = keyof typeof methods;
 

@@ -1,13 +1,8 @@
 /** The watcher is watched: what callers read, were denied and did becomes events of the producer `lastro` on the audit topic, like everybody's. */
 import type { Caller } from "../core/caller.ts";
-import type { JsonObject } from "../core/json.ts";
+import { selfProducer } from "../core/parse-options.ts";
+import { type Act, openTelling, type Telling, type TellingOptions } from "./telling.ts";
 
-export type Act = {
-  /** Of the event: what it was about, and a verb of an activity. */
-  readonly type: string;
-  readonly id: string;
-  readonly detail: JsonObject;
-};
 /** A record that was shown whole. */
 type Read = { readonly tenant: string; readonly producerService: string };
 
@@ -22,8 +17,53 @@ export type Watch = {
   read(caller: Caller, method: string, records: readonly Read[], signal: AbortSignal): Promise<void>;
   /** One event a caller and window, however often. */
   denied(caller: Caller, method: string): void;
+  /** Before it is done. */
   act(caller: Caller, act: Act, signal: AbortSignal): Promise<void>;
 };
 
 const done = Promise.resolve();
 export const noWatch: Watch = { isOn: false, read: () => done, denied: () => undefined, act: () => done };
+
+export type WatchOptions = TellingOptions & {
+  readonly mode: "off" | "on" | "strict";
+  /** Of reads: an event each, or one a caller and window. */
+  readonly reads: "each" | "counted";
+};
+
+export function openWatch({ mode, reads, ...options }: WatchOptions): Watch & AsyncDisposable {
+  if (mode === "off") return { ...noWatch, [Symbol.asyncDispose]: () => done };
+  const telling = openTelling(options);
+  return {
+    ...watchBy(telling, mode === "strict", reads),
+    [Symbol.asyncDispose]: () => telling[Symbol.asyncDispose](),
+  };
+}
+
+const viewed = "personal_data.viewed";
+const denied = "access.access_denied";
+/** Named in one event. */
+const tenantsMax = 20;
+
+function watchBy(telling: Telling, isStrict: boolean, reads: WatchOptions["reads"]): Watch {
+  const tell = (caller: Caller, act: Act, tenant: string | undefined, signal: AbortSignal): Promise<void> => {
+    if (isStrict) return telling.now(caller, act, tenant, signal);
+    telling.soon(caller, act, tenant);
+    return done;
+  };
+  return {
+    isOn: true,
+    async read(caller, method, records, signal) {
+      const others = records.filter(({ producerService }) => producerService !== selfProducer);
+      const own = records.length - others.length;
+      if (own > 0) telling.count(caller, viewed, `${method} of self-audit`, own);
+      if (others.length === 0) return;
+      if (reads === "counted") return telling.count(caller, viewed, method, others.length);
+      const tenants = [...new Set(others.map(({ tenant }) => tenant))];
+      const detail = { records: others.length, tenants: tenants.slice(0, tenantsMax) };
+      const tenant = tenants.length === 1 ? tenants[0] : undefined;
+      await tell(caller, { type: viewed, id: method, detail }, tenant, signal);
+    },
+    denied: (caller, method) => telling.count(caller, denied, method, 1),
+    act: (caller, act, signal) => tell(caller, act, undefined, signal),
+  };
+}

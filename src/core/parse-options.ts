@@ -45,10 +45,13 @@ export type ParseOptions = {
 };
 
 /** Everything but the time. */
+/** The producer of the service's own events: they are about no person's data, and need no ownership. */
+export const selfProducer = "lastro";
+
 export const defaultParseOptions: Omit<ParseOptions, "nowMs"> = {
   limits: defaultLimits,
   schemaVersions: { knownMajors: ["1"], unknown: "flag" },
-  ownershipExempt: new Set(),
+  ownershipExempt: new Set([selfProducer]),
   clockSkewMs: 300_000,
   lateAfterMs: 86_400_000,
 };

@@ -94,4 +94,6 @@ export type Observer = {
   witnessesAsked(report: WitnessReport): void;
   /** The anchors were asked to keep a checkpoint. */
   anchorsAsked(report: AnchorReport): void;
+  /** What became of events of our own about what callers did. */
+  selfAudit(outcome: "published" | "dropped", events: number): void;
 };

@@ -22,6 +22,17 @@ export type BreakerState = {
   readonly seen: number;
 };
 
+/** A wish to see the persons in records for a while, and who agreed. */
+export type PersonalAccess = {
+  readonly id: string;
+  readonly callerId: string;
+  readonly reason: string;
+  readonly askedAtMs: number;
+  /** From its approval on. */
+  readonly forMs: number;
+  readonly approval: { readonly callerId: string; readonly atMs: number } | undefined;
+};
+
 /** Contract. `create` inserts if absent and returns what is stored. `replace` is a compare-and-set on the revision that was read. */
 export type StoreState = {
   read(
@@ -33,4 +44,14 @@ export type StoreState = {
   isEmpty(signal: AbortSignal): Promise<boolean>;
   breaker(signal: AbortSignal): Promise<BreakerState | undefined>;
   setBreaker(state: BreakerState, signal: AbortSignal): Promise<void>;
+  /** At first none, of revision 0. */
+  personalAccess(
+    signal: AbortSignal,
+  ): Promise<{ readonly requests: readonly PersonalAccess[]; readonly revision: number }>;
+  /** A compare-and-set on the revision that was read. */
+  setPersonalAccess(
+    requests: readonly PersonalAccess[],
+    revision: number,
+    signal: AbortSignal,
+  ): Promise<boolean>;
 };

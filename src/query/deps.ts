@@ -1,7 +1,7 @@
 /** What every question needs of the rest of the service, and the words of requests that several questions share. */
 import type { CallerLimits } from "../access/limits.ts";
+import type { PersonalAccesses } from "../access/personal-access.ts";
 import type { Watch } from "../access/watch.ts";
-import type { Caller } from "../core/caller.ts";
 import type { Catalogue } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import type { StreamId } from "../core/ids.ts";
@@ -17,8 +17,7 @@ export type { Caller } from "../core/caller.ts";
 export type Guard = {
   readonly watch: Watch;
   readonly limits: CallerLimits;
-  /** Whether personal access was asked for and approved, and has not ended. */
-  readonly isOpened: (caller: Caller) => boolean;
+  readonly personal: PersonalAccesses;
 };
 
 export type QueryDeps = {

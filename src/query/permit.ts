@@ -25,7 +25,7 @@ type Deps = Pick<QueryDeps, "guard">;
 export function permit({ guard }: Deps, caller: Caller, method: Method): Access {
   const scopes = requireScopes({ guard }, caller, method);
   const isWhole = ({ personal }: Scope): boolean => personal;
-  const whole = scopes.every(isWhole) || guard.isOpened(caller) ? scopes : scopes.filter(isWhole);
+  const whole = scopes.every(isWhole) || guard.personal.isOpened(caller) ? scopes : scopes.filter(isWhole);
   return { caller, method, seen: filterOfScopes(scopes), whole: filterOfScopes(whole) };
 }
 

@@ -91,6 +91,42 @@ export function storeStateContract(name: string, open: () => Promise<Store>): vo
     });
   });
 
+  describe(`${name}: personal access`, () => {
+    const asked = {
+      id: "one",
+      callerId: "person:test#anna",
+      reason: "complaint 17",
+      askedAtMs: startMs,
+      forMs: 3_600_000,
+      approval: undefined,
+    };
+
+    test("it is none at first, and then what was set last, approved or not", async () => {
+      await using store = await open();
+      expect(await store.state.personalAccess(signal)).toEqual({ requests: [], revision: 0 });
+      expect(await store.state.setPersonalAccess([asked], 0, signal)).toBe(true);
+      const first = await store.state.personalAccess(signal);
+      expect(first.requests).toEqual([asked]);
+      const approved = { ...asked, approval: { callerId: "person:test#bob", atMs: startMs + 1 } };
+      const next = [approved, { ...asked, id: "two" }];
+      expect(await store.state.setPersonalAccess(next, first.revision, signal)).toBe(true);
+      expect((await store.state.personalAccess(signal)).requests).toEqual(next);
+    });
+
+    test("of several who read the same revision one is heard, the first time too", async () => {
+      await using store = await open();
+      for (let round = 0; round < 3; round++) {
+        const { revision } = await store.state.personalAccess(signal);
+        const verdicts = await Promise.all(
+          ["a", "b", "c"].map((id) => store.state.setPersonalAccess([{ ...asked, id }], revision, signal)),
+        );
+        expect(verdicts.toSorted()).toEqual([false, false, true]);
+      }
+      expect((await store.state.personalAccess(signal)).requests).toHaveLength(1);
+      expect(await store.state.setPersonalAccess([], 0, signal)).toBe(false);
+    });
+  });
+
   describe(`${name}: breaker`, () => {
     test("the breaker's state is unknown at first and then what was set last", async () => {
       await using store = await open();

@@ -32,6 +32,9 @@ export const matrix = {
   ReplayDeadLetters: { roles: ["operator"], foreign: "whole" },
   PublishEvent: { roles: ["producer"], foreign: "denied" },
   PublishEvents: { roles: ["producer"], foreign: "denied" },
+  AskPersonalAccess: { roles: ["auditor", "dpo"], foreign: "answered" },
+  ApprovePersonalAccess: { roles: ["dpo", "admin"], foreign: "whole" },
+  ListPersonalAccess: { roles: ["dpo", "admin"], foreign: "whole" },
 } as const satisfies Readonly<Record<string, Row>>;
 export type MatrixMethod = keyof typeof matrix;
 

@@ -61,6 +61,7 @@ export type MemoryState = StoreState & { filled: boolean; identity(): StoreIdent
 export function memoryStoreState(): MemoryState {
   let stored: { readonly identity: StoreIdentity; readonly revision: number } | undefined;
   let breaker: BreakerState | undefined;
+  let access: Awaited<ReturnType<StoreState["personalAccess"]>> = { requests: [], revision: 0 };
   return {
     filled: false,
     identity: () => stored?.identity,
@@ -83,6 +84,14 @@ export function memoryStoreState(): MemoryState {
     },
     async setBreaker(state) {
       breaker = state;
+    },
+    async personalAccess() {
+      return access;
+    },
+    async setPersonalAccess(requests, revision) {
+      if (access.revision !== revision) return false;
+      access = { requests, revision: revision + 1 };
+      return true;
     },
   };
 }

@@ -2,8 +2,31 @@
 import { noWatch } from "../../src/access/watch.ts";
 import type { Guard } from "../../src/query/deps.ts";
 
+const noneHere = async (): Promise<never> => {
+  throw new Error("not part of this test");
+};
+
 export const unguarded: Guard = {
   watch: noWatch,
   limits: { enter: () => () => undefined },
-  isOpened: () => false,
+  personal: {
+    isOpened: () => false,
+    refresh: noneHere,
+    ask: noneHere,
+    approve: noneHere,
+    list: noneHere,
+  },
+};
+
+const asked = { id: "1", callerId: "a", reason: "r", askedAtMs: 0, forMs: 1, approval: undefined };
+/** Whoever gets as far as to ask for personal access, or to approve it, is answered. */
+export const openGuard: Guard = {
+  ...unguarded,
+  personal: {
+    isOpened: () => false,
+    refresh: async () => undefined,
+    ask: async () => asked,
+    approve: async () => asked,
+    list: async () => [asked],
+  },
 };

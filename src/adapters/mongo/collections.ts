@@ -4,7 +4,7 @@ import type { Src, TopicId } from "../../core/ids.ts";
 import type { OutcomeRow } from "../../core/outcome.ts";
 import type { KeyClass, KeyState } from "../../ports/key-store.ts";
 import type { CheckpointName } from "../../ports/log-store.ts";
-import type { BreakerState, StoreIdentity } from "../../ports/store-state.ts";
+import type { BreakerState, PersonalAccess, StoreIdentity } from "../../ports/store-state.ts";
 import type { Key } from "./bson-values.ts";
 import type { RecordDocument } from "./documents.ts";
 
@@ -83,6 +83,13 @@ export type IdentityDocument = Omit<StoreIdentity, "createdAtMs" | "lookupKey" |
   } | null;
 };
 export type BreakerDocument = BreakerState & { readonly _id: "breaker" };
+export type PersonalAccessDocument = {
+  readonly _id: "personal_access";
+  readonly revision: number;
+  readonly requests: readonly (Omit<PersonalAccess, "approval"> & {
+    readonly approval: PersonalAccess["approval"] | null;
+  })[];
+};
 export type CounterDocument = { readonly _id: "probe" | "format"; readonly n: number };
 /** Of `log_index`: `_id` is the index; key and entry as in ports/log-store. */
 export type LogDocument = {
@@ -115,6 +122,7 @@ export type Collections = {
   readonly keys: Collection<KeysDocument>;
   readonly identity: Collection<IdentityDocument>;
   readonly breaker: Collection<BreakerDocument>;
+  readonly personalAccess: Collection<PersonalAccessDocument>;
   readonly counters: Collection<CounterDocument>;
   readonly turns: Collection<TurnDocument>;
   readonly logIndex: Collection<LogDocument>;
@@ -134,6 +142,7 @@ export const collectionsOf = (db: Db): Collections => ({
   keys: db.collection("keys"),
   identity: db.collection("meta"),
   breaker: db.collection("meta"),
+  personalAccess: db.collection("meta"),
   counters: db.collection("meta"),
   turns: db.collection("turns"),
   logIndex: db.collection("log_index"),

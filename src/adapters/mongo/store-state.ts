@@ -3,15 +3,16 @@ import { Binary } from "mongodb";
 import type { TopicId } from "../../core/ids.ts";
 import type { StoreIdentity, StoreState } from "../../ports/store-state.ts";
 import { bytesOf, dateOf } from "./bson-values.ts";
-import type { Collections, IdentityDocument } from "./collections.ts";
+import type { Collections, IdentityDocument, PersonalAccessDocument } from "./collections.ts";
 import { guarded, isDuplicateKey } from "./errors.ts";
 import { insertAbsent } from "./follow-ups.ts";
 import type { TakeTurns } from "./turns.ts";
 
 const id = "identity";
+const accessId = "personal_access";
 
 export function mongoStoreState(collections: Collections, inTurn: TakeTurns): StoreState {
-  const { identity, breaker } = collections;
+  const { identity, breaker, personalAccess } = collections;
   const guard = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     guarded(doing, signal, "STORE_UNAVAILABLE", work);
   return {
@@ -41,6 +42,27 @@ export function mongoStoreState(collections: Collections, inTurn: TakeTurns): St
         ]); // biome-ignore format: a list
         return found.every((document) => document === null);
       }),
+    personalAccess: (signal) =>
+      guard("read what was asked for of personal access", signal, async () => {
+        const found = await personalAccess.findOne({ _id: accessId });
+        if (found === null) return { requests: [], revision: 0 };
+        const requests = found.requests.map(({ approval, ...asked }) => ({
+          ...asked,
+          approval: approval ?? undefined,
+        }));
+        return { requests, revision: found.revision };
+      }),
+    setPersonalAccess: (wanted, revision, signal) =>
+      guard("store what was asked for of personal access", signal, () =>
+        inTurn(async () => {
+          const requests = wanted.map(({ approval, ...asked }) => ({ ...asked, approval: approval ?? null }));
+          const next: PersonalAccessDocument = { _id: accessId, revision: revision + 1, requests };
+          if (revision > 0)
+            return (await personalAccess.replaceOne({ _id: accessId, revision }, next)).matchedCount === 1;
+          const created = personalAccess.insertOne(next).then(() => true);
+          return created.catch((error: unknown) => (isDuplicateKey(error) ? false : Promise.reject(error)));
+        }),
+      ),
     breaker: (signal) =>
       guard("read the breaker", signal, async () => {
         const found = await breaker.findOne({ _id: "breaker" }, { projection: { _id: 0 } });

@@ -13,6 +13,7 @@ export const counters = {
   lastro_internal_errors_total: "Faults of Lastro itself while handling an event",
   lastro_entity_id_source_changed_total: "Entity types seen with a second pointer to their id",
   lastro_trace_contexts_invalid_total: "Trace contexts in headers that are not valid W3C and were ignored",
+  lastro_self_audit_events_total: "Events about what callers read, were denied and did",
   messaging_client_consumed_messages_total: "Messages delivered to intake",
 } as const;
 

@@ -29,7 +29,8 @@ export type WriteCall =
   | readonly ["rewrapKey", WithoutSignal<KeyWrites["rewrap"]>]
   | readonly ["createState", WithoutSignal<StateWrites["create"]>]
   | readonly ["replaceState", WithoutSignal<StateWrites["replace"]>]
-  | readonly ["setBreaker", WithoutSignal<StateWrites["setBreaker"]>];
+  | readonly ["setBreaker", WithoutSignal<StateWrites["setBreaker"]>]
+  | readonly ["setPersonalAccess", WithoutSignal<StateWrites["setPersonalAccess"]>];
 export type ToWriteThread = { readonly id: number; readonly call: WriteCall } | "end";
 export type FromWriteThread =
   | { readonly id: number; readonly result: unknown }
@@ -115,6 +116,8 @@ export function writesInThread(data: WriteThreadData, start = startWorker): Writ
       create: (identity, signal) => ask(signal, ["createState", [identity]]),
       replace: (identity, revision, signal) => ask(signal, ["replaceState", [identity, revision]]),
       setBreaker: (state, signal) => ask(signal, ["setBreaker", [state]]),
+      setPersonalAccess: (requests, revision, signal) =>
+        ask(signal, ["setPersonalAccess", [requests, revision]]),
     },
     async [Symbol.asyncDispose]() {
       isClosed = true;

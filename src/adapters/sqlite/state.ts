@@ -1,6 +1,6 @@
 /** What the store knows of itself, as rows of the table `state`. */
 import type { DatabaseSync } from "node:sqlite";
-import type { BreakerState, StoreIdentity, StoreState } from "../../ports/store-state.ts";
+import type { BreakerState, PersonalAccess, StoreIdentity, StoreState } from "../../ports/store-state.ts";
 import { integer, text, toB64, toBytes } from "./columns.ts";
 import { storeCall } from "./faults.ts";
 
@@ -22,7 +22,7 @@ function identityOf(json: string): StoreIdentity {
   };
 }
 
-export type StateWrites = Pick<StoreState, "create" | "replace" | "setBreaker">;
+export type StateWrites = Pick<StoreState, "create" | "replace" | "setBreaker" | "setPersonalAccess">;
 export type StateReads = Omit<StoreState, keyof StateWrites>;
 
 export function writeState(db: DatabaseSync): StateWrites {
@@ -35,7 +35,19 @@ export function writeState(db: DatabaseSync): StateWrites {
   const setBreaker = db.prepare(
     "INSERT INTO state (name, revision, value) VALUES ('breaker', 1, ?1) ON CONFLICT (name) DO UPDATE SET revision = revision + 1, value = ?1",
   );
+  const createAccess = db.prepare(
+    "INSERT INTO state (name, revision, value) VALUES ('personal_access', 1, ?) ON CONFLICT (name) DO NOTHING",
+  );
+  const replaceAccess = db.prepare(
+    "UPDATE state SET revision = revision + 1, value = ? WHERE name = 'personal_access' AND revision = ?",
+  );
   return {
+    setPersonalAccess: (requests, revision, signal) =>
+      storeCall(signal, () => {
+        const json = JSON.stringify(requests);
+        const { changes } = revision === 0 ? createAccess.run(json) : replaceAccess.run(json, revision);
+        return changes === 1;
+      }),
     create: (identity, signal) =>
       storeCall(signal, () => {
         create.run(identityText(identity));
@@ -61,6 +73,14 @@ export function readState(db: DatabaseSync): StateReads {
         return row && { identity: identityOf(text(row, "value")), revision: integer(row, "revision") };
       }),
     isEmpty: (signal) => storeCall(signal, () => anything.get()?.["found"] === 0),
+    personalAccess: (signal) =>
+      storeCall(signal, () => {
+        const row = read.get("personal_access");
+        if (row === undefined) return { requests: [], revision: 0 };
+        const stored: readonly PersonalAccess[] = JSON.parse(text(row, "value"));
+        const requests = stored.map((access) => ({ ...access, approval: access.approval }));
+        return { requests, revision: integer(row, "revision") };
+      }),
     breaker: (signal) =>
       storeCall(signal, () => {
         const row = read.get("breaker");

@@ -37,6 +37,8 @@ function write([name, args]: WriteCall): Promise<unknown> {
       return state.replace(...args, never);
     case "setBreaker":
       return state.setBreaker(...args, never);
+    case "setPersonalAccess":
+      return state.setPersonalAccess(...args, never);
   }
 }
 

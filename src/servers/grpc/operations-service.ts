@@ -30,15 +30,26 @@ function rangeOf(request: { readonly fromOffset: bigint; readonly toOffset: bigi
   return { from, to: to === 0 ? undefined : to };
 }
 
-async function resume(operations: Operations, request: ResumePartitionRequest, signal: AbortSignal) {
-  const { target, acceptIncarnation } = request;
+type Resumption = { readonly id: string; run(signal: AbortSignal): Promise<void> };
+
+function resumptionOf(
+  operations: Operations,
+  { target, acceptIncarnation }: ResumePartitionRequest,
+): Resumption {
   switch (target.case) {
-    case "src":
-      return operations.resume({ src: requireSrc(target.value) }, { acceptIncarnation }, signal);
-    case "partition":
-      return operations.resume({ partition: target.value }, { acceptIncarnation }, signal);
+    case "src": {
+      const src = requireSrc(target.value);
+      return { id: src, run: (signal) => operations.resume({ src }, { acceptIncarnation }, signal) };
+    }
+    case "partition": {
+      const partition = target.value;
+      return {
+        id: String(partition),
+        run: (signal) => operations.resume({ partition }, { acceptIncarnation }, signal),
+      };
+    }
     case "breaker":
-      return operations.resumeBreaker(signal);
+      return { id: "breaker", run: (signal) => operations.resumeBreaker(signal) };
     case undefined:
       throw invalid("target", "must be src, partition or breaker");
   }
@@ -47,6 +58,7 @@ async function resume(operations: Operations, request: ResumePartitionRequest, s
 export const operationsHandlers = (
   deps: QueryDeps,
   operations: Operations,
+  { watch } = deps.guard,
 ): Handlers<typeof OperationsService> => ({
   async getIntake(request, _caller, signal) {
     const srcs = request.srcs.map((src) => requireSrc(src, "srcs"));
@@ -74,23 +86,33 @@ export const operationsHandlers = (
     };
   },
 
-  async skipOffsets(request, _caller, signal) {
+  async skipOffsets(request, caller, signal) {
     const { from, to } = rangeOf(request);
     if (to === undefined || to <= from) throw invalid("to_offset", "must be above from_offset");
     const reason = requireText(request.reason, "reason");
-    return { mark: BigInt(await operations.skip(requireSrc(request.src), from, to, reason, signal)) };
+    const src = requireSrc(request.src);
+    const detail = { from, to, reason };
+    await watch.act(caller, { type: "offset_skip.submitted", id: src, detail }, signal);
+    return { mark: BigInt(await operations.skip(src, from, to, reason, signal)) };
   },
 
-  async resumePartition(request, _caller, signal) {
-    await resume(operations, request, signal);
+  async resumePartition(request, caller, signal) {
+    const { acceptIncarnation } = request;
+    const { id, run } = resumptionOf(operations, request);
+    const detail = { accept_incarnation: acceptIncarnation };
+    await watch.act(caller, { type: "partition_resume.submitted", id, detail }, signal);
+    await run(signal);
     return {};
   },
 
-  async replayDeadLetters(request, _caller, signal) {
+  async replayDeadLetters(request, caller, signal) {
     const positions = request.positions.map(positionFromWire);
     if (positions.length === 0 || positions.length > replayPositionsMax) {
       throw invalid("positions", `must be 1 to ${replayPositionsMax}`);
     }
+    const told = positions.map(({ topic, partition, offset }) => `${topic}.${partition}.${offset}`);
+    const act = { type: "dead_letter_replay.submitted", id: told[0] ?? "", detail: { positions: told } };
+    await watch.act(caller, act, signal);
     return { verdicts: verdictsToWire(await operations.replay(positions, signal)) };
   },
 });

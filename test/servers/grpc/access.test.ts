@@ -2,11 +2,8 @@
 import type { DescMethod } from "@bufbuild/protobuf";
 import { type Client, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { noWatch } from "../../../src/access/watch.ts";
 import { type Caller, roles } from "../../../src/core/caller.ts";
 import type { Rid } from "../../../src/core/ids.ts";
-import { CheckpointName } from "../../../src/gen/lastro/v1/transparency_pb.ts";
-import type { Operations } from "../../../src/ports/operations.ts";
 import { publishedLog } from "../../../src/query/published-log.ts";
 import { services } from "../../../src/servers/grpc/server.ts";
 import {
@@ -27,24 +24,11 @@ import {
   serve,
   type TestServer,
 } from "../../support/grpc-client.ts";
-import {
-  eventText,
-  type HistoryWorld,
-  openHistoryWorld,
-  ownership,
-  worldSrc,
-} from "../../support/history-world.ts";
+import { entityOf, quietOperations, requestOf } from "../../support/grpc-requests.ts";
+import { type HistoryWorld, openHistoryWorld, worldSrc } from "../../support/history-world.ts";
+import { openGuard } from "../../support/unguarded.ts";
 
 const absentRid = `${worldSrc}.999`;
-const operations: Operations = {
-  intake: async () => ({ partitions: [], breaker: undefined }),
-  outcomes: async () => [],
-  skip: async (_src, _from, to) => to,
-  resume: async () => undefined,
-  resumeBreaker: async () => undefined,
-  replay: async (positions) => positions.map(() => "replayed"),
-};
-
 let world: HistoryWorld;
 let server: TestServer;
 let client: Client & Disposable;
@@ -84,11 +68,11 @@ beforeAll(async () => {
     },
   });
   const log = publishedLog({ log: world.store.log, now: world.deps.now });
-  const query = { ...world.deps, history, log };
+  const query = { ...world.deps, history, log, guard: openGuard };
   const authenticate = authenticateAs(nobody, ...callers);
   const collect = noCollect(query);
   const publisher = { ...collect.publisher, publish: async () => rids.own as Rid };
-  server = await serve(query, operations, { authenticate }, { ...collect, publisher });
+  server = await serve(query, quietOperations, { authenticate }, { ...collect, publisher });
   client = connect(server.address);
 });
 afterAll(async () => {
@@ -97,37 +81,7 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-const entityOf = (tenant: Tenant) => ({
-  tenant,
-  namespace: "team_service",
-  entityType: "account",
-  entityId: "a-1",
-});
-const eventOf = (tenant: Tenant) => ({ value: Buffer.from(eventText({ metadata: { tenant_id: tenant } })) });
 const byRid = (rid: string) => ({ by: { case: "rid", value: rid } });
-
-const requests: Readonly<Record<MatrixMethod, (tenant: Tenant) => object>> = {
-  GetRecord: (tenant) => byRid(rids[tenant]),
-  GetHistory: (tenant) => ({ entity: entityOf(tenant), includeInactive: true }),
-  GetState: (tenant) => ({ entity: entityOf(tenant) }),
-  CompareVersions: (tenant) => ({ entity: entityOf(tenant), fromVersion: 1n, toVersion: 2n }),
-  SearchRecords: (tenant) => ({ filter: `tenant = ${tenant}` }),
-  GetOwnership: (tenant) => ({ tenant, ownershipId: ownership }),
-  ListOwnerships: (tenant) => ({ tenant }),
-  ListOwnedRecords: (tenant) => ({ tenant, ownershipId: ownership }),
-  GetCheckpoint: () => ({ name: CheckpointName.LATEST }),
-  GetInclusionProof: (tenant) => byRid(rids[tenant]),
-  GetConsistencyProof: () => ({ oldSize: 1n }),
-  GetEntry: (tenant) => byRid(rids[tenant]),
-  GetCoverage: () => ({ src: worldSrc }),
-  GetIntake: () => ({}),
-  ListOutcomes: () => ({ src: worldSrc }),
-  SkipOffsets: () => ({ src: worldSrc, fromOffset: 1n, toOffset: 2n, reason: "poison" }),
-  ResumePartition: () => ({ target: { case: "breaker", value: true } }),
-  ReplayDeadLetters: () => ({ positions: [{ topic: "audit.dlq", partition: 0, offset: 1n }] }),
-  PublishEvent: (tenant) => ({ event: eventOf(tenant) }),
-  PublishEvents: (tenant) => ({ events: [eventOf("own"), eventOf(tenant)] }),
-};
 
 const methodOf = (name: string): DescMethod => {
   const method = services.flatMap((service) => service.methods).find((one) => one.name === name);
@@ -138,7 +92,7 @@ const ask = (caller: Caller, name: string, request: object) =>
   callMessage(client, methodOf(name), request, sayId(new Metadata(), caller));
 
 async function reached(caller: Caller, name: MatrixMethod, tenant: Tenant): Promise<Reached | number> {
-  const asked = ask(caller, name, requests[name](tenant));
+  const asked = ask(caller, name, requestOf(name, tenant, rids[tenant]));
   const answer = await asked.catch(() => undefined);
   if (answer !== undefined) {
     const isEmpty = "records" in answer && Array.isArray(answer.records) && answer.records.length === 0;
@@ -172,7 +126,7 @@ describe("permission comes before existence", () => {
   test("who has no grant for a method is denied before anything is read, even of its request", async () => {
     reads.length = 0;
     for (const name of names)
-      for (const request of [requests[name]("own"), {}])
+      for (const request of [requestOf(name, "own", rids.own), {}])
         expect(await failureOf(ask(nobody, name, request))).toMatchObject({
           code: status.PERMISSION_DENIED,
           message: `no grant of yours allows ${name}`,
@@ -249,7 +203,7 @@ describe("what is listed is narrowed", () => {
 
 test("without valid credentials nobody gets in", async () => {
   for (const name of names)
-    expect(await failureOf(ask(person("stranger"), name, requests[name]("own")))).toMatchObject({
+    expect(await failureOf(ask(person("stranger"), name, requestOf(name, "own", rids.own)))).toMatchObject({
       code: status.UNAUTHENTICATED,
       reason: "UNAUTHENTICATED",
     });
@@ -259,8 +213,8 @@ test("over their limit callers are refused with the time to wait, and others are
   const { callerLimits } = await import("../../../src/access/limits.ts");
   const [anna, bob] = [person("anna", grant("reader")), person("bob", grant("reader"))];
   const limits = callerLimits({ rateMax: 1, burstMax: 2, concurrentMax: 10 }, () => 0);
-  const guard = { watch: noWatch, limits, isOpened: () => false };
-  await using other = await serve({ ...world.deps, guard }, operations, {
+  const guard = { ...openGuard, limits };
+  await using other = await serve({ ...world.deps, guard }, quietOperations, {
     authenticate: authenticateAs(anna, bob),
   });
   using one = connect(other.address);
