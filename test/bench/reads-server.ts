@@ -12,7 +12,7 @@ import { pooledRandom } from "../../src/lib/pooled-random.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
-import { noCollect, noOperations } from "../support/grpc-client.ts";
+import { noOperations, quietCollect } from "../support/grpc-client.ts";
 import { silentLog } from "../support/intake.ts";
 import { unguarded } from "../support/unguarded.ts";
 import { feed, intakeOver } from "./reads-store.ts";
@@ -61,7 +61,7 @@ async function startLastro(): Promise<string> {
       log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
     },
-    { query, operations: noOperations, collect: noCollect(query) },
+    { query, operations: noOperations, collect: quietCollect(query) },
   );
   return server.address;
 }

@@ -4,6 +4,7 @@ import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
 import type { CollectDeps } from "../../src/collect/publish-events.ts";
+import { ridOf } from "../../src/core/ids.ts";
 import { defaultParseOptions } from "../../src/core/parse-options.ts";
 import {
   BadRequestSchema,
@@ -14,6 +15,7 @@ import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
 import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from "../../src/servers/grpc/server.ts";
+import { worldSrc } from "./history-world.ts";
 
 export type TestServer = GrpcServer & { readonly logged: string[] };
 
@@ -29,9 +31,10 @@ export const noOperations: Operations = {
   replay: unused,
 };
 
-export const noCollect = (query: QueryDeps): CollectDeps => ({
+/** What is published goes nowhere, and is answered with the rid of a world's first record. */
+export const quietCollect = (query: QueryDeps): CollectDeps => ({
   ...query,
-  publisher: { publish: unused, [Symbol.asyncDispose]: async () => undefined },
+  publisher: { publish: async () => ridOf(worldSrc, 0), [Symbol.asyncDispose]: async () => undefined },
   parse: defaultParseOptions,
   operations: noOperations,
 });
@@ -40,7 +43,7 @@ export async function serve(
   query: QueryDeps,
   operations: Operations = noOperations,
   options: Partial<GrpcServerOptions> = {},
-  collect: CollectDeps = noCollect(query),
+  collect: CollectDeps = quietCollect(query),
 ): Promise<TestServer> {
   const logged: string[] = [];
   const log = { info: () => {}, warn: () => {}, error: (code: string) => void logged.push(code) };

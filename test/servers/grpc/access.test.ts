@@ -3,7 +3,6 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { type Client, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Caller, roles } from "../../../src/core/caller.ts";
-import type { Rid } from "../../../src/core/ids.ts";
 import { publishedLog } from "../../../src/query/published-log.ts";
 import { services } from "../../../src/servers/grpc/server.ts";
 import {
@@ -16,14 +15,7 @@ import {
 } from "../../support/access-matrix.ts";
 import { buildLog } from "../../support/built-log.ts";
 import { authenticateAs, grant, person, sayId } from "../../support/callers.ts";
-import {
-  callMessage,
-  connect,
-  failureOf,
-  noCollect,
-  serve,
-  type TestServer,
-} from "../../support/grpc-client.ts";
+import { callMessage, connect, failureOf, serve, type TestServer } from "../../support/grpc-client.ts";
 import { entityOf, quietOperations, requestOf } from "../../support/grpc-requests.ts";
 import { type HistoryWorld, openHistoryWorld, worldSrc } from "../../support/history-world.ts";
 import { openGuard } from "../../support/unguarded.ts";
@@ -70,9 +62,7 @@ beforeAll(async () => {
   const log = publishedLog({ log: world.store.log, now: world.deps.now });
   const query = { ...world.deps, history, log, guard: openGuard };
   const authenticate = authenticateAs(nobody, ...callers);
-  const collect = noCollect(query);
-  const publisher = { ...collect.publisher, publish: async () => rids.own as Rid };
-  server = await serve(query, quietOperations, { authenticate }, { ...collect, publisher });
+  server = await serve(query, quietOperations, { authenticate });
   client = connect(server.address);
 });
 afterAll(async () => {
