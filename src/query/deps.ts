@@ -8,8 +8,7 @@ import type { DataKeys } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
 import type { PublishedLog } from "./published-log.ts";
 
-/** Who asks. Page tokens are bound to it. */
-export type Caller = { readonly id: string };
+export type { Caller } from "../core/caller.ts";
 
 export type QueryDeps = {
   readonly history: HistoryReader;

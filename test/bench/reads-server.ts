@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
 import { startTelemetry } from "../../src/adapters/otel/telemetry.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
+import { anyone } from "../../src/core/caller.ts";
 import {
   type GetHistoryRequest,
   type GetRecordRequest,
@@ -13,6 +14,7 @@ import type { Operations } from "../../src/ports/operations.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
+import { testViewers } from "../support/grpc-client.ts";
 import { silentLog } from "../support/intake.ts";
 import { feed, intakeOver } from "./reads-store.ts";
 
@@ -55,11 +57,12 @@ async function startLastro(): Promise<string> {
       host: "127.0.0.1",
       port: 0,
       reflection: false,
+      authenticate: async () => anyone,
       now,
       log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
     },
-    { query, operations: {} as Operations },
+    { query, operations: {} as Operations, viewers: testViewers },
   );
   return server.address;
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { anyone } from "../../src/core/caller.ts";
 import { parseCatalogue } from "../../src/core/catalogue.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import { compareVersions } from "../../src/query/compare-versions.ts";
@@ -249,9 +250,9 @@ describe("R-10 history is served by entity and version", () => {
       anna,
       signal,
     );
-    expect(await codeOf(getHistory(world.deps, { ...history, pageToken }, { id: "bob" }, signal))).toBe(
-      "INVALID_ARGUMENT page_token",
-    );
+    expect(
+      await codeOf(getHistory(world.deps, { ...history, pageToken }, { ...anyone, id: "bob" }, signal)),
+    ).toBe("INVALID_ARGUMENT page_token");
     const entity = { ...account, entityId: "b" };
     expect(await codeOf(getHistory(world.deps, { ...history, entity, pageToken }, anna, signal))).toBe(
       "INVALID_ARGUMENT page_token",

@@ -1,8 +1,11 @@
 /** A plain grpc-js client over protobuf-es descriptors, and the server it talks to; nothing of src/servers but its door. */
+import { randomBytes } from "node:crypto";
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import { viewerTokens } from "../../src/access/viewer-tokens.ts";
+import { anyone } from "../../src/core/caller.ts";
 import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import type { Operations } from "../../src/ports/operations.ts";
@@ -23,6 +26,13 @@ export const noOperations: Operations = {
   replay: unused,
 };
 
+/** By a key of the tests' own. */
+export const testViewers = viewerTokens({
+  key: Buffer.alloc(32, "viewer"),
+  now: Date.now,
+  random: (bytes) => randomBytes(bytes),
+});
+
 export async function serve(
   query: QueryDeps,
   operations: Operations = noOperations,
@@ -31,8 +41,16 @@ export async function serve(
   const logged: string[] = [];
   const log = { info: () => {}, warn: () => {}, error: (code: string) => void logged.push(code) };
   const server = await startGrpcServer(
-    { host: "127.0.0.1", port: 0, reflection: true, now: Date.now, log, ...options },
-    { query, operations },
+    {
+      host: "127.0.0.1",
+      port: 0,
+      reflection: true,
+      authenticate: async () => anyone,
+      now: Date.now,
+      log,
+      ...options,
+    },
+    { query, operations, viewers: testViewers },
   );
   server.setServing(true);
   return Object.assign(server, { logged });
@@ -65,10 +83,11 @@ export async function call<S extends DescService, Name extends keyof S["method"]
   name: Name,
   request: MessageInitShape<S["method"][Name]["input"]>,
   options: CallOptions = {},
+  metadata?: Metadata,
 ): Promise<MessageShape<S["method"][Name]["output"]>> {
   const method: DescMethod = service.method[name] as S["method"][Name];
   const bytes = toBinary(method.input, create(method.input, request as never));
-  const answer = await callRaw(client, `/${service.typeName}/${method.name}`, bytes, undefined, options);
+  const answer = await callRaw(client, `/${service.typeName}/${method.name}`, bytes, metadata, options);
   return fromBinary(method.output, answer) as MessageShape<S["method"][Name]["output"]>;
 }
 

@@ -1,6 +1,7 @@
 /** A small world to ask questions of: real events, parsed, classified, sealed and appended to a SQLite store in memory. */
 import { createHash, randomBytes } from "node:crypto";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
+import { anyone } from "../../src/core/caller.ts";
 import { type Catalogue, emptyCatalogue } from "../../src/core/catalogue.ts";
 import { classify } from "../../src/core/entity.ts";
 import { defaultParseOptions, parseEvent } from "../../src/core/envelope.ts";
@@ -27,7 +28,7 @@ import { sealedMetaText } from "../../src/privacy/sealed-meta.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 
-export const anna = { id: "anna" };
+export const anna = { ...anyone, id: "anna" };
 export const ownership = "1b08116e-74ff-4e71-8a17-26011cfea33f";
 const topicId = "AAAAAAAAAAAAAAAAAAAAAQ" as TopicId;
 export const worldSrc = srcOf(topicId, 0);

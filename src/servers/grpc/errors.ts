@@ -13,6 +13,10 @@ function statusCode(code: ErrorCode): status {
   switch (code) {
     case "INVALID_ARGUMENT":
       return status.INVALID_ARGUMENT;
+    case "UNAUTHENTICATED":
+      return status.UNAUTHENTICATED;
+    case "PERMISSION_DENIED":
+      return status.PERMISSION_DENIED;
     case "NOT_FOUND":
       return status.NOT_FOUND;
     case "FAILED_PRECONDITION":

@@ -6,11 +6,12 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import type { handleUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { handleUnaryCall, ServerUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { Caller } from "../../core/caller.ts";
 import { LastroError } from "../../core/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
-import type { Caller } from "../../query/deps.ts";
+import { callerOf } from "./authenticated.ts";
 import { grpcStatus } from "./errors.ts";
 import type { Decoded } from "./service-definition.ts";
 
@@ -30,9 +31,6 @@ export type UnaryOptions = {
   /** No call takes longer, whatever its client allows. */
   readonly deadlineMsMax: number;
 };
-
-/** Until access control exists there is one caller. */
-const anyone: Caller = { id: "anonymous" };
 
 type AnyHandler = (request: never, caller: Caller, signal: AbortSignal) => Promise<unknown>;
 
@@ -97,7 +95,7 @@ function unary(
     call.on("cancelled", () => {
       if (!answered) finish(tooLate());
     });
-    answer(method, handler, call.request, abort.signal).then(
+    answer(method, handler, call, abort.signal).then(
       (message) => finish(undefined, message),
       (error: unknown) => {
         if (!(error instanceof LastroError) && !abort.signal.aborted) {
@@ -114,9 +112,17 @@ function unary(
   };
 }
 
-async function answer(method: DescMethod, handler: AnyHandler, request: Decoded, signal: AbortSignal) {
+async function answer(
+  method: DescMethod,
+  handler: AnyHandler,
+  { request, metadata }: ServerUnaryCall<Decoded, unknown>,
+  signal: AbortSignal,
+) {
   if ("malformed" in request) {
     throw new LastroError("INVALID_ARGUMENT", `the request is no ${method.input.typeName} message`);
   }
-  return create(method.output, (await handler(request.message as never, anyone, signal)) as never);
+  return create(
+    method.output,
+    (await handler(request.message as never, callerOf(metadata), signal)) as never,
+  );
 }
