@@ -6,16 +6,8 @@ import { callerLimits } from "./access/limits.ts";
 import { personalAccesses } from "./access/personal-access.ts";
 import { openWatch } from "./access/watch.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
-import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
-import { prepareTopics } from "./adapters/kafkajs/topics.ts";
-import { memoryHints } from "./adapters/memory/hints.ts";
 import { startTelemetry, type Telemetry } from "./adapters/otel/telemetry.ts";
 import { openLog } from "./adapters/pino/log.ts";
-import { openDeadLetters } from "./adapters/platformatic-kafka/dead-letters.ts";
-import { openEventPublisher } from "./adapters/platformatic-kafka/event-publisher.ts";
-import { openTopicReader } from "./adapters/platformatic-kafka/topic-reader.ts";
-import { openRedisHints } from "./adapters/redis/hints.ts";
-import { openRedisHotRecords } from "./adapters/redis/hot-records.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { CollectDeps } from "./collect/publish-events.ts";
 import { type Config, parseConfig } from "./config.ts";
@@ -27,7 +19,7 @@ import type { IntakeDeps } from "./ingest/deps.ts";
 import { headCache } from "./ingest/head-cache.ts";
 import { hotAppend } from "./ingest/hot-append.ts";
 import { watchIdSources } from "./ingest/id-sources.ts";
-import { acceptedIncarnations, acceptIncarnation, bindSource } from "./ingest/incarnations.ts";
+import { acceptedIncarnations, acceptIncarnation } from "./ingest/incarnations.ts";
 import { operate } from "./ingest/operate.ts";
 import { openPace } from "./ingest/pace.ts";
 import type { StationSettings } from "./ingest/stations.ts";
@@ -35,18 +27,16 @@ import { sleep } from "./lib/backoff.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
+import { type Access, openAccess } from "./open-access.ts";
+import { openKafka, partitionsConcurrently } from "./open-kafka.ts";
+import { openHints, openHotCopies } from "./open-redis.ts";
 import { openStore } from "./open-store.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
-import type { DeadLetters } from "./ports/dead-letters.ts";
-import type { DedupHints } from "./ports/dedup-hints.ts";
-import type { EventPublisher } from "./ports/event-publisher.ts";
-import type { EventSource } from "./ports/event-source.ts";
 import type { HistoryReader } from "./ports/history-reader.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
-import { type HotCopies, hotCopies } from "./privacy/hot-copies.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { Guard, QueryDeps } from "./query/deps.ts";
@@ -65,10 +55,7 @@ const now: Clock = Date.now;
 /** For waiting: it does not jump with the machine's clock. */
 const steadyNow: Clock = () => performance.now();
 const random: Randomness = pooledRandom((bytes) => randomBytes(bytes));
-const clientId = "lastro";
 const headCacheEntriesMax = 50_000;
-/** Small batches of several partitions share a round trip to Redis, and a commit of SQLite. */
-const partitionsConcurrently = 6;
 /** Full batches in work at once. SQLite takes one while the next is prepared: more only hold memory. */
 const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 /** Growth of the heap before all of it is collected again. */
@@ -112,14 +99,25 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const catalogue = readCatalogue(config.catalogueFile);
   const store = telemetry.tracedStore(opened.use(await openStore(config)));
   const keys = await openKeys(config, store, signal);
-  const hints = opened.use(await openHints(config, keys, log));
-  const copies = await openHotCopies(config, keys, log, opened);
+  const viewerKey = keys.lookupKey.viewerKey();
+  const access = openAccess(config, { viewerKey, now, random, log }, signal);
+  telemetry.certificateExpires(access.certificateExpiresMs);
+  const around = { keys, log, now, steadyNow, random };
+  const hints = opened.use(await openHints(config, around));
+  const copies = await openHotCopies(config, around, opened);
   const history = copies === undefined ? store.history : hotHistory(store.history, copies);
   const transparency = await startLog(config, observer, hooks, log, signal);
   opened.defer(() => transparency?.ended);
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   opened.defer(() => crash.abort(new Error("the service ends")));
-  const { source, deadLetters, publisher } = await openKafka(config, store, keys, log, opened, signal);
+  const { source, deadLetters, publisher } = await openKafka(
+    config,
+    store,
+    keys,
+    { log, now },
+    opened,
+    signal,
+  );
 
   const intake: IntakeDeps = {
     records: copies && config.hot?.keepsNew ? hotAppend(store.records, copies) : store.records,
@@ -180,14 +178,18 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     now,
   };
   const grpc = opened.use(
-    await startGrpcServer(grpcOptions(config, log, telemetry), {
+    await startGrpcServer(grpcOptions(config, log, telemetry, access), {
       query,
       operations,
       collect,
+      viewers: access.viewers,
     }),
   );
   const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
-  const parts = (): Readiness => readinessOf({ store: health(), source, hints, consumer, log: transparency });
+  const parts = (): Readiness => ({
+    ...readinessOf({ store: health(), source, hints, consumer, log: transparency }),
+    ...access.health(),
+  });
   const showDependencies = async (): Promise<void> => {
     for (const name of dependencies) telemetry.dependency(name, parts()[name]?.ok ?? false);
   };
@@ -198,6 +200,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       metrics: telemetry.metrics,
       readiness: async () => parts(),
       tiles: { published, log },
+      tls: access.tls,
     }),
   );
   keepKeysWrapped(config, store, keys, log, signal);
@@ -244,28 +247,6 @@ async function openKeys({ keys }: Config, store: Store, signal: AbortSignal): Pr
   return openStoreKeys({ state: store.state, ring, random, now }, signal);
 }
 
-async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): Promise<DedupHints> {
-  const { redisUrl: url, budgetMs, ttlMs, entriesMax } = hints;
-  return url === undefined
-    ? memoryHints({ uidsMax: entriesMax })
-    : openRedisHints({ url, storeId, budgetMs, ttlMs, log, now: steadyNow });
-}
-
-/** Undefined where every read goes to the store. */
-async function openHotCopies(
-  { hot }: Config,
-  { storeId, lookupKey: lookup }: StoreKeys,
-  log: Log,
-  opened: AsyncDisposableStack,
-): Promise<HotCopies | undefined> {
-  if (hot === undefined) return undefined;
-  const { redisUrl: url, ageMsMax, budgetMs, bytesMax } = hot;
-  const kept = opened.use(
-    await openRedisHotRecords({ url, storeId, ttlMs: ageMsMax, budgetMs, log, now: steadyNow }),
-  );
-  return hotCopies({ kept, lookup, now, random, ageMsMax, bytesMax });
-}
-
 /** Undefined where the log is left to other instances. */
 async function startLog(
   { store, transparency, witnesses, anchors }: Config,
@@ -281,47 +262,6 @@ async function startLog(
     holder: Buffer.from(random(holderBytes)).toString("hex"),
   };
   return startLogThread({ data, observer, lines, random }, signal);
-}
-
-type KafkaParts = {
-  readonly source: EventSource;
-  readonly deadLetters: DeadLetters;
-  readonly publisher: EventPublisher;
-};
-
-async function openKafka(
-  { kafka, drainMsMax }: Config,
-  store: Store,
-  { storeId }: StoreKeys,
-  log: Log,
-  opened: AsyncDisposableStack,
-  signal: AbortSignal,
-): Promise<KafkaParts> {
-  const { brokers, topic, dlqTopic: deadLetterTopic, createTopics: create } = kafka;
-  const groupId = kafka.group ?? `lastro-${storeId.slice(0, 8)}`;
-  await prepareTopics({ brokers, clientId, log, topic, deadLetterTopic, create });
-  const topicReader = opened.use(openTopicReader({ brokers, clientId }));
-  const found = await topicReader.read(topic, signal);
-  await bindSource(store.state, topic, found, kafka.acceptCluster, signal);
-  const incarnation = async () => {
-    const until = withDeadline(signal, storeProbeTimeoutMs);
-    return (await acceptedIncarnations(store.state, topic, until)).at(-1);
-  };
-  const deadLetters = opened.use(
-    openDeadLetters({ brokers, clientId, topicReader, topic, deadLetterTopic, consumer: groupId }),
-  );
-  const publisher = opened.use(openEventPublisher({ brokers, clientId, topicReader, topic }));
-  const source = opened.use(
-    await openKafkajsSource({
-      brokers, topic, groupId, clientId, topicReader, incarnation, log, now,
-      partitionsConcurrently,
-      drainBudgetMs: drainMsMax,
-      sessionTimeoutMs: kafka.sessionTimeoutMs,
-      fetchBytesMax: kafka.fetchBytesMax,
-      fetchBytesPerPartitionMax: kafka.fetchBytesPerPartitionMax,
-    }),
-  ); // biome-ignore format: one line a name
-  return { source, deadLetters, publisher };
 }
 
 const queryDeps = (
@@ -342,10 +282,17 @@ const queryDeps = (
   guard,
 });
 
-const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry) => ({
+const grpcOptions = (
+  { grpc }: Config,
+  log: Log,
+  { grpcInterceptor }: Telemetry,
+  { authenticate, tls }: Access,
+) => ({
   ...grpc.address,
   interceptors: [grpcInterceptor],
   reflection: grpc.reflection,
+  authenticate,
+  tls,
   now,
   log,
   limits: {

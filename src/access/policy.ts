@@ -1,10 +1,11 @@
 /** Who may do what: a table of roles, a table of methods (docs/policy.md). What is in neither is denied. Pure and total. */
-import type { Caller, Role, Scope } from "../core/caller.ts";
+import { type Caller, everywhere, type Role, type Scope } from "../core/caller.ts";
 
 export const permissions = [
   "read", "prove", "owners", "export", "operate", "publish", "ask", "approve", "manage",
 ] as const; // biome-ignore format: a list
 export type Permission = (typeof permissions)[number];
+
 
 export const permitted: Readonly<Record<Role, readonly Permission[]>> = {
   reader: ["read", "prove"],
@@ -16,6 +17,7 @@ export const permitted: Readonly<Record<Role, readonly Permission[]>> = {
 };
 
 /**
+ * `identify` needs no grant: whoever is known may ask what is granted to them.
  * How a grant's scope bounds a method. `records`: its answer is narrowed to them. `owners`: it sums over producers, entity types and times, so grants bounded
  * by these do not count. `any`: it tells of no record, so every grant will do. `whole`: it is about all of the service, so only a grant without bounds will do.
  */
@@ -43,10 +45,12 @@ export const methods = {
   ReplayDeadLetters: ["operate", "whole"],
   PublishEvent: ["publish", "records"],
   PublishEvents: ["publish", "records"],
+  GetCaller: ["identify", "any"],
+  CreateViewerToken: ["read", "any"],
   AskPersonalAccess: ["ask", "any"],
   ApprovePersonalAccess: ["approve", "whole"],
   ListPersonalAccess: ["approve", "whole"],
-} as const satisfies Readonly<Record<string, readonly [Permission, Reach]>>;
+} as const satisfies Readonly<Record<string, readonly [Permission | "identify", Reach]>>;
 export type Method = keyof typeof methods;
 
 const lists = (scope: Scope) => [
@@ -77,6 +81,7 @@ function fits(scope: Scope, reach: Reach): boolean {
 export function scopesFor({ grants }: Caller, method: string): readonly Scope[] {
   if (!Object.hasOwn(methods, method)) return [];
   const [permission, reach] = methods[method as Method];
+  if (permission === "identify") return [everywhere];
   return grants
     .filter(({ role }) => permitted[role].includes(permission))
     .map(({ scope }) => scope)

@@ -24,7 +24,7 @@ export type Caller = {
   readonly grants: readonly Grant[];
 };
 
-const everywhere: Scope = {
+export const everywhere: Scope = {
   tenants: undefined,
   producerServices: undefined,
   entityTypes: undefined,

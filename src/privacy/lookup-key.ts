@@ -13,6 +13,8 @@ export type LookupKey = {
   pageKey(): Uint8Array;
   /** 32 bytes: the key of one record's hot copies. */
   hotKey(rid: Rid): Uint8Array;
+  /** 32 bytes: the key of viewer tokens. */
+  viewerKey(): Uint8Array;
 };
 
 export function lookupKey(l: Uint8Array): LookupKey {
@@ -23,6 +25,7 @@ export function lookupKey(l: Uint8Array): LookupKey {
   // An array of well-formed strings: JSON.stringify gives its RFC 8785 text.
   const text = (...parts: readonly string[]): string => JSON.stringify(parts);
   const page = hmacSha256(l, `lastro/v1/page\0${text()}`);
+  const viewer = hmacSha256(l, `lastro/v1/viewer\0${text()}`);
   return {
     uid(tenant, producerService, { form, parts }, ofEvent) {
       // Without an id from the producer the fingerprint is the identity.
@@ -35,6 +38,7 @@ export function lookupKey(l: Uint8Array): LookupKey {
     ownership: (tenant, ownershipId) => ownership(text(tenant, ownershipId)) as OwnershipKey,
     pageKey: () => page,
     hotKey: (rid) => hmacSha256(l, `lastro/v1/hot\0${text(rid)}`),
+    viewerKey: () => viewer,
   };
 }
 

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
 import { startTelemetry } from "../../src/adapters/otel/telemetry.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
+import { anyone } from "../../src/core/caller.ts";
 import {
   type GetHistoryRequest,
   type GetRecordRequest,
@@ -12,7 +13,7 @@ import { pooledRandom } from "../../src/lib/pooled-random.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
-import { noOperations, quietCollect } from "../support/grpc-client.ts";
+import { noOperations, quietCollect, testViewers } from "../support/grpc-client.ts";
 import { silentLog } from "../support/intake.ts";
 import { unguarded } from "../support/unguarded.ts";
 import { feed, intakeOver } from "./reads-store.ts";
@@ -57,11 +58,12 @@ async function startLastro(): Promise<string> {
       host: "127.0.0.1",
       port: 0,
       reflection: false,
+      authenticate: async () => anyone,
       now,
       log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
     },
-    { query, operations: noOperations, collect: quietCollect(query) },
+    { query, operations: noOperations, collect: quietCollect(query), viewers: testViewers },
   );
   return server.address;
 }

@@ -32,6 +32,8 @@ export const matrix = {
   ReplayDeadLetters: { roles: ["operator"], foreign: "whole" },
   PublishEvent: { roles: ["producer"], foreign: "denied" },
   PublishEvents: { roles: ["producer"], foreign: "denied" },
+  GetCaller: { roles: [...readers, "operator", "admin", "producer"], foreign: "answered" },
+  CreateViewerToken: { roles: readers, foreign: "answered" },
   AskPersonalAccess: { roles: ["auditor", "dpo"], foreign: "answered" },
   ApprovePersonalAccess: { roles: ["dpo", "admin"], foreign: "whole" },
   ListPersonalAccess: { roles: ["dpo", "admin"], foreign: "whole" },

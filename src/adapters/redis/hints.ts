@@ -1,5 +1,6 @@
 /** Dedup hints in Redis or Valkey, shared by all processes of a store. May be slow, empty, stale or away: then intake looks into the store. */
 import type { StoreId, Uid } from "../../core/ids.ts";
+import type { ClientTls } from "../../ports/client-tls.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DedupHints } from "../../ports/dedup-hints.ts";
 import type { Log } from "../../ports/log.ts";
@@ -20,6 +21,8 @@ return #KEYS`;
 type RedisHintsOptions = {
   /** redis:// or rediss://, may hold a password: never logged. */
   readonly url: string;
+  /** For rediss:// alone. */
+  readonly tls?: ClientTls;
   readonly storeId: StoreId;
   /** 0: no expiry. */
   readonly ttlMs: number;
@@ -33,6 +36,7 @@ export async function openRedisHints(options: RedisHintsOptions): Promise<DedupH
   const { storeId, ttlMs, log, now, budgetMs = budgetDefaultMs } = options;
   const redis = await openPatientClient({
     url: options.url,
+    tls: options.tls,
     budgetMs,
     now,
     noteHelp(helps, why) {

@@ -1,5 +1,6 @@
 /** Hot records in Redis or Valkey, shared by all processes of a store. May be empty, slow or away: then the store is read. */
 import type { StoreId } from "../../core/ids.ts";
+import type { ClientTls } from "../../ports/client-tls.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { HotRecords } from "../../ports/hot-records.ts";
 import type { Log } from "../../ports/log.ts";
@@ -8,6 +9,7 @@ import { openPatientClient } from "./patient-client.ts";
 type RedisHotRecordsOptions = {
   /** redis:// or rediss://, may hold a password: never logged. */
   readonly url: string;
+  readonly tls?: ClientTls | undefined;
   readonly storeId: StoreId;
   readonly ttlMs: number;
   /** Longest wait for Redis: a read that waits longer than the store takes has gained nothing. */
@@ -21,6 +23,7 @@ export async function openRedisHotRecords(options: RedisHotRecordsOptions): Prom
   const { url, storeId, ttlMs, budgetMs, log, now } = options;
   const redis = await openPatientClient({
     url,
+    tls: options.tls,
     budgetMs,
     now,
     noteHelp(helps, why) {

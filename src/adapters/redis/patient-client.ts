@@ -1,6 +1,7 @@
 /** A connection to Redis or Valkey that never keeps its user waiting: bounded by a budget, left alone after time-outs, looked for in the background. */
 import { Redis, ReplyError } from "ioredis";
 import { LastroError } from "../../core/errors.ts";
+import type { ClientTls } from "../../ports/client-tls.ts";
 import type { Clock } from "../../ports/clock.ts";
 
 /** After this many time-outs in a row Redis is left alone for a while and the connection is made anew. */
@@ -16,6 +17,8 @@ const reconnectMaxMs = 2_000;
 export type PatientOptions = {
   /** redis:// or rediss://, may hold a password: never logged. */
   readonly url: string;
+  /** For rediss://; undefined: the certificates that Node trusts. */
+  readonly tls: ClientTls | undefined;
   readonly budgetMs: number;
   readonly now: Clock;
   /** Told when it begins to help and when it ceases to, with the reason; not of the first connection. */
@@ -35,6 +38,7 @@ export type PatientClient = AsyncDisposable & {
 export async function openPatientClient(options: PatientOptions): Promise<PatientClient> {
   const { budgetMs, now } = options;
   const client = new Redis(options.url, {
+    ...(options.tls !== undefined && /^rediss:/i.test(options.url) && { tls: options.tls }),
     lazyConnect: true,
     connectTimeout: connectBudgetMs,
     disconnectTimeout: disconnectBudgetMs,
