@@ -20,6 +20,7 @@ import {
 import { call, failureOf } from "../support/grpc-client.ts";
 import { freePort, type LastroProcess, until } from "../support/lastro.ts";
 import { makeLoad, publish } from "../support/published.ts";
+import { runLastro } from "../support/run-cli.ts";
 import { mongoUrl, type RunningServer, startKafka, startRedis } from "../support/servers.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { quickStart } from "./service.ts";
@@ -56,7 +57,7 @@ beforeAll(async () => {
   accessFile = join(root.folder, "access.json");
   copyFileSync(certFile, join(root.folder, "live.pem"));
   copyFileSync(keyFile, join(root.folder, "live.key"));
-  grant(["operator"]);
+  grant(["operator", "auditor"]);
   billing = await root.certify("billing", { san: "URI:spiffe://acme/billing" });
   world = await makeWorld("mongodb", {
     ...quickStart,
@@ -208,17 +209,42 @@ test("R-52 a service signs its own requests", async () => {
   expect(await whoami(client, metadata)).toMatchObject({ id: "service:jobs", grants: [] });
 });
 
+test("the command line verifies over TLS by a certificate, and is refused without", async () => {
+  using client = dial(billing);
+  const { partitions } = await call(client, OperationsService, "getIntake", {});
+  const { src = "" } = partitions.find(({ counts }) => (counts?.stored ?? 0n) > 0n) ?? {};
+  const verify = (...access: readonly string[]) =>
+    runLastro(
+      "verify",
+      "range",
+      src,
+      "0",
+      "1",
+      "--server",
+      lastro.grpcAddress,
+      "--tls",
+      "--ca",
+      root.caFile,
+      ...access,
+    );
+  const shown = ["--cert", billing.certFile, "--key", billing.keyFile];
+  await until("the log covers it", async () => (await verify(...shown)).code === 0, 60_000, lastro);
+  const refused = await verify();
+  expect(refused.code).toBe(1);
+  expect(refused.err).toMatch(/UNAUTHENTICATED/);
+}, 90_000);
+
 test("what the access file grants changes without a restart, and a wrong file changes nothing", async () => {
   using client = dial(billing);
   const granted = async (): Promise<readonly number[]> =>
     (await whoami(client)).grants.map(({ role }) => role);
-  const { OPERATOR: operator, READER: reader } = CallerRole;
-  expect(await granted()).toEqual([operator]);
-  grant(["operator", "reader"]);
-  await reread("the new grants hold", async () => (await granted()).length === 2);
+  const { OPERATOR: operator, AUDITOR: auditor, READER: reader } = CallerRole;
+  expect(await granted()).toEqual([operator, auditor]);
+  grant(["operator", "auditor", "reader"]);
+  await reread("the new grants hold", async () => (await granted()).length === 3);
   writeFileSync(accessFile, "{}");
   await reread("the wrong file is refused", async () => lastro.output().includes("file_refused"));
-  expect(await granted()).toEqual([operator, reader]);
+  expect(await granted()).toEqual([operator, auditor, reader]);
 });
 
 test("a new certificate is shown without a restart", async () => {
