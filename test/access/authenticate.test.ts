@@ -243,6 +243,15 @@ describe("viewer tokens", () => {
       await expect(testViewers.make(request, caller)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
   });
 
+  test("a scope too large for a header is refused when the token is made, not when it is used", async () => {
+    const scope = scopeOf({ tenants: Array.from({ length: 1_000 }, (_, i) => `tenant-${i}`) });
+    const wide: Caller = { ...maker, grants: [{ role: "reader", scope: scopeOf({}) }] };
+    await expect(testViewers.make({ scope, lifeMs: 60_000 }, wide)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      field: "scope",
+    });
+  });
+
   test("one made with another store's key is refused, and so is one whose scope was widened", async () => {
     const other = viewerTokens({
       key: Buffer.alloc(32, "other"),
