@@ -5,6 +5,7 @@ import { type CryptoKey, exportJWK, type GenerateKeyPairResult, generateKeyPair,
 import { type AccessRules, parseAccessRules } from "../../src/access/access-rules.ts";
 import { authenticator } from "../../src/access/authenticate.ts";
 import { oidcVerifier } from "../../src/access/oidc.ts";
+import { remembering } from "../../src/access/remembered.ts";
 import { viewerTokens } from "../../src/access/viewer-tokens.ts";
 import type { Caller } from "../../src/core/caller.ts";
 import { LastroError } from "../../src/core/errors.ts";
@@ -94,6 +95,29 @@ describe("tokens of an OpenID provider", () => {
     );
     expect(caller).toMatchObject({ id: `person:${issuer.issuer}#${subject}`, kind: "person" });
     expect(caller.grants).toMatchObject([{ role: "reader", scope: { tenants: ["acme"], personal: false } }]);
+  });
+
+  test("a token that is remembered has what the access file says now, not what it said then", async () => {
+    let now = { ...rules, bindings: [] as AccessRules["bindings"] };
+    const verify = remembering(
+      oidcVerifier({ issuer: issuer.issuer, audience: [audience], jwksUrl: undefined }, Date.now),
+      Date.now,
+    );
+    const oidc = { issuer: issuer.issuer, verify };
+    const authenticate = authenticator({
+      rules: () => now,
+      oidc,
+      audience: [audience],
+      viewers: testViewers,
+      now: Date.now,
+      log,
+    });
+    const given = bearing(await issuer.token());
+    expect((await authenticate(given, signal)).grants).toEqual([]);
+    now = { ...now, bindings: [{ who: { subject }, grants: [{ role: "admin", scope: everything }] }] };
+    expect((await authenticate(given, signal)).grants).toHaveLength(1);
+    now = { ...now, bindings: [] };
+    expect((await authenticate(given, signal)).grants).toEqual([]);
   });
 
   test("without a binding there is an identity and nothing is granted to it", async () => {
