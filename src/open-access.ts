@@ -3,6 +3,7 @@
 import { type AccessRules, parseAccessRules } from "./access/access-rules.ts";
 import { authenticator } from "./access/authenticate.ts";
 import { oidcVerifier } from "./access/oidc.ts";
+import { remembering } from "./access/remembered.ts";
 import { type ViewerTokens, viewerTokens } from "./access/viewer-tokens.ts";
 import { type FreshFiles, openFreshFiles } from "./adapters/files/fresh-files.ts";
 import { parseServerTls } from "./adapters/files/server-tls.ts";
@@ -63,7 +64,7 @@ function authenticateBy(
 ): Authenticate {
   return authenticator({
     rules: rules.current,
-    oidc: oidc && { issuer: oidc.issuer, verify: oidcVerifier(oidc, now) },
+    oidc: oidc && { issuer: oidc.issuer, verify: remembering(oidcVerifier(oidc, now), now) },
     audience,
     viewers,
     now,

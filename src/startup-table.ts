@@ -56,8 +56,16 @@ function anchorRow({ anchors: { folder, authority } }: Config): LaunchedPart {
   };
 }
 
+const accessRow = ({ auth }: Config): LaunchedPart => ({
+  part: "access",
+  where: auth?.accessFile ?? "none",
+  what: auth === undefined ? "everybody may ask" : "whom the file names may ask",
+  change: `docs/access.md; LASTRO_AUTH=${auth === undefined ? "on asks who it is" : "none lets everybody ask"}`,
+});
+
 /** What the launcher found out about a part is more than the service knows. */
 function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] {
+  const spoken = config.tls === undefined ? "" : "TLS: ";
   const launched = new Map(config.launched.map((part) => [part.part, part]));
   const known: readonly LaunchedPart[] = [
     {
@@ -94,16 +102,17 @@ function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] 
       : { part: "log", where: "off", what: "not extended here", change: "LASTRO_LOG=on" },
     witnessRow(config),
     anchorRow(config),
+    accessRow(config),
     {
       part: "gRPC",
       where: running.grpc,
-      what: "history, ownership, operations, health",
+      what: `${spoken}history, ownership, operations, health`,
       change: "LASTRO_GRPC_ADDRESS names another",
     },
     {
       part: "HTTP",
       where: running.http,
-      what: "/metrics /livez /readyz",
+      what: `${spoken}/metrics /livez /readyz`,
       change: "LASTRO_HTTP_ADDRESS names another",
     },
   ];

@@ -1,5 +1,5 @@
 /** Who is asking: one of the ways in, chosen by what came. A bearer token decides alone; a client certificate counts where there is none. */
-import { decodeProtectedHeader } from "jose";
+import { decodeProtectedHeader, type JWTPayload } from "jose";
 import type { Caller } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -94,13 +94,24 @@ async function byProvider({ rules, oidc }: AuthenticateDeps, token: string): Pro
   if (oidc === undefined)
     throw unauthenticated("no OpenID provider is known here; a service's own token comes with X-M2M-Service");
   const claims = await oidc.verify(token);
-  const subject = claims.sub;
+  const known = people.get(claims);
+  if (known?.rules === rules()) return known.caller;
+  const caller = personOf(oidc.issuer, claims, rules());
+  people.set(claims, { rules: rules(), caller });
+  return caller;
+}
+
+/** By claims that are remembered: looking through a thousand bindings takes longer than all else here. */
+const people = new WeakMap<JWTPayload, { readonly rules: AccessRules; readonly caller: Caller }>();
+
+function personOf(issuer: string, claims: JWTPayload, rules: AccessRules): Caller {
+  const { sub: subject } = claims;
   if (typeof subject !== "string" || subject === "")
     throw unauthenticated("the token's sub is missing or not accepted here");
   return {
-    id: `person:${oidc.issuer}#${subject}`,
+    id: `person:${issuer}#${subject}`,
     kind: "person",
-    grants: grantsOf(rules(), { kind: "person", subject, claims: claims as JsonValue }),
+    grants: grantsOf(rules, { kind: "person", subject, claims: claims as JsonValue }),
   };
 }
 

@@ -11,6 +11,8 @@ export const viewerTokenType = "lastro-viewer+jwt";
 export const viewerLifeMsMax = 5 * 60_000;
 const algorithm = "HS256";
 const idBytes = 16;
+/** Fits the headers that servers and proxies take. */
+const tokenCharactersMax = 8 * 1024;
 /** Roles that read records, and so may let others read. */
 const readers: ReadonlySet<Role> = new Set(["reader", "auditor", "dpo"]);
 
@@ -83,6 +85,12 @@ export function viewerTokens({ key, now, random }: ViewerDeps): ViewerTokens {
         .setIssuedAt(issuedAt)
         .setExpirationTime(expiresAt)
         .sign(key);
+      if (token.length > tokenCharactersMax)
+        throw new LastroError(
+          "INVALID_ARGUMENT",
+          `scope makes a token of more than ${tokenCharactersMax} characters: name less`,
+          { field: "scope" },
+        );
       return { token, expiresAtMs: expiresAt * 1_000, grants: scopes.map(reader) };
     },
     async read(token) {

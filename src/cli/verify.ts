@@ -20,13 +20,15 @@ import { type Cli, newCommand } from "./command.ts";
 import { CliFailure } from "./failure.ts";
 import { progressBar } from "./progress.ts";
 import { readText } from "./read-text.ts";
+import { type AccessOptions, addAccessOptions, serverAccessOf } from "./server-access.ts";
 import { addTrustOptions, keepPin, type TrustOptions, tell, trustOf } from "./verification.ts";
 
-type BundleOptions = TrustOptions & {
-  readonly bundle?: string;
-  readonly server?: string;
-  readonly save?: string;
-};
+type BundleOptions = TrustOptions &
+  AccessOptions & {
+    readonly bundle?: string;
+    readonly server?: string;
+    readonly save?: string;
+  };
 type LogOptions = TrustOptions & { readonly anyEntries?: true };
 
 export function verifyCommand(cli: Cli): Command {
@@ -60,7 +62,7 @@ export function verifyCommand(cli: Cli): Command {
     );
   for (const command of [record, range])
     addTrustOptions(
-      command
+      addAccessOptions(command)
         .option("--bundle <file>", "evidence bundle; - for standard input")
         .option("--server <host:port>", "gRPC address to gather the evidence from")
         .option("--save <file>", "write what the server gave as an evidence bundle"),
@@ -95,9 +97,10 @@ async function verifyScope(cli: Cli, scope: BundleScope, options: BundleOptions)
 
 async function evidenceOf(
   scope: BundleScope,
-  { bundle, server, save }: BundleOptions,
+  options: BundleOptions,
   { pin, anchored }: Trust,
 ): Promise<Evidence> {
+  const { bundle, server, save } = options;
   if ((bundle === undefined) === (server === undefined))
     throw new CliFailure("usage", "name either --bundle or --server");
   if (server !== undefined) {
@@ -105,7 +108,7 @@ async function evidenceOf(
     const kept = notes.flatMap((note) => openCheckpoint(note)?.checkpoint.size ?? []);
     // Loaded here alone: verifying offline needs no client of gRPC.
     const { gatherEvidence } = await import("../sdk/gather-evidence.ts");
-    const evidence = await gatherEvidence(server, scope, kept);
+    const evidence = await gatherEvidence(server, scope, kept, serverAccessOf(options));
     if (save !== undefined) await writeFile(save, formatEvidence(evidence));
     return evidence;
   }

@@ -8,10 +8,11 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { type ServiceError, status } from "@grpc/grpc-js";
 import { LastroError } from "../core/errors.ts";
 import type { Evidence, EvidenceEntry } from "../core/evidence.ts";
 import { TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
+import { type Connection, openConnection, type ServerAccess } from "./connection.ts";
 import type { BundleScope } from "./verify.ts";
 
 const callMsMax = 20_000;
@@ -25,18 +26,18 @@ type Ask = <I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
 ) => Promise<MessageShape<O>>;
 
-/** Throws NOT_FOUND, DEADLINE_EXCEEDED and INVALID_ARGUMENT as the service does; SOURCE_UNAVAILABLE when nothing answers. */
+/** Throws NOT_FOUND, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when nothing answers. */
 export async function gatherEvidence(
   address: string,
   scope: BundleScope,
   /** Sizes of checkpoints that were kept, so that the proofs from there are asked for. */
   keptSizes: readonly number[],
+  access: ServerAccess = {},
 ): Promise<Evidence> {
-  const client = new Client(address, credentials.createInsecure(), {
-    "grpc.max_receive_message_length": answerBytesMax,
-  });
+  const options = { "grpc.max_receive_message_length": answerBytesMax };
+  const { client, metadata } = openConnection(address, access, options);
   try {
-    const ask = askOf(client, address);
+    const ask = askOf({ client, metadata }, address);
     const { checkpoint } = await ask(TransparencyService.method.getCheckpoint, {});
     if (checkpoint === undefined)
       throw new LastroError("NOT_FOUND", "the service has published no checkpoint");
@@ -59,7 +60,7 @@ export async function gatherEvidence(
 }
 
 const askOf =
-  (client: Client, address: string): Ask =>
+  ({ client, metadata }: Connection, address: string): Ask =>
   (method, request) =>
     new Promise((resolve, reject) => {
       client.makeUnaryRequest(
@@ -67,6 +68,7 @@ const askOf =
         (message: MessageShape<typeof method.input>) => Buffer.from(toBinary(method.input, message)),
         (bytes) => fromBinary(method.output, bytes),
         create(method.input, request),
+        metadata,
         { deadline: new Date(performance.timeOrigin + performance.now() + callMsMax) },
         (error, answer) => {
           if (error !== null) reject(failureOf(error, address, method.name));
@@ -80,6 +82,10 @@ function failureOf(error: ServiceError, address: string, method: string): Lastro
   if (error.code === status.NOT_FOUND) return new LastroError("NOT_FOUND", message, { cause: error });
   if (error.code === status.INVALID_ARGUMENT)
     return new LastroError("INVALID_ARGUMENT", message, { cause: error });
+  if (error.code === status.UNAUTHENTICATED)
+    return new LastroError("UNAUTHENTICATED", message, { cause: error });
+  if (error.code === status.PERMISSION_DENIED)
+    return new LastroError("PERMISSION_DENIED", message, { cause: error });
   return new LastroError("SOURCE_UNAVAILABLE", message, { cause: error });
 }
 

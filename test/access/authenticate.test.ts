@@ -1,9 +1,11 @@
 import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
 import { type CryptoKey, exportJWK, type GenerateKeyPairResult, generateKeyPair, SignJWT } from "jose";
 import { type AccessRules, parseAccessRules } from "../../src/access/access-rules.ts";
 import { authenticator } from "../../src/access/authenticate.ts";
 import { oidcVerifier } from "../../src/access/oidc.ts";
+import { remembering } from "../../src/access/remembered.ts";
 import { viewerTokens } from "../../src/access/viewer-tokens.ts";
 import type { Caller } from "../../src/core/caller.ts";
 import { LastroError } from "../../src/core/errors.ts";
@@ -79,6 +81,10 @@ const refusal = async (credentials: Credentials, authenticate = open()): Promise
   expect(error.code).toBe("UNAUTHENTICATED");
   return error.message;
 };
+const everything = {
+  tenants: undefined, producerServices: undefined, entityTypes: undefined, ownershipIds: undefined,
+  fromMs: undefined, toMs: undefined, personal: false,
+}; // biome-ignore format: one thought
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 describe("tokens of an OpenID provider", () => {
@@ -89,6 +95,29 @@ describe("tokens of an OpenID provider", () => {
     );
     expect(caller).toMatchObject({ id: `person:${issuer.issuer}#${subject}`, kind: "person" });
     expect(caller.grants).toMatchObject([{ role: "reader", scope: { tenants: ["acme"], personal: false } }]);
+  });
+
+  test("a token that is remembered has what the access file says now, not what it said then", async () => {
+    let now = { ...rules, bindings: [] as AccessRules["bindings"] };
+    const verify = remembering(
+      oidcVerifier({ issuer: issuer.issuer, audience: [audience], jwksUrl: undefined }, Date.now),
+      Date.now,
+    );
+    const oidc = { issuer: issuer.issuer, verify };
+    const authenticate = authenticator({
+      rules: () => now,
+      oidc,
+      audience: [audience],
+      viewers: testViewers,
+      now: Date.now,
+      log,
+    });
+    const given = bearing(await issuer.token());
+    expect((await authenticate(given, signal)).grants).toEqual([]);
+    now = { ...now, bindings: [{ who: { subject }, grants: [{ role: "admin", scope: everything }] }] };
+    expect((await authenticate(given, signal)).grants).toHaveLength(1);
+    now = { ...now, bindings: [] };
+    expect((await authenticate(given, signal)).grants).toEqual([]);
   });
 
   test("without a binding there is an identity and nothing is granted to it", async () => {
@@ -238,6 +267,15 @@ describe("viewer tokens", () => {
       await expect(testViewers.make(request, caller)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
   });
 
+  test("a scope too large for a header is refused when the token is made, not when it is used", async () => {
+    const scope = scopeOf({ tenants: Array.from({ length: 1_000 }, (_, i) => `tenant-${i}`) });
+    const wide: Caller = { ...maker, grants: [{ role: "reader", scope: scopeOf({}) }] };
+    await expect(testViewers.make({ scope, lifeMs: 60_000 }, wide)).rejects.toMatchObject({
+      code: "INVALID_ARGUMENT",
+      field: "scope",
+    });
+  });
+
   test("one made with another store's key is refused, and so is one whose scope was widened", async () => {
     const other = viewerTokens({
       key: Buffer.alloc(32, "other"),
@@ -257,6 +295,42 @@ describe("viewer tokens", () => {
     });
     expect(await refusal(bearing(`${head}.${wide}.${tail}`))).toMatch(/signature/);
   });
+});
+
+test("whatever is put in the place of a token is refused, and nothing but a token changed in no byte is taken", async () => {
+  const token = await issuer.token();
+  const viewer = await testViewers.make(
+    { scope: everything, lifeMs: 60_000 },
+    { id: "person:x", kind: "person", grants: [{ role: "reader", scope: everything }] },
+  );
+  const authenticate = open();
+  const changed = fc
+    .tuple(
+      fc.constantFrom(token, viewer.token),
+      fc.nat(),
+      fc.string({ minLength: 0, maxLength: 4 }),
+      fc.nat({ max: 3 }),
+    )
+    .map(([text, at, put, cut]) => {
+      const from = at % text.length;
+      return text.slice(0, from) + put + text.slice(from + cut);
+    })
+    // The last character of base64url may differ in bits that count for nothing.
+    .filter((text) => ![token, viewer.token].some((good) => text.slice(0, -1) === good.slice(0, -1)));
+  const anything = fc.oneof(changed, fc.string({ unit: "binary", maxLength: 200 }), fc.base64String());
+  const service = fc.option(fc.constantFrom("billing", "ledger", "constructor", ""), { nil: undefined });
+  await fc.assert(
+    fc.asyncProperty(
+      anything,
+      service,
+      fc.constantFrom("Bearer ", "bearer ", "Basic ", ""),
+      async (text, m2mService, scheme) => {
+        const given = { ...nothing, authorization: scheme + text, m2mService };
+        expect(await refusal(given, authenticate)).toMatch(/^[\w ,.<>:';()-]+$/);
+      },
+    ),
+    { numRuns: 2_000 },
+  );
 });
 
 test("a flood of refusals does not flood the log, and what is left out is counted", async () => {

@@ -265,6 +265,12 @@ describe("a verification that cannot be made", () => {
     ["no record id", ["record", "17"], /17 is no record id/],
     ["neither bundle nor server", ["record", someRid], /--bundle or --server/],
     ["both", ["record", someRid, "--bundle", "-", "--server", nobody], /--bundle or --server/],
+    ["a CA without TLS", ["record", someRid, "--server", nobody, "--ca", "ca.pem"], /need --tls/],
+    [
+      "half a certificate",
+      ["record", someRid, "--server", nobody, "--tls", "--key", "k.pem"],
+      /given together/,
+    ],
     ["no source partition", ["range", "audit", "0", "1", "--bundle", "-"], /audit is no source partition/],
     ["a range that ends before it begins", ["range", someSrc, "5", "5", "--bundle", "-"], /to a larger one/],
     ["a range that is no number", ["range", someSrc, "a", "5", "--bundle", "-"], /to a larger one/],
@@ -276,6 +282,13 @@ describe("a verification that cannot be made", () => {
     const { code, out, err } = await run("verify", ...args);
     expect({ code, out }).toEqual({ code: 2, out: "" });
     expect(err).toMatch(sentence);
+  });
+  test("for a token that would travel in the clear is a mistake in usage: 2, and it is not sent", async () => {
+    const args = ["record", someRid, "--server", "audit.example.org:50051", "--token-file", "-"];
+    const { code, out, err } = await runWith("secret", "verify", ...args);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toMatch(/only by TLS/);
+    expect(err).not.toContain("secret");
   });
   test.each([
     ["a bundle that is not there", ["record", someRid, "--bundle", "/nowhere/b.json"]],

@@ -3,9 +3,8 @@ import { generateKeyPairSync, X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
-import { type AddressInfo, connect as connectTcp } from "node:net";
 import { join } from "node:path";
-import { connect as connectTls, createServer } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { CallerRole, IdentityService } from "../../src/gen/lastro/v1/identity_pb.ts";
@@ -20,7 +19,9 @@ import {
 import { call, failureOf } from "../support/grpc-client.ts";
 import { freePort, type LastroProcess, until } from "../support/lastro.ts";
 import { makeLoad, publish } from "../support/published.ts";
+import { runLastro } from "../support/run-cli.ts";
 import { mongoUrl, type RunningServer, startKafka, startRedis } from "../support/servers.ts";
+import { type TlsInFront, tlsInFrontOf } from "../support/tls-in-front.ts";
 import { makeWorld, type World } from "../support/world.ts";
 import { quickStart } from "./service.ts";
 
@@ -29,7 +30,7 @@ let own: Certificate;
 let billing: Certificate;
 let kafka: RunningServer;
 let redis: RunningServer;
-let mongo: AsyncDisposable & { readonly url: string };
+let mongo: TlsInFront;
 let world: World;
 let lastro: LastroProcess;
 let accessFile: string;
@@ -52,11 +53,11 @@ beforeAll(async () => {
   const tlsPort = await freePort();
   const tls = ["--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", root.caFile];
   redis = await startRedis({ dir: join(root.folder, "redis"), more: ["--tls-port", `${tlsPort}`, ...tls] });
-  mongo = await tlsInFrontOf(mongoUrl());
+  mongo = await tlsInFrontOf(new URL(mongoUrl()), own, root);
   accessFile = join(root.folder, "access.json");
   copyFileSync(certFile, join(root.folder, "live.pem"));
   copyFileSync(keyFile, join(root.folder, "live.key"));
-  grant(["operator"]);
+  grant(["operator", "auditor"]);
   billing = await root.certify("billing", { san: "URI:spiffe://acme/billing" });
   world = await makeWorld("mongodb", {
     ...quickStart,
@@ -73,7 +74,7 @@ beforeAll(async () => {
     LASTRO_KAFKA_BROKERS: `127.0.0.1:${ports.tls}`,
     LASTRO_KAFKA_TLS: "on",
     LASTRO_REDIS_URL: `rediss://127.0.0.1:${tlsPort}`,
-    LASTRO_STORE_URL: mongo.url,
+    LASTRO_STORE_URL: `mongodb://${mongo.address}/?tls=true&directConnection=true`,
   });
   lastro = await world.spawn();
   await until("the service is ready", async () => (await get("/readyz")).status === 200, 120_000, lastro);
@@ -84,32 +85,6 @@ afterAll(async () => {
   await mongo[Symbol.asyncDispose]();
   root[Symbol.dispose]();
 }, 60_000);
-
-/** TLS that ends before the MongoDB of the tests, which speaks in the clear; it asks for a certificate. */
-async function tlsInFrontOf(url: string) {
-  const behind = new URL(url);
-  const server = createServer(
-    { cert: own.cert, key: own.key, ca: root.ca, requestCert: true, rejectUnauthorized: true },
-    (socket) => {
-      const inner = connectTcp(Number(behind.port), behind.hostname);
-      for (const [from, to] of [
-        [socket, inner],
-        [inner, socket],
-      ] as const)
-        from.pipe(to).on("error", () => from.destroy());
-      socket.on("close", () => inner.destroy());
-      inner.on("close", () => socket.destroy());
-    },
-  ).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  return {
-    url: `mongodb://127.0.0.1:${port}/?tls=true&directConnection=true`,
-    async [Symbol.asyncDispose]() {
-      await new Promise((resolve) => server.close(resolve));
-    },
-  };
-}
 
 function grant(roles: readonly string[]): void {
   const bindings = [{ who: { service: "billing" }, roles, scope: {} }];
@@ -208,17 +183,42 @@ test("R-52 a service signs its own requests", async () => {
   expect(await whoami(client, metadata)).toMatchObject({ id: "service:jobs", grants: [] });
 });
 
+test("the command line verifies over TLS by a certificate, and is refused without", async () => {
+  using client = dial(billing);
+  const { partitions } = await call(client, OperationsService, "getIntake", {});
+  const { src = "" } = partitions.find(({ counts }) => (counts?.stored ?? 0n) > 0n) ?? {};
+  const verify = (...access: readonly string[]) =>
+    runLastro(
+      "verify",
+      "range",
+      src,
+      "0",
+      "1",
+      "--server",
+      lastro.grpcAddress,
+      "--tls",
+      "--ca",
+      root.caFile,
+      ...access,
+    );
+  const shown = ["--cert", billing.certFile, "--key", billing.keyFile];
+  await until("the log covers it", async () => (await verify(...shown)).code === 0, 60_000, lastro);
+  const refused = await verify();
+  expect(refused.code).toBe(1);
+  expect(refused.err).toMatch(/UNAUTHENTICATED/);
+}, 90_000);
+
 test("what the access file grants changes without a restart, and a wrong file changes nothing", async () => {
   using client = dial(billing);
   const granted = async (): Promise<readonly number[]> =>
     (await whoami(client)).grants.map(({ role }) => role);
-  const { OPERATOR: operator, READER: reader } = CallerRole;
-  expect(await granted()).toEqual([operator]);
-  grant(["operator", "reader"]);
-  await reread("the new grants hold", async () => (await granted()).length === 2);
+  const { OPERATOR: operator, AUDITOR: auditor, READER: reader } = CallerRole;
+  expect(await granted()).toEqual([operator, auditor]);
+  grant(["operator", "auditor", "reader"]);
+  await reread("the new grants hold", async () => (await granted()).length === 3);
   writeFileSync(accessFile, "{}");
   await reread("the wrong file is refused", async () => lastro.output().includes("file_refused"));
-  expect(await granted()).toEqual([operator, reader]);
+  expect(await granted()).toEqual([operator, auditor, reader]);
 });
 
 test("a new certificate is shown without a restart", async () => {

@@ -1,4 +1,4 @@
-/** TLS and passwords towards Kafka and Redis, on servers of this test's own that ask for them. */
+/** TLS and passwords towards Kafka and Redis, on servers of this test's own that ask for them; and towards MongoDB, before which TLS ends. */
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { readClientTls } from "../../src/adapters/files/client-tls.ts";
 import { prepareTopics } from "../../src/adapters/kafkajs/topics.ts";
+import { openMongoStore } from "../../src/adapters/mongo/open-mongo-store.ts";
 import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
 import { openRedisHints } from "../../src/adapters/redis/hints.ts";
 import type { StoreId } from "../../src/core/ids.ts";
@@ -19,7 +20,8 @@ import {
 } from "../support/certificates.ts";
 import { silentLog } from "../support/intake.ts";
 import { freePort, until } from "../support/lastro.ts";
-import { type RunningServer, startKafka, startRedis } from "../support/servers.ts";
+import { mongoUrl, type RunningServer, startKafka, startRedis } from "../support/servers.ts";
+import { tlsInFrontOf } from "../support/tls-in-front.ts";
 
 const signal = new AbortController().signal;
 const user = { name: "lastro", password: "pass word" };
@@ -127,5 +129,26 @@ describe("Redis", () => {
       expect(await hints.known(someUids(1), signal)).toBe("unavailable");
       expect(hints.isConnected()).toBe(false);
     }
+  });
+});
+
+describe("MongoDB", () => {
+  const open = async (tls: ClientTls, options = "tls=true&directConnection=true") => {
+    const behind = new URL(mongoUrl());
+    await using front = await tlsInFrontOf(behind, own, root);
+    const url = `mongodb://${front.address}/${`t${randomUUID()}`}?${options}`;
+    await using store = await openMongoStore({ url, tls, serverSelectionTimeoutMs: 1_500 });
+    return store.description;
+  };
+
+  test("R-24 is the store over TLS with a certificate of our own", async () => {
+    expect(await open(files())).toMatch(/MongoDB/);
+  });
+
+  test("one of another CA, one that wants a certificate we do not have, and one that is asked in the clear are none", async () => {
+    const unavailable = { code: "STORE_UNAVAILABLE" };
+    await expect(open({ ...files(), ca: stranger.ca })).rejects.toMatchObject(unavailable);
+    await expect(open({ ca: root.ca })).rejects.toMatchObject(unavailable);
+    await expect(open(files(), "directConnection=true")).rejects.toMatchObject(unavailable);
   });
 });

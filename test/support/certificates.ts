@@ -18,7 +18,10 @@ export type CertificateAuthority = Disposable & {
   readonly caFile: string;
   readonly ca: string;
   /** `san` as OpenSSL writes it, such as `IP:127.0.0.1,DNS:localhost`; none unless given. Yesterday it was valid when `expired`. */
-  certify(name: string, options?: { readonly san?: string; readonly expired?: true }): Promise<Certificate>;
+  certify(
+    name: string,
+    options?: { readonly san?: string; readonly expired?: true; readonly days?: number },
+  ): Promise<Certificate>;
 };
 
 const newKey = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout"];
@@ -50,7 +53,7 @@ export async function openAuthority(name = "root.test"): Promise<CertificateAuth
     folder,
     caFile: at("ca.pem"),
     ca: readFileSync(at("ca.pem"), "utf8"),
-    async certify(subject, { san, expired } = {}) {
+    async certify(subject, { san, expired, days = 2 } = {}) {
       const extensions = ["basicConstraints=CA:FALSE", "extendedKeyUsage=serverAuth,clientAuth"];
       writeFileSync(
         at(`${subject}.cnf`),
@@ -59,7 +62,7 @@ export async function openAuthority(name = "root.test"): Promise<CertificateAuth
       await openssl("req", ...newKey, `${subject}.key`, "-out", `${subject}.csr`, "-subj", `/CN=${subject}`);
       const period = expired
         ? ["-startdate", "20200101000000Z", "-enddate", "20200102000000Z"]
-        : ["-days", "2"];
+        : ["-days", `${days}`];
       const by = ["-cert", "ca.pem", "-keyfile", "ca.key", "-extfile", `${subject}.cnf`];
       const files = ["-in", `${subject}.csr`, "-out", `${subject}.pem`, "-notext"];
       await openssl("ca", "-batch", "-config", "ca.cnf", ...by, ...period, ...files);

@@ -2,11 +2,14 @@ import { type Client, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { authenticator } from "../../../src/access/authenticate.ts";
 import { oidcVerifier } from "../../../src/access/oidc.ts";
+import { ridOf } from "../../../src/core/ids.ts";
 import { HistoryService } from "../../../src/gen/lastro/v1/history_pb.ts";
 import { CallerKind, CallerRole, IdentityService } from "../../../src/gen/lastro/v1/identity_pb.ts";
 import { OperationsService } from "../../../src/gen/lastro/v1/operations_pb.ts";
 import { OwnershipService } from "../../../src/gen/lastro/v1/ownership_pb.ts";
 import { TransparencyService } from "../../../src/gen/lastro/v1/transparency_pb.ts";
+import type { ServerAccess } from "../../../src/sdk/connection.ts";
+import { gatherEvidence } from "../../../src/sdk/gather-evidence.ts";
 import {
   call,
   callRaw,
@@ -16,7 +19,7 @@ import {
   type TestServer,
   testViewers,
 } from "../../support/grpc-client.ts";
-import { type HistoryWorld, openHistoryWorld } from "../../support/history-world.ts";
+import { type HistoryWorld, openHistoryWorld, worldSrc } from "../../support/history-world.ts";
 import { silentLog } from "../../support/intake.ts";
 import { audience, startIssuer, subject, type TokenIssuer } from "../../support/token-issuer.ts";
 
@@ -130,6 +133,15 @@ describe("with one", () => {
     expect(Number(me.grants[0]?.scope?.fromTime?.seconds) * 1_000).toBe(Date.UTC(2026, 0));
     const failure = await failureOf(callRaw(client, getRecord, malformed, bearing(await issuer.token())));
     expect(failure.code).toBe(status.INVALID_ARGUMENT);
+  });
+
+  test("the SDK asks by a token, and is told when it has none", async () => {
+    const gather = (access: ServerAccess) =>
+      gatherEvidence(server.address, { kind: "record", rid: ridOf(worldSrc, 0) }, [], access);
+    await expect(gather({})).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
+    // Known, and there is no log in this world.
+    const known = { code: expect.not.stringMatching("UNAUTHENTICATED") };
+    await expect(gather({ token: await issuer.token() })).rejects.toMatchObject(known);
   });
 
   test("a viewer token lends a reader's part of it for the time asked for, and makes no other", async () => {

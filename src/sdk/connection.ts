@@ -1,0 +1,36 @@
+/** A connection to the service over gRPC: in the clear or by TLS, as nobody, by a token or by a certificate. */
+import { Client, type ClientOptions, credentials, Metadata } from "@grpc/grpc-js";
+import { LastroError } from "../core/errors.ts";
+import { isLoopback, parseHostPort } from "../lib/env-values.ts";
+
+export type ServerAccess = {
+  /** Undefined: in the clear. */
+  readonly tls?: TlsAccess;
+  /** For `authorization: Bearer`. Never sent in the clear to another machine. */
+  readonly token?: string;
+};
+/** PEM texts: roots of the server (those of Node unless given); `cert` and `key` come together. */
+export type TlsAccess = { readonly ca?: string; readonly cert?: string; readonly key?: string };
+
+export type Connection = { readonly client: Client; readonly metadata: Metadata };
+
+/** Throws INVALID_ARGUMENT. */
+export function openConnection(
+  address: string,
+  { tls, token }: ServerAccess,
+  options: ClientOptions,
+): Connection {
+  const place = parseHostPort(address);
+  const isHere = place !== undefined && isLoopback(place);
+  if (token !== undefined && tls === undefined && !isHere)
+    throw new LastroError("INVALID_ARGUMENT", "a token is sent to another machine only by TLS");
+  const metadata = new Metadata();
+  if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
+  return { client: new Client(address, credentialsOf(tls), options), metadata };
+}
+
+function credentialsOf(tls: TlsAccess | undefined) {
+  if (tls === undefined) return credentials.createInsecure();
+  const bytes = (pem: string | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem));
+  return credentials.createSsl(bytes(tls.ca), bytes(tls.key), bytes(tls.cert));
+}

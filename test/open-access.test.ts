@@ -1,0 +1,74 @@
+/** Who may ask as the service joins it from its configuration, over real files. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { parseConfig } from "../src/config.ts";
+import { type Access, openAccess } from "../src/open-access.ts";
+import { type CertificateAuthority, openAuthority } from "./support/certificates.ts";
+import { silentLog } from "./support/intake.ts";
+import { until } from "./support/lastro.ts";
+
+let root: CertificateAuthority;
+let accessFile: string;
+const stop = new AbortController();
+beforeAll(async () => {
+  root = await openAuthority();
+  accessFile = join(root.folder, "access.json");
+});
+afterAll(() => {
+  stop.abort();
+  root[Symbol.dispose]();
+});
+
+function open(env: Readonly<Record<string, string>>): Access {
+  const parsed = parseConfig(env, () => "");
+  if (!parsed.ok) throw new Error(parsed.errors.join("\n"));
+  const around = { viewerKey: Buffer.alloc(32), now: Date.now, random: Buffer.alloc, log: silentLog };
+  return openAccess(parsed.config, around, stop.signal);
+}
+const grant = (...roles: string[]): void => {
+  const bindings = [{ who: { service: "billing" }, roles, scope: {} }];
+  const services = { billing: { certificates: ["DNS:billing.internal"] } };
+  writeFileSync(accessFile, JSON.stringify({ version: 1, services, bindings }));
+};
+const rolesOf = async ({ authenticate }: Access): Promise<readonly string[]> => {
+  const certificateNames = ["DNS:billing.internal"];
+  const credentials = { authorization: undefined, m2mService: undefined, certificateNames };
+  return (await authenticate(credentials, stop.signal)).grants.map(({ role }) => role);
+};
+
+test("without access control everybody is granted everything, whatever is shown", async () => {
+  const access = open({});
+  expect(await rolesOf(access)).toHaveLength(6);
+  expect(access.health()).toEqual({});
+});
+
+test("the access file is read again by itself", async () => {
+  grant("reader");
+  const access = open({
+    LASTRO_AUTH: "on",
+    LASTRO_ACCESS_FILE: accessFile,
+    LASTRO_FILES_REFRESH_MS: "100",
+  });
+  expect(await rolesOf(access)).toEqual(["reader"]);
+  grant("auditor", "dpo");
+  await until("the new grants hold", async () => (await rolesOf(access)).length === 2, 10_000);
+});
+
+test("a wrong access file keeps the service from starting, with every fault", () => {
+  writeFileSync(accessFile, JSON.stringify({ version: 2 }));
+  const env = { LASTRO_AUTH: "on", LASTRO_ACCESS_FILE: accessFile };
+  expect(() => open(env)).toThrow(/is not used:\nversion: .*\nbindings: /);
+});
+
+test.each([
+  [30, true, /^valid until /],
+  [2, false, /^expires .*LASTRO_TLS_CERT_FILE/],
+])("readiness says of a certificate for %d days that it is well: %s", async (days, ok, detail) => {
+  const { certFile, keyFile } = await root.certify(`for-${days}`, { days });
+  const access = open({ LASTRO_TLS_CERT_FILE: certFile, LASTRO_TLS_KEY_FILE: keyFile });
+  expect(access.health()).toEqual({
+    certificate: { ok, required: false, detail: expect.stringMatching(detail) },
+  });
+  expect(access.certificateExpiresMs()).toBeGreaterThan(Date.now());
+});
