@@ -23,11 +23,13 @@ export async function compareVersions(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<Comparison> {
-  const at = (version: number, field: string) =>
-    stateAt(deps, request.entity, requireVersion(version, field), field, caller, signal);
+  const { entity } = request;
+  // Both before the first is asked for: a question that nobody waits for any more would end the process with its failure.
+  const fromVersion = requireVersion(request.fromVersion, "from_version");
+  const toVersion = requireVersion(request.toVersion, "to_version");
   const [from, to] = await Promise.all([
-    at(request.fromVersion, "from_version"),
-    at(request.toVersion, "to_version"),
+    stateAt(deps, entity, fromVersion, "from_version", caller, signal),
+    stateAt(deps, entity, toVersion, "to_version", caller, signal),
   ]);
   return { differences: differences(from.state, to.state), from: from.record, to: to.record };
 }
