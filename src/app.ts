@@ -15,6 +15,7 @@ import { openRedisHints } from "./adapters/redis/hints.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { CollectDeps } from "./collect/publish-events.ts";
 import { type Config, parseConfig } from "./config.ts";
+import { anyone } from "./core/caller.ts";
 import type { Catalogue } from "./core/catalogue.ts";
 import { LastroError } from "./core/errors.ts";
 import { newBreaker } from "./ingest/breaker.ts";
@@ -48,6 +49,7 @@ import { readinessOf } from "./readiness.ts";
 import { type LogThread, startLogThread } from "./run-log-thread.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
+import { startRestServer } from "./servers/rest/server.ts";
 import { startupTable } from "./startup-table.ts";
 
 /** What a test may hang into the running service. */
@@ -176,13 +178,21 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       tiles: { published, log },
     }),
   );
+  const rest = opened.use(
+    await startRestServer({ ...config.rest, authenticate: async () => anyone, now, log }, { query, collect }),
+  );
   keepKeysWrapped(config, store, keys, log, signal);
   // Joining may wait for others to let go of their partitions; being told to stop does not.
   await Promise.race([consumer.start(), aborted(signal)]);
-  if (!signal.aborted) announce(config, store, grpc.address, http.address);
+  if (!signal.aborted)
+    announce(config, store, { grpc: grpc.address, rest: rest.address, http: http.address });
   await aborted(signal);
   observer.reached("draining");
-  await Promise.all([grpc.drain(config.drainMsMax), source[Symbol.asyncDispose]()]);
+  await Promise.all([
+    grpc.drain(config.drainMsMax),
+    rest.drain(config.drainMsMax),
+    source[Symbol.asyncDispose](),
+  ]);
   if (!stop.aborted) throw crash.signal.reason;
 }
 
@@ -362,10 +372,17 @@ function keepKeysWrapped(
 function announce(
   config: Config,
   store: Store,
-  grpc: string,
-  http: { readonly host: string; readonly port: number },
+  {
+    grpc,
+    rest,
+    http,
+  }: {
+    readonly grpc: string;
+    readonly rest: string;
+    readonly http: { readonly host: string; readonly port: number };
+  },
 ): void {
   const hints = config.hints.redisUrl === undefined ? `a map of ${config.hints.entriesMax} uids` : "Redis";
-  const running = { store: store.description, hints, grpc, http: `${http.host}:${http.port}` };
+  const running = { store: store.description, hints, grpc, rest, http: `${http.host}:${http.port}` };
   process.stdout.write(`${startupTable(config, running)}\nLastro is ready. Ctrl-C stops it.\n`);
 }

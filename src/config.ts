@@ -95,6 +95,10 @@ const Variables = z.object({
   LASTRO_GRPC_STREAMS_MAX: number(1, 10_000, 100, "calls", "Calls at once on one connection"),
   LASTRO_GRPC_DEADLINE_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest a call may take, whatever its caller allows"),
   LASTRO_HTTP_ADDRESS: variable(hostPort, "127.0.0.1:8080", { description: "Listener of /metrics, /livez, /readyz, and of the transparency log" }),
+  LASTRO_REST_ADDRESS: variable(hostPort, "127.0.0.1:8081", { description: "Listener of REST" }),
+  LASTRO_REST_REQUESTS_MAX: number(1, 10_000, 64, "requests", "REST requests at once in this process"),
+  LASTRO_REST_DEADLINE_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest a REST request may take"),
+  LASTRO_REST_EXPORT_MAX_MS: number(second, 60 * minute, 10 * minute, "ms", "Longest an export over REST may take; what is cut never looks whole"),
   LASTRO_AUTH: variable(z.literal("none", "must be none: there is no access control yet"), "none", { description: "Who may ask; `none` only while every listener is on loopback" }),
   LASTRO_LOG: variable(onOff, "on", { description: "Lay the transparency log over what is stored; `off` where another instance holds the signing key" }),
   LASTRO_LOG_NAME: variable(logName, "lastro.local", { description: "First part of the origin of a log that has still to begin; the rest is drawn" }),
@@ -199,6 +203,11 @@ const rules: readonly Rule[] = [
   {
     about: ["LASTRO_HTTP_ADDRESS", "LASTRO_AUTH"],
     holds: (v) => isLoopback(v.LASTRO_HTTP_ADDRESS),
+    otherwise: "must be on loopback (127.0.0.1, [::1], localhost) while LASTRO_AUTH is none",
+  },
+  {
+    about: ["LASTRO_REST_ADDRESS", "LASTRO_AUTH"],
+    holds: (v) => isLoopback(v.LASTRO_REST_ADDRESS),
     otherwise: "must be on loopback (127.0.0.1, [::1], localhost) while LASTRO_AUTH is none",
   },
   {
@@ -339,6 +348,15 @@ function shape(v: Values) {
       deadlineMaxMs: v.LASTRO_GRPC_DEADLINE_MAX_MS,
     },
     http: { address: v.LASTRO_HTTP_ADDRESS },
+    rest: {
+      address: v.LASTRO_REST_ADDRESS,
+      limits: {
+        requestsMax: v.LASTRO_REST_REQUESTS_MAX,
+        deadlineMsMax: v.LASTRO_REST_DEADLINE_MAX_MS,
+        streamMsMax: v.LASTRO_REST_EXPORT_MAX_MS,
+        bodyBytesMax: v.LASTRO_EVENT_BYTES_MAX,
+      },
+    },
     catalogueFile: v.LASTRO_CATALOGUE_FILE,
     parse: parseOptionsOf(v),
     intake: {

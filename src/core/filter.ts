@@ -53,6 +53,7 @@ export const operatorsOf: Readonly<Record<FieldForm["type"], readonly string[]>>
 };
 
 export const allOf = (filters: readonly Filter[]): Filter => group("all", filters);
+export const anyOf = (filters: readonly Filter[]): Filter => group("any", filters);
 const not = (filter: Filter): Filter => (filter.kind === "not" ? filter.of : { kind: "not", of: filter });
 
 /** Groups in groups of the same kind are one. */

@@ -25,6 +25,8 @@ function statusCode(code: ErrorCode): status {
     case "MARK_LOST":
     case "VERSION_CONTENTION":
       return status.ABORTED;
+    case "RESOURCE_EXHAUSTED":
+      return status.RESOURCE_EXHAUSTED;
     case "DEADLINE_EXCEEDED":
       return status.DEADLINE_EXCEEDED;
     case "BODY_UNREADABLE":
@@ -50,7 +52,7 @@ type Told = {
 };
 
 /** What the caller is told: an inside message only where it was written for callers. */
-function told(error: unknown): Told {
+export function told(error: unknown): Told {
   const internal: Told = {
     code: status.INTERNAL,
     reason: "INTERNAL",
