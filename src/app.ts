@@ -46,6 +46,7 @@ import { readinessOf } from "./readiness.ts";
 import { type LogThread, startLogThread } from "./run-log-thread.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
+import { startRestServer } from "./servers/rest/server.ts";
 import { startupTable } from "./startup-table.ts";
 
 /** What a test may hang into the running service. */
@@ -203,13 +204,24 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       tls: access.tls,
     }),
   );
+  const rest = opened.use(
+    await startRestServer(
+      { ...config.rest, authenticate: access.authenticate, tls: access.tls, now, log },
+      { query, collect },
+    ),
+  );
   keepKeysWrapped(config, store, keys, log, signal);
   // Joining may wait for others to let go of their partitions; being told to stop does not.
   await Promise.race([consumer.start(), aborted(signal)]);
-  if (!signal.aborted) announce(config, store, grpc.address, http.address);
+  if (!signal.aborted)
+    announce(config, store, { grpc: grpc.address, rest: rest.address, http: http.address });
   await aborted(signal);
   observer.reached("draining");
-  await Promise.all([grpc.drain(config.drainMsMax), source[Symbol.asyncDispose]()]);
+  await Promise.all([
+    grpc.drain(config.drainMsMax),
+    rest.drain(config.drainMsMax),
+    source[Symbol.asyncDispose](),
+  ]);
   if (!stop.aborted) throw crash.signal.reason;
 }
 
@@ -355,10 +367,17 @@ function keepKeysWrapped(
 function announce(
   config: Config,
   store: Store,
-  grpc: string,
-  http: { readonly host: string; readonly port: number },
+  {
+    grpc,
+    rest,
+    http,
+  }: {
+    readonly grpc: string;
+    readonly rest: string;
+    readonly http: { readonly host: string; readonly port: number };
+  },
 ): void {
   const hints = config.hints.redisUrl === undefined ? `a map of ${config.hints.entriesMax} uids` : "Redis";
-  const running = { store: store.description, hints, grpc, http: `${http.host}:${http.port}` };
+  const running = { store: store.description, hints, grpc, rest, http: `${http.host}:${http.port}` };
   process.stdout.write(`${startupTable(config, running)}\nLastro is ready. Ctrl-C stops it.\n`);
 }

@@ -35,14 +35,21 @@ export const accessVariables = {
 };
 
 /** Listeners are bound by rules that are about them, too. */
-const Known = z.object({ ...accessVariables, LASTRO_GRPC_ADDRESS: hostPort, LASTRO_HTTP_ADDRESS: hostPort });
+const Known = z.object({
+  ...accessVariables,
+  LASTRO_GRPC_ADDRESS: hostPort,
+  LASTRO_HTTP_ADDRESS: hostPort,
+  LASTRO_REST_ADDRESS: hostPort,
+});
 type Values = z.output<typeof Known>;
 
 const isProtected = (v: Values): boolean =>
   v.LASTRO_AUTH === "on" && (v.LASTRO_TLS_CERT_FILE !== undefined || v.LASTRO_TLS_ELSEWHERE);
 
 /** Listeners that others can reach. */
-const listener = (name: "LASTRO_GRPC_ADDRESS" | "LASTRO_HTTP_ADDRESS"): Rule<Values> => ({
+const listener = (
+  name: "LASTRO_GRPC_ADDRESS" | "LASTRO_HTTP_ADDRESS" | "LASTRO_REST_ADDRESS",
+): Rule<Values> => ({
   about: [name, "LASTRO_AUTH", "LASTRO_TLS_CERT_FILE", "LASTRO_TLS_ELSEWHERE"],
   holds: (v) => isLoopback(v[name]) || isProtected(v),
   otherwise:
@@ -52,6 +59,7 @@ const listener = (name: "LASTRO_GRPC_ADDRESS" | "LASTRO_HTTP_ADDRESS"): Rule<Val
 export const accessRules: readonly Rule<Values>[] = [
   listener("LASTRO_GRPC_ADDRESS"),
   listener("LASTRO_HTTP_ADDRESS"),
+  listener("LASTRO_REST_ADDRESS"),
   {
     about: ["LASTRO_ACCESS_FILE", "LASTRO_AUTH"],
     holds: (v) => (v.LASTRO_AUTH === "on") === (v.LASTRO_ACCESS_FILE !== undefined),

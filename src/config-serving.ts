@@ -23,9 +23,17 @@ export const servingVariables = {
   LASTRO_SELF_AUDIT_READS: variable(z.enum(["each", "counted"], "must be each or counted"), "each", { description: "One event a read, or one a caller and window" }),
   LASTRO_SELF_AUDIT_WINDOW_MS: number(second, 60 * minute, minute, "ms", "Window of what is counted: denied attempts, reads of these events themselves"),
   LASTRO_HTTP_ADDRESS: variable(hostPort, "127.0.0.1:8080", { description: "Listener of /metrics, /livez, /readyz, and of the transparency log" }),
+  LASTRO_REST_ADDRESS: variable(hostPort, "127.0.0.1:8081", { description: "Listener of REST" }),
+  LASTRO_REST_REQUESTS_MAX: number(1, 10_000, 64, "requests", "REST requests at once in this process"),
+  LASTRO_REST_DEADLINE_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest a REST request may take"),
+  LASTRO_REST_EXPORT_MAX_MS: number(second, 60 * minute, 10 * minute, "ms", "Longest an export over REST may take; what is cut never looks whole"),
 };
 
-const Known = z.object({ ...servingVariables, LASTRO_AUTH: accessVariables.LASTRO_AUTH });
+const Known = z.object({
+  ...servingVariables,
+  LASTRO_AUTH: accessVariables.LASTRO_AUTH,
+  LASTRO_EVENT_BYTES_MAX: z.number(),
+});
 type Values = z.output<typeof Known>;
 
 export const servingShape = (v: Values) => ({
@@ -52,4 +60,13 @@ export const servingShape = (v: Values) => ({
     windowMs: v.LASTRO_SELF_AUDIT_WINDOW_MS,
   },
   http: { address: v.LASTRO_HTTP_ADDRESS },
+  rest: {
+    address: v.LASTRO_REST_ADDRESS,
+    limits: {
+      requestsMax: v.LASTRO_REST_REQUESTS_MAX,
+      deadlineMsMax: v.LASTRO_REST_DEADLINE_MAX_MS,
+      streamMsMax: v.LASTRO_REST_EXPORT_MAX_MS,
+      bodyBytesMax: v.LASTRO_EVENT_BYTES_MAX,
+    },
+  },
 });

@@ -7,6 +7,7 @@ export type RunningParts = {
   readonly store: string;
   readonly hints: string;
   readonly grpc: string;
+  readonly rest: string;
   readonly http: string;
 };
 
@@ -108,6 +109,12 @@ function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] 
       where: running.grpc,
       what: `${spoken}history, ownership, operations, health`,
       change: "LASTRO_GRPC_ADDRESS names another",
+    },
+    {
+      part: "REST",
+      where: running.rest,
+      what: "/api/v1: audit logs in and out; openapi.json lists it",
+      change: "LASTRO_REST_ADDRESS names another",
     },
     {
       part: "HTTP",

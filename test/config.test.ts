@@ -122,6 +122,7 @@ describe("configuration", () => {
   ])("without access control a listener on %s is accepted: %s", (address, isAccepted) => {
     expect(refused({ LASTRO_HTTP_ADDRESS: address })).toHaveLength(isAccepted ? 0 : 1);
     expect(refused({ LASTRO_GRPC_ADDRESS: address })).toHaveLength(isAccepted ? 0 : 1);
+    expect(refused({ LASTRO_REST_ADDRESS: address })).toHaveLength(isAccepted ? 0 : 1);
   });
 
   test("witnesses are given as `lastro witness` prints them, and more than half of them make a quorum", () => {

@@ -6,7 +6,6 @@ export const permissions = [
 ] as const; // biome-ignore format: a list
 export type Permission = (typeof permissions)[number];
 
-
 export const permitted: Readonly<Record<Role, readonly Permission[]>> = {
   reader: ["read", "prove"],
   auditor: ["read", "prove", "export", "ask"],
@@ -30,6 +29,10 @@ export const methods = {
   GetState: ["read", "records"],
   CompareVersions: ["read", "records"],
   SearchRecords: ["read", "records"],
+  SummarizeRecords: ["read", "records"],
+  GetIpHistory: ["read", "records"],
+  GetSuspiciousActivity: ["read", "records"],
+  ExportRecords: ["export", "records"],
   GetOwnership: ["owners", "owners"],
   ListOwnerships: ["owners", "owners"],
   ListOwnedRecords: ["owners", "records"],

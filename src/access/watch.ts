@@ -4,7 +4,7 @@ import { selfProducer } from "../core/parse-options.ts";
 import { type Act, openTelling, type Telling, type TellingOptions } from "./telling.ts";
 
 /** A record that was shown whole. */
-type Read = { readonly tenant: string; readonly producerService: string };
+export type Read = { readonly tenant: string; readonly producerService: string };
 
 /**
  * Contract. Nothing throws or waits, except that in strict mode `read` and `act` resolve once the event is published, and throw SOURCE_UNAVAILABLE

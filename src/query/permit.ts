@@ -1,6 +1,7 @@
 /** What a caller may see of an answer. Every question begins with `permit`, before anything is read, and shows records through `show`. */
 import { type Method, scopesFor } from "../access/policy.ts";
 import { filterOfScopes } from "../access/scope.ts";
+import type { Read } from "../access/watch.ts";
 import type { Caller, Scope } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
 import { allOf, type Filter } from "../core/filter.ts";
@@ -79,13 +80,25 @@ export function show({ seen, whole }: Access, row: RecordRow, view: RecordView):
   return whole === undefined || holds(whole, read) === true ? view : masked(view);
 }
 
+/** Those that are shown whole. */
+export const readsOf = (views: readonly RecordView[]): readonly Read[] =>
+  views.filter(showsBody).map(({ tenant, producerService }) => ({ tenant, producerService }));
+
 /** Tells that bodies were read, once a call. Resolves at once, unless the service is to answer nothing that was not told. */
-export async function tellRead(
+export async function tellReads(
   { guard }: Deps,
   { caller, method }: Access,
+  reads: readonly Read[],
+  signal: AbortSignal,
+): Promise<void> {
+  if (guard.watch.isOn) await guard.watch.read(caller, method, reads, signal);
+}
+
+export async function tellRead(
+  deps: Deps,
+  access: Access,
   views: readonly RecordView[],
   signal: AbortSignal,
 ): Promise<void> {
-  if (!guard.watch.isOn) return;
-  await guard.watch.read(caller, method, views.filter(showsBody), signal);
+  if (deps.guard.watch.isOn) await tellReads(deps, access, readsOf(views), signal);
 }

@@ -9,14 +9,21 @@ import type { RecordRow } from "../core/record.ts";
 import { orderFields, type RecordSearch, type SearchOrder } from "../core/search-walk.ts";
 import { type Caller, invalid, type QueryDeps, requireText, tenantOf } from "./deps.ts";
 import type { RecordPage } from "./get-history.ts";
-import { type PageRequest, type Pager, pager } from "./page.ts";
+import { chunkRowsMax, type PageRequest, type Pager, pager } from "./page.ts";
 import { type Access, narrowed, permit, requireReach, requireWhole, show, tellRead } from "./permit.ts";
 import type { RecordView } from "./record-view.ts";
 import { sealedValues } from "./sealed-values.ts";
 import { collectMatches } from "./search-page.ts";
 import { viewRecords } from "./view-records.ts";
 
-export type SearchRequest = PageRequest & { readonly filter: string; readonly orderBy: string };
+export type SearchRequest = PageRequest & {
+  readonly filter: string;
+  readonly orderBy: string;
+  /** Must hold beside the filter. */
+  readonly also?: Filter;
+  /** Matches to pass over before the first that is given; with a page token what the token says. */
+  readonly skip?: number;
+};
 /** Of the walk that the page belongs to: the tree that was published when its first page was asked for, undefined where there was none. */
 export type SearchPage = RecordPage & { readonly startTreeSize: number | undefined };
 export type OwnedRequest = PageRequest & { readonly tenant: string; readonly ownershipId: string };
@@ -29,11 +36,36 @@ export async function searchRecords(
   treeSize: number | undefined,
 ): Promise<SearchPage> {
   const access = permit(deps, caller, "SearchRecords");
-  const asked = parseFilter(request.filter, indexedPaths(deps.catalogue));
-  const filter = narrowed(deps, access, asked);
-  const order = parseOrder(request.orderBy);
-  const page = pager(deps, "SearchRecords", [request.filter], orderText(order), caller, request);
-  return search(deps, { filter, order }, access, page, signal, treeSize);
+  const { filter, order } = searchOf(deps, access, request);
+  const question = request.also === undefined ? [request.filter] : [request.filter, request.also];
+  const page = pager(deps, "SearchRecords", question, orderText(order), caller, request);
+  return search(deps, { filter, order }, access, page, signal, treeSize, request.skip);
+}
+
+export type WalkRequest = Pick<SearchRequest, "filter" | "orderBy" | "also">;
+type Walked = { readonly records: readonly RecordView[]; readonly scanned: number };
+
+/** All that matches and may be seen, in order, a few at a time: for answers that are made of many records, or too many to hold. */
+export async function* walkRecords(
+  deps: QueryDeps,
+  request: WalkRequest,
+  access: Access,
+  signal: AbortSignal,
+): AsyncGenerator<Walked> {
+  const { filter, order } = searchOf(deps, access, request);
+  for (let after: RecordSearch["after"]; ; ) {
+    const found = await collectMatches(deps.history, { filter, order, after, skip: 0 }, chunkRowsMax, signal);
+    const judged = await judgeAll(deps, filter, found.rows, access, signal);
+    yield { records: matchingOf(judged), scanned: found.scanned };
+    if (found.next === undefined) return;
+    after = found.next;
+  }
+}
+
+function searchOf(deps: QueryDeps, access: Access, { filter: text, orderBy, also }: WalkRequest) {
+  const asked = parseFilter(text, indexedPaths(deps.catalogue));
+  const filter = narrowed(deps, access, also === undefined ? asked : allOf([asked, also]));
+  return { filter, order: parseOrder(orderBy) };
 }
 
 /** The records of an ownership, newest first. */
@@ -92,17 +124,20 @@ async function search(
   page: Pager,
   signal: AbortSignal,
   treeSize: number | undefined,
+  skipAtStart = 0,
 ): Promise<SearchPage> {
-  const { after, startTreeSize } = startOf(page, treeSize);
-  const { rows, next } = await collectMatches(deps.history, { filter, order, after }, page.size, signal);
-  const views = await viewRecords(deps, rows, signal);
-  const judged = rows.map((row, i) => judge(filter, row, views[i], access));
-  const records = judged.map(({ matching }) => matching).filter((view) => view !== undefined);
+  const { startTreeSize, ...start } = startOf(page, treeSize, skipAtStart);
+  const found = await collectMatches(deps.history, { filter, order, ...start }, page.size, signal);
+  const judged = await judgeAll(deps, filter, found.rows, access, signal);
+  const { next, skip } = found;
+  const tree = startTreeSize ?? noTree;
+  const records = matchingOf(judged);
   await tellRead(deps, access, records, signal);
   return {
     records,
     alteredRids: judged.filter(({ isAltered }) => isAltered).map(({ rid }) => rid),
-    nextPageToken: next === undefined ? "" : page.tokenAt([next.value, next.rid, startTreeSize ?? noTree]),
+    nextPageToken:
+      next === undefined ? "" : page.tokenAt([next.value, next.rid, tree, ...(skip === 0 ? [] : [skip])]),
     startTreeSize,
   };
 }
@@ -110,14 +145,30 @@ async function search(
 /** In a token, which has no place for what is absent. */
 const noTree = -1;
 
-function startOf({ after }: Pager, treeSize: number | undefined) {
-  if (after === undefined) return { after, startTreeSize: treeSize };
-  const [value, rid, size] = after;
+function startOf({ after }: Pager, treeSize: number | undefined, skip: number) {
+  if (after === undefined) return { after, skip, startTreeSize: treeSize };
+  const [value, rid, size, left = 0] = after;
   return {
     after: { value: Number(value), rid: String(rid) as Rid },
+    skip: Number(left),
     startTreeSize: typeof size === "number" && size !== noTree ? size : undefined,
   };
 }
+
+async function judgeAll(
+  deps: QueryDeps,
+  filter: Filter,
+  rows: readonly RecordRow[],
+  access: Access,
+  signal: AbortSignal,
+): Promise<readonly Judged[]> {
+  const views = await viewRecords(deps, rows, signal);
+  return rows.map((row, i) => judge(filter, row, views[i], access));
+}
+
+type Judged = ReturnType<typeof judge>;
+const matchingOf = (judged: readonly Judged[]): readonly RecordView[] =>
+  judged.map(({ matching }) => matching).filter((view) => view !== undefined);
 
 /** What is sealed decides; what was erased cannot contradict. */
 function judge(filter: Filter, row: RecordRow, view: RecordView | undefined, access: Access) {

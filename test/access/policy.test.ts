@@ -8,9 +8,11 @@ import { services } from "../../src/servers/grpc/server.ts";
 import { matrix } from "../support/access-matrix.ts";
 import { grant, person } from "../support/callers.ts";
 
+const overRestAlone = ["GetIpHistory", "GetSuspiciousActivity", "SummarizeRecords", "ExportRecords"];
+
 test("R-25 every method of every service is in the table, and nothing else is", () => {
   const served = services.flatMap((service) => service.methods.map(({ name }) => name));
-  expect(Object.keys(methods).toSorted()).toEqual(served.toSorted());
+  expect(Object.keys(methods).toSorted()).toEqual([...served, ...overRestAlone].toSorted());
   expect(Object.keys(matrix).toSorted()).toEqual(served.toSorted());
 });
 

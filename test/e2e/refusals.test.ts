@@ -45,8 +45,9 @@ describe("configuration", () => {
     const { code, output } = await start({
       LASTRO_GRPC_ADDRESS: "0.0.0.0:50051",
       LASTRO_HTTP_ADDRESS: "[::]:8080",
+      LASTRO_REST_ADDRESS: "0.0.0.0:8081",
     });
-    const faults = ["LASTRO_GRPC_ADDRESS", "LASTRO_HTTP_ADDRESS"].map(
+    const faults = ["LASTRO_GRPC_ADDRESS", "LASTRO_HTTP_ADDRESS", "LASTRO_REST_ADDRESS"].map(
       (name) => `${name} must be on loopback`,
     );
     expect([code, output.trim().split("\n")]).toEqual([
@@ -80,7 +81,7 @@ test("a catalogue that is not there is refused", async () => {
   expect([code, output]).toEqual([1, expect.stringMatching(/nowhere\.json.* cannot be read/)]);
 });
 
-test.each(["LASTRO_GRPC_ADDRESS", "LASTRO_HTTP_ADDRESS"])(
+test.each(["LASTRO_GRPC_ADDRESS", "LASTRO_HTTP_ADDRESS", "LASTRO_REST_ADDRESS"])(
   "a port that is taken is told with %s, which gives another",
   async (name) => {
     const server = createServer().listen(0, "127.0.0.1");

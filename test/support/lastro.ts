@@ -15,6 +15,8 @@ const pollMs = 50;
 export type LastroProcess = {
   readonly grpcAddress: string;
   readonly httpUrl: string;
+  /** Of /api/v1. */
+  readonly restUrl: string;
   readonly process: ChildProcess;
   /** Everything printed so far. */
   output(): string;
@@ -57,9 +59,10 @@ const dieInWrites = ({ dieAt }: LastroOptions): readonly string[] =>
 
 /** Resolves as soon as the process runs; see `untilReady`. */
 export async function spawnLastro(options: LastroOptions): Promise<LastroProcess> {
-  const [grpcPort, httpPort] = [await freePort(), await freePort()];
+  const [grpcPort, httpPort, restPort] = [await freePort(), await freePort(), await freePort()];
   const grpcAddress = `127.0.0.1:${grpcPort}`;
   const httpAddress = `127.0.0.1:${httpPort}`;
+  const restAddress = `127.0.0.1:${restPort}`;
   const command = [
     ...(options.filesMax === undefined ? [] : ["prlimit", `--nofile=${options.filesMax}`]),
     process.execPath,
@@ -74,6 +77,7 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
       PATH: process.env["PATH"] ?? "",
       LASTRO_GRPC_ADDRESS: grpcAddress,
       LASTRO_HTTP_ADDRESS: httpAddress,
+      LASTRO_REST_ADDRESS: restAddress,
       ...options.env,
       ...(options.dieAt && { LASTRO_TEST_DIE_AT: dieAtText(options.dieAt) }),
     },
@@ -89,6 +93,7 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
   return {
     grpcAddress,
     httpUrl: `http://${httpAddress}`,
+    restUrl: `http://${restAddress}/api/v1`,
     process: child,
     output: () => printed,
     ended,

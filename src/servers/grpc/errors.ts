@@ -57,7 +57,7 @@ type Told = {
 };
 
 /** What the caller is told: an inside message only where it was written for callers. */
-function told(error: unknown): Told {
+export function told(error: unknown): Told {
   const internal: Told = {
     code: status.INTERNAL,
     reason: "INTERNAL",

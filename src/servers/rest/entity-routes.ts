@@ -1,0 +1,210 @@
+/** Entities: their history, their state, and what changed between two versions. */
+import * as z from "zod";
+import { LastroError } from "../../core/errors.ts";
+import type { AsOf } from "../../ports/history-reader.ts";
+import { compareVersions, type ShownDifference } from "../../query/compare-versions.ts";
+import type { EntityName, QueryDeps } from "../../query/deps.ts";
+import { getHistory } from "../../query/get-history.ts";
+import { getState } from "../../query/get-state.ts";
+import { withSeenTree } from "../../query/seen-tree.ts";
+import { readProblems, seenShape } from "./answers.ts";
+import { anyJson, auditLogList, auditLogShape, auditLogText, rawJson, withRaw } from "./audit-log.ts";
+import { jsonAnswer, type Route, route } from "./route.ts";
+import { oneOf, paging, tenant, text, time, whole } from "./words.ts";
+
+const tag = "entities";
+const params = { namespace: text, type: text, id: text };
+type Named = { readonly namespace: string; readonly type: string; readonly id: string };
+const entityOf = (
+  { namespace, type, id }: Named,
+  { tenant: of = "" }: { readonly tenant?: string | undefined },
+): EntityName => ({
+  tenant: of,
+  namespace,
+  entityType: type,
+  entityId: id,
+});
+
+const entity = z.object({
+  tenant: z.string(),
+  namespace: z.string(),
+  entity_type: z.string(),
+  entity_id: z.string(),
+});
+const history = z.object({
+  data: z.array(auditLogShape),
+  altered_ids: z.array(z.string()),
+  see_also: z.array(entity).describe("Entities that share a candidate id"),
+  next_page_token: z.string(),
+  ...seenShape,
+});
+const state = z.object({
+  found: z.boolean(),
+  deleted: z.boolean(),
+  erased: z.boolean(),
+  masked: z.boolean(),
+  state: anyJson,
+  record: auditLogShape.nullable(),
+  ...seenShape,
+});
+const comparison = z.object({
+  differences: z.array(
+    z.object({
+      op: z.enum(["add", "remove", "replace"]),
+      path: z.string(),
+      old_value: anyJson.optional(),
+      new_value: anyJson.optional(),
+    }),
+  ),
+  masked: z.boolean().describe("Values are left out: the caller may not see persons"),
+  from: auditLogShape,
+  to: auditLogShape,
+  ...seenShape,
+});
+
+const kindsOf = { change: ["change"], activity: ["activity"], all: ["change", "activity"] } as const;
+
+function asOfOf(query: {
+  readonly version?: number | undefined;
+  readonly recorded_at?: number | undefined;
+  readonly action_at?: number | undefined;
+}): AsOf {
+  const given = (["version", "recorded_at", "action_at"] as const).filter(
+    (name) => query[name] !== undefined,
+  );
+  const [name, second] = given;
+  if (second !== undefined)
+    throw new LastroError("INVALID_ARGUMENT", `${second} must not be given with ${name}`, { field: second });
+  if (query.version !== undefined) return { version: query.version };
+  if (query.recorded_at !== undefined) return { recordedAtMs: query.recorded_at };
+  return query.action_at === undefined ? undefined : { actionAtMs: query.action_at };
+}
+
+const differenceOf = (difference: ShownDifference): object => ({
+  op: difference.op,
+  path: difference.path,
+  ...("oldValue" in difference ? { old_value: difference.oldValue } : {}),
+  ...("newValue" in difference ? { new_value: difference.newValue } : {}),
+});
+
+export const entityRoutes = (deps: QueryDeps): readonly Route[] => [
+  historyRoute(deps),
+  stateRoute(deps),
+  compareRoute(deps),
+];
+
+const historyRoute = (deps: QueryDeps): Route =>
+  route({
+    method: "GET",
+    url: "/entities/:namespace/:type/:id/history",
+    name: "getHistory",
+    summary: "The versions of an entity",
+    tag,
+    params,
+    query: {
+      ...tenant,
+      ...paging,
+      kind: oneOf("change", "activity", "all").optional().describe("change by default"),
+      include_inactive: oneOf("true", "false").optional().describe("true by default: all versions"),
+      sort_order: oneOf("ASC", "DESC").optional().describe("DESC by default"),
+    },
+    answers: { 200: jsonAnswer("A page of versions", history), ...readProblems },
+    async handle({ params: named, query }, caller, signal) {
+      const request = {
+        entity: entityOf(named, query),
+        kinds: kindsOf[query.kind ?? "change"],
+        includeInactive: query.include_inactive !== "false",
+        order: query.sort_order === "ASC" ? ("asc" as const) : ("desc" as const),
+        pageSize: query.limit ?? 0,
+        pageToken: query.page_token ?? "",
+      };
+      const { answer, seen } = await withSeenTree(
+        deps,
+        signal,
+        () => getHistory(deps, request, caller, signal),
+        ({ records }) => records,
+      );
+      const fields = {
+        altered_ids: answer.alteredRids,
+        see_also: answer.seeAlso.map((one) => ({
+          tenant: one.tenant,
+          namespace: one.namespace,
+          entity_type: one.entityType,
+          entity_id: one.entityId,
+        })),
+        next_page_token: answer.nextPageToken,
+        tree_size: seen.treeSize ?? null,
+      };
+      return { body: withRaw(fields, { data: auditLogList(answer.records, seen) }), treeSize: seen.treeSize };
+    },
+  });
+
+const stateRoute = (deps: QueryDeps): Route =>
+  route({
+    method: "GET",
+    url: "/entities/:namespace/:type/:id/state",
+    name: "getState",
+    summary: "The state of an entity: now, at a version, or as of a moment",
+    tag,
+    params,
+    query: {
+      ...tenant,
+      version: whole().optional(),
+      recorded_at: time.optional().describe("What was recorded at that moment"),
+      action_at: time.optional().describe("The newest version whose act was not later"),
+    },
+    answers: { 200: jsonAnswer("The state", state), ...readProblems },
+    async handle({ params: named, query }, caller, signal) {
+      const request = { entity: entityOf(named, query), asOf: asOfOf(query) };
+      const { answer, seen } = await withSeenTree(
+        deps,
+        signal,
+        () => getState(deps, request, caller, signal),
+        (one) => (one.found ? [one.record] : []),
+      );
+      const fields = {
+        found: answer.found,
+        deleted: answer.found && answer.state.deleted,
+        erased: answer.found && answer.state.kind === "erased",
+        masked: answer.found && answer.state.kind === "masked",
+        tree_size: seen.treeSize ?? null,
+      };
+      const raw = {
+        state: rawJson(answer.found ? answer.text : undefined),
+        record: answer.found ? auditLogText(answer.record, seen) : "null",
+      };
+      return { body: withRaw(fields, raw), treeSize: seen.treeSize };
+    },
+  });
+
+const compareRoute = (deps: QueryDeps): Route =>
+  route({
+    method: "GET",
+    url: "/entities/:namespace/:type/:id/compare",
+    name: "compareVersions",
+    summary: "What changed between two versions (RFC 6902), with old and new values",
+    tag,
+    params,
+    query: { ...tenant, from_version: whole(), to_version: whole() },
+    answers: { 200: jsonAnswer("The differences", comparison), ...readProblems },
+    async handle({ params: named, query }, caller, signal) {
+      const request = {
+        entity: entityOf(named, query),
+        fromVersion: query.from_version,
+        toVersion: query.to_version,
+      };
+      const { answer, seen } = await withSeenTree(
+        deps,
+        signal,
+        () => compareVersions(deps, request, caller, signal),
+        ({ from, to }) => [from, to],
+      );
+      const fields = {
+        differences: answer.differences.map(differenceOf),
+        masked: answer.isMasked,
+        tree_size: seen.treeSize ?? null,
+      };
+      const raw = { from: auditLogText(answer.from, seen), to: auditLogText(answer.to, seen) };
+      return { body: withRaw(fields, raw), treeSize: seen.treeSize };
+    },
+  });

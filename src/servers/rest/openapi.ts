@@ -1,0 +1,63 @@
+/** The OpenAPI 3.1 document, from the same schemas that requests are checked by. */
+import type { FastifyDynamicSwaggerOptions } from "@fastify/swagger";
+import { auditLogShape } from "./audit-log.ts";
+import { componentsOf, type JsonSchema, sentShape } from "./json-schema.ts";
+import { problemShape } from "./problem.ts";
+import type { AnswerShape, Route } from "./route.ts";
+
+type Transform = NonNullable<FastifyDynamicSwaggerOptions["transform"]>;
+type Fields = Route["query"];
+
+const isEmpty = (fields: Fields): boolean => Object.keys(fields).length === 0;
+
+const treeSizeHeader = {
+  "x-audit-tree-size": {
+    type: "integer",
+    description: "Size of the latest published tree before the answer was read; absent until there is one",
+  },
+};
+const answerOf = ({ description, content }: AnswerShape, status: number): JsonSchema => ({
+  description,
+  content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
+  ...(status === 200 ? { headers: treeSizeHeader } : {}),
+});
+
+function schemaOf(route: Route): JsonSchema {
+  const { name, summary, tag, params, query, body, answers } = route;
+  return {
+    operationId: name,
+    summary,
+    tags: [tag],
+    ...(isEmpty(params) ? {} : { params: sentShape(params) }),
+    ...(isEmpty(query) ? {} : { querystring: sentShape(query) }),
+    ...(body === undefined
+      ? {}
+      : { body: body.shape, consumes: body.types, headers: sentShape(body.headers) }),
+    response: Object.fromEntries(
+      Object.entries(answers).map(([status, shape]) => [status, answerOf(shape, Number(status))]),
+    ),
+  };
+}
+
+const schemas = { ...componentsOf(auditLogShape), ...componentsOf(problemShape) } as Record<string, object>;
+
+export const openApiOptions = (): FastifyDynamicSwaggerOptions => ({
+  openapi: {
+    openapi: "3.1.0",
+    info: {
+      title: "Lastro",
+      version: "1",
+      description:
+        "The audit log that can be proven. Each question is answered as gRPC answers it (docs/rest.md).",
+      license: { name: "Apache-2.0", identifier: "Apache-2.0" },
+    },
+    servers: [{ url: "/" }],
+  },
+  // The library keeps components of its own alone.
+  transformObject: (given) =>
+    "openapiObject" in given ? { ...given.openapiObject, components: { schemas } } : given.swaggerObject,
+  transform: ((given) => {
+    const route = given.route.config?.route;
+    return { url: given.url, schema: route === undefined ? { hide: true } : schemaOf(route) };
+  }) as Transform,
+});

@@ -1,0 +1,98 @@
+/** An event comes in: the envelope or a CloudEvent as it would lie on Kafka. */
+import type { IncomingHttpHeaders } from "node:http";
+import * as z from "zod";
+import { type CollectDeps, type OfferedEvent, publishEvents } from "../../collect/publish-events.ts";
+import { outcomeKinds } from "../../core/outcome.ts";
+import { publishProblems } from "./answers.ts";
+import { shapeOf } from "./json-schema.ts";
+import { jsonAnswer, type Route, route } from "./route.ts";
+import { oneOf, text } from "./words.ts";
+
+export const eventTypes = ["application/json", "application/cloudevents+json"] as const;
+
+const metadata = z.looseObject({
+  event_schema_version: z.string(),
+  owner_id: z.string().optional().describe("Who acted; or user_id"),
+  owner_ip: z.string().optional().describe("Or user_ip"),
+  owner_role: z.string().optional().describe("Or user_role"),
+  owner_type: z.enum(["user", "service"]).optional(),
+  ownership_id: z.string().optional().describe("Whose data the event is about"),
+  event_id: z.string().optional(),
+  status: z.string().optional().describe("SUCCESS, FAILURE or PENDING; else the verb says"),
+  tenant_id: z.string().optional(),
+});
+const envelope = z
+  .looseObject({
+    producer_service: z.string(),
+    producer_service_id: z.string(),
+    trace_id: z.string(),
+    timestamp: z.string().meta({ format: "date-time" }),
+    event_type: z.string().describe("Such as account.created"),
+    payload: z.looseObject({}),
+    metadata,
+  })
+  .describe("docs/envelope.md");
+
+const published = z.object({
+  id: z.string().describe("Record id: the event's place on the audit topic"),
+  event_id: z.object({ form: z.enum(["ce", "header", "metadata"]), parts: z.array(z.string()) }).nullable(),
+  outcome: z.enum(outcomeKinds).nullable().describe("null where the answer did not wait"),
+  original_id: z.string().nullable().describe("Of a duplicate or conflict: the record that has the event id"),
+});
+
+const waits = { stored: "stored", logged: "logged" } as const;
+const attributePrefix = "ce-";
+
+/** Headers that mean something to intake, under the names they have on Kafka. */
+function kafkaHeaders(headers: IncomingHttpHeaders): OfferedEvent["headers"] {
+  const kept: Record<string, string> = {};
+  for (const [name, value] of Object.entries(headers)) {
+    if (typeof value !== "string") continue;
+    if (name === "idempotency-key") kept["event_id"] = value;
+    else if (name === "traceparent" || name === "tracestate") kept[name] = value;
+    else if (name === "content-type" && value.startsWith(eventTypes[1])) kept[name] = value;
+    else if (name.startsWith(attributePrefix)) kept[`ce_${name.slice(attributePrefix.length)}`] = value;
+  }
+  return kept;
+}
+
+export const publishRoute = (deps: CollectDeps): Route =>
+  route({
+    method: "POST",
+    url: "/audit-logs",
+    name: "publishAuditLog",
+    summary: "Checks an event as intake will, and publishes it on the audit topic",
+    tag: "audit logs",
+    params: {},
+    query: {
+      wait: oneOf("stored", "logged")
+        .optional()
+        .describe("Until it has its outcome, or is in the log; else until Kafka has it"),
+    },
+    body: {
+      types: eventTypes,
+      shape: shapeOf(envelope),
+      headers: {
+        "idempotency-key": text.optional().describe("The event's id: the same again is a duplicate"),
+      },
+    },
+    answers: {
+      201: jsonAnswer("It has its outcome", published),
+      202: jsonAnswer("Every in-sync replica of Kafka has it", published),
+      ...publishProblems,
+    },
+    async handle({ query, headers, body }, caller, signal) {
+      const offered = { value: body, headers: kafkaHeaders(headers) };
+      const wait = query.wait === undefined ? "acknowledged" : waits[query.wait];
+      const [one] = await publishEvents(deps, [offered], wait, () => "event", caller, signal);
+      if (one === undefined) throw new TypeError("one event gives one answer");
+      const { rid, eventId, outcome } = one;
+      const answer: z.infer<typeof published> = {
+        id: rid,
+        event_id: eventId === undefined ? null : { form: eventId.form, parts: [...eventId.parts] },
+        outcome: outcome === undefined ? null : outcome === "stored" ? outcome : outcome.kind,
+        original_id: typeof outcome === "object" && "original" in outcome ? outcome.original : null,
+      };
+      return { status: outcome === undefined ? 202 : 201, body: JSON.stringify(answer) };
+    },
+  });

@@ -1,0 +1,219 @@
+/** One way in for every request: who asks, deadline, cancellation, errors. A route is a function of what was asked, caller and signal. */
+import type { IncomingHttpHeaders } from "node:http";
+import type { Readable } from "node:stream";
+import { TLSSocket } from "node:tls";
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import * as z from "zod";
+import type { Caller } from "../../core/caller.ts";
+import { LastroError } from "../../core/errors.ts";
+import type { Authenticate, Credentials } from "../../ports/authenticate.ts";
+import type { Clock } from "../../ports/clock.ts";
+import type { Log } from "../../ports/log.ts";
+import type { QueryDeps } from "../../query/deps.ts";
+import { certificateNamesOf } from "../certificate-names.ts";
+import { type JsonSchema, shapeOf } from "./json-schema.ts";
+import { isUnexpected, problemOf, problemType } from "./problem.ts";
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** What the OpenAPI document tells of it. */
+    readonly route?: Route;
+  }
+}
+
+export type Answer = {
+  /** 200 unless given. */
+  readonly status?: number;
+  /** JSON text unless `type` is given. */
+  readonly body: string | Readable;
+  readonly type?: string;
+  /** Suggested name of a file. */
+  readonly fileName?: string;
+  /** Of the latest published tree before the answer was read. */
+  readonly treeSize?: number | undefined;
+};
+export type Asked<Params, Query> = {
+  readonly params: Params;
+  readonly query: Query;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Uint8Array;
+};
+export type AnswerShape = {
+  readonly description: string;
+  readonly content: Readonly<Record<string, JsonSchema>>;
+};
+
+type Fields = Readonly<Record<string, z.ZodType>>;
+export type Route<Params extends Fields = Fields, Query extends Fields = Fields> = {
+  readonly method: "GET" | "POST";
+  readonly url: string;
+  /** Name in the OpenAPI document. */
+  readonly name: string;
+  readonly summary: string;
+  readonly tag: string;
+  readonly params: Params;
+  readonly query: Query;
+  /** Of the request. */
+  readonly body?: { readonly types: readonly string[]; readonly shape: JsonSchema; readonly headers: Fields };
+  readonly answers: Readonly<Record<number, AnswerShape>>;
+  /** Its answer is a stream, which has a longer deadline. */
+  readonly streams?: true;
+  handle(
+    asked: Asked<z.output<z.ZodObject<Params>>, z.output<z.ZodObject<Query>>>,
+    caller: Caller,
+    signal: AbortSignal,
+  ): Promise<Answer>;
+};
+
+/** Gives `handle` the types of its own parameters. */
+export const route = <Params extends Fields, Query extends Fields>(given: Route<Params, Query>): Route =>
+  given as unknown as Route;
+
+export const jsonAnswer = (description: string, shape: z.ZodType | JsonSchema): AnswerShape => ({
+  description,
+  content: { "application/json": shape instanceof z.ZodType ? shapeOf(shape) : shape },
+});
+export type RouteOptions = Pick<QueryDeps, "guard"> & {
+  readonly authenticate: Authenticate;
+  readonly now: Clock;
+  readonly log: Log;
+  readonly limits: {
+    readonly requestsMax: number;
+    readonly deadlineMsMax: number;
+    readonly streamMsMax: number;
+  };
+};
+
+const retryAfterS = "1";
+
+export function serveRoutes(server: FastifyInstance, routes: readonly Route[], options: RouteOptions): void {
+  let running = 0;
+  for (const one of routes) {
+    const [params, query] = [z.strictObject(one.params), z.strictObject(one.query)];
+    const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+      if (running >= options.limits.requestsMax) {
+        throw new LastroError("LIMIT_REACHED", "too many requests at once; try again");
+      }
+      running += 1;
+      reply.raw.once("close", () => {
+        running -= 1;
+      });
+      const { signal, late } = deadlineOf(
+        reply,
+        one.streams ? options.limits.streamMsMax : options.limits.deadlineMsMax,
+      );
+      const answer = async (): Promise<Answer> => {
+        const caller = await options.authenticate(credentialsOf(request), signal);
+        reply.raw.once("close", options.guard.limits.enter(caller));
+        const asked = {
+          params: checked(params, request.params, ""),
+          query: checked(query, request.query, ""),
+          headers: request.headers,
+          body: request.body instanceof Uint8Array ? request.body : new Uint8Array(),
+        };
+        return one.handle(asked, caller, signal);
+      };
+      return send(reply, await Promise.race([answer(), late]));
+    };
+    server.route({
+      method: one.method,
+      url: one.url,
+      schema: { hide: false },
+      config: { route: one },
+      handler: serve,
+    });
+  }
+  server.setErrorHandler((error, request, reply) => fail(error, request, reply, options.log));
+  server.setNotFoundHandler((request, reply) => {
+    fail(
+      new LastroError("NOT_FOUND", "there is no such path; GET /api/v1/openapi.json lists them"),
+      request,
+      reply,
+      options.log,
+    );
+  });
+}
+
+function send(reply: FastifyReply, answer: Answer): FastifyReply {
+  const { status = 200, body, type = "application/json; charset=utf-8", fileName, treeSize } = answer;
+  if (treeSize !== undefined) reply.header("x-audit-tree-size", String(treeSize));
+  if (fileName !== undefined) reply.header("content-disposition", `attachment; filename="${fileName}"`);
+  return reply.code(status).header("cache-control", "no-store").type(type).send(body);
+}
+
+export function fail(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
+  if (isUnexpected(error)) {
+    log.error(
+      "rest_failed",
+      "a request failed unexpectedly",
+      { "url.path": request.routeOptions.url },
+      error,
+    );
+  }
+  const problem = problemOf(error);
+  if (problem.status === 401) reply.header("www-authenticate", "Bearer");
+  if (problem.status === 429 || problem.status === 503) reply.header("retry-after", retryAfterS);
+  reply
+    .code(problem.status)
+    .header("cache-control", "no-store")
+    .type(problemType)
+    .send(JSON.stringify(problem));
+}
+
+/** `late` rejects at the deadline, for a route that overlooks its signal. */
+function deadlineOf(
+  reply: FastifyReply,
+  ms: number,
+): { readonly signal: AbortSignal; readonly late: Promise<never> } {
+  const abort = new AbortController();
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  late.catch(() => undefined);
+  const end = (error: LastroError): void => {
+    abort.abort(error);
+    setImmediate(() => reject(error));
+  };
+  const timer = setTimeout(() => {
+    end(new LastroError("DEADLINE_EXCEEDED", "the answer was not ready in time; ask for less"));
+  }, ms);
+  // Emitted for every answer; before its end the client has gone.
+  reply.raw.once("close", () => {
+    clearTimeout(timer);
+    if (!reply.raw.writableFinished) end(new LastroError("DEADLINE_EXCEEDED", "the client has gone"));
+  });
+  return { signal: abort.signal, late };
+}
+
+/** The first fault, under the name of its parameter. */
+function checked<T extends z.ZodObject>(schema: T, given: unknown, prefix: string): z.output<T> {
+  const parsed = schema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
+  const field = prefix + (unknown ?? String(issue?.path[0] ?? ""));
+  const why = unknown === undefined ? whyOf(given, issue) : "is no parameter of this path";
+  throw new LastroError("INVALID_ARGUMENT", `${visible(field)} ${why}`, { field: visible(field) });
+}
+
+function whyOf(given: unknown, issue: z.core.$ZodIssue | undefined): string {
+  const value = (given as Readonly<Record<string, unknown>>)[String(issue?.path[0])];
+  if (Array.isArray(value)) return "must be given once";
+  return value === undefined ? "must be given" : (issue?.message ?? "is not valid");
+}
+
+const fieldCharactersMax = 64;
+/** A name that a caller made up goes into the answer and the log. */
+const visible = (name: string): string => name.slice(0, fieldCharactersMax).replaceAll(/[^\x20-\x7e]/g, "?");
+
+function credentialsOf({ headers, raw }: FastifyRequest): Credentials {
+  const service = headers["x-m2m-service"];
+  return {
+    authorization: headers.authorization,
+    m2mService: typeof service === "string" ? service : undefined,
+    certificateNames: certificateNames(raw.socket),
+  };
+}
+
+function certificateNames(socket: unknown): readonly string[] | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  return certificateNamesOf(socket.getPeerCertificate().subjectaltname);
+}

@@ -1,0 +1,104 @@
+/** The REST server: the routes of /api/v1, their limits, and an end that lets running requests finish. */
+import { Server as TlsServer } from "node:tls";
+import swagger from "@fastify/swagger";
+import fastify, { type FastifyInstance } from "fastify";
+import type { CollectDeps } from "../../collect/publish-events.ts";
+import { LastroError } from "../../core/errors.ts";
+import type { ServerTlsSource } from "../../ports/server-tls.ts";
+import type { QueryDeps } from "../../query/deps.ts";
+import { httpsOptions, secureContextOf } from "../secure-context.ts";
+import { auditLogRoutes } from "./audit-log-routes.ts";
+import { entityRoutes } from "./entity-routes.ts";
+import { exportRoute } from "./export-route.ts";
+import { insightRoutes } from "./insight-routes.ts";
+import { logRoutes, ownershipRoutes } from "./log-routes.ts";
+import { openApiOptions } from "./openapi.ts";
+import { eventTypes, publishRoute } from "./publish-route.ts";
+import { fail, type Route, type RouteOptions, serveRoutes } from "./route.ts";
+
+export type RestLimits = RouteOptions["limits"] & { readonly bodyBytesMax: number };
+export type RestServerOptions = Omit<RouteOptions, "limits" | "guard"> & {
+  /** Port 0: any free one. */
+  readonly address: { readonly host: string; readonly port: number };
+  readonly limits: RestLimits;
+  /** Undefined: in the clear. */
+  readonly tls?: ServerTlsSource | undefined;
+};
+export type RestParts = { readonly query: QueryDeps; readonly collect: CollectDeps };
+
+export type RestServer = AsyncDisposable & {
+  /** host:port. */
+  readonly address: string;
+  /** No new requests; running ones get the grace, then they are cut. */
+  drain(graceMs: number): Promise<void>;
+};
+
+const prefix = "/api/v1";
+const urlBytesMax = 8_192;
+const headersTimeoutMs = 10_000;
+/** To take a request in. */
+const requestTimeoutMs = 30_000;
+const graceMs = 5_000;
+
+const routesOf = ({ query, collect }: RestParts): readonly Route[] => [
+  publishRoute(collect),
+  ...auditLogRoutes(query),
+  ...insightRoutes(query),
+  exportRoute(query),
+  ...entityRoutes(query),
+  ...ownershipRoutes(query),
+  ...logRoutes(query),
+];
+
+export async function buildRestServer(
+  options: RestServerOptions,
+  parts: RestParts,
+): Promise<FastifyInstance> {
+  const server = fastify({
+    https: httpsOptions(options.tls),
+    logger: false,
+    bodyLimit: options.limits.bodyBytesMax,
+    requestTimeout: requestTimeoutMs,
+    routerOptions: { maxParamLength: urlBytesMax },
+    frameworkErrors: (error, request, reply) => fail(error, request, reply, options.log),
+  });
+  server.server.headersTimeout = headersTimeoutMs;
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser([...eventTypes], { parseAs: "buffer" }, (_request, body, done) =>
+    done(null, body),
+  );
+  server.setValidatorCompiler(() => () => true);
+  await server.register(swagger, openApiOptions());
+  await server.register(
+    async (api) => {
+      api.get("/openapi.json", { schema: { hide: true } }, async () => server.swagger());
+      serveRoutes(api, routesOf(parts), { ...options, guard: parts.query.guard });
+    },
+    { prefix },
+  );
+  await server.ready();
+  return server;
+}
+
+export async function startRestServer(options: RestServerOptions, parts: RestParts): Promise<RestServer> {
+  const { host, port } = options.address;
+  const server = await buildRestServer(options, parts);
+  await server.listen({ host, port }).catch((cause: unknown) => {
+    const why = `REST cannot listen on ${host}:${port}; free the port or set another with LASTRO_REST_ADDRESS`;
+    throw new LastroError("CONFIG_INVALID", why, { cause });
+  });
+  const listener = server.server;
+  if (listener instanceof TlsServer)
+    options.tls?.onChange((tls) => listener.setSecureContext(secureContextOf(tls)));
+  const bound = server.server.address();
+  const drain = async (ms: number): Promise<void> => {
+    const cut = setTimeout(() => server.server.closeAllConnections(), ms);
+    await server.close();
+    clearTimeout(cut);
+  };
+  return {
+    address: `${host}:${typeof bound === "object" && bound !== null ? bound.port : port}`,
+    drain,
+    [Symbol.asyncDispose]: () => drain(graceMs),
+  };
+}

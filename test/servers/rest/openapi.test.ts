@@ -1,0 +1,99 @@
+/** The OpenAPI document is valid, is the one that is committed, and says what the server does: requests drawn from it, near it and beside it are answered as it allows. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { Validator } from "@seriousme/openapi-schema-validator";
+import fc from "fast-check";
+import type { FastifyInstance } from "fastify";
+import { anyone } from "../../../src/core/caller.ts";
+import { buildRestServer } from "../../../src/servers/rest/server.ts";
+import { collectInto } from "../../support/collecting.ts";
+import { type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../../support/history-world.ts";
+import { silentLog } from "../../support/intake.ts";
+import { type Drawn, judgeOf, type OpenApi, requestsOf } from "../../support/openapi.ts";
+import { restLimits } from "../../support/rest-client.ts";
+
+const requests = Number(process.env["LASTRO_TEST_REST_REQUESTS"] ?? 1_500);
+const seed = Number(process.env["LASTRO_TEST_SEED"] ?? Date.now() % 1_000_000_007);
+const committedUrl = new URL("../../../docs/openapi.json", import.meta.url);
+
+let world: HistoryWorld;
+let server: FastifyInstance;
+let document: OpenApi;
+beforeAll(async () => {
+  world = await openHistoryWorld();
+  await world.publish(
+    { type: "account.created", payload: { public_id: "a-1", name: "Ana" } },
+    { type: "account.updated", payload: { public_id: "a-1", name: "Ana B", n: 1 } },
+    { type: "auth.login_failed", payload: {}, metadata: { user_id: "eve", event_id: "e-1" } },
+    { type: "report.exported", payload: { id: 7 }, producer: "billing", metadata: { status: "PENDING" } },
+  );
+  server = await buildRestServer(
+    {
+      address: { host: "127.0.0.1", port: 0 },
+      authenticate: async () => anyone,
+      now: Date.now,
+      log: silentLog,
+      limits: restLimits,
+    },
+    { query: world.deps, collect: collectInto(world) },
+  );
+  document = (await server.inject("/api/v1/openapi.json")).json();
+});
+afterAll(async () => {
+  await server?.close();
+  await world?.[Symbol.asyncDispose]();
+});
+
+test("R-62 the OpenAPI 3.1 document is valid", async () => {
+  const result = await new Validator().validate(structuredClone(document) as never);
+  expect(result.errors).toBeUndefined();
+  expect(result.valid).toBe(true);
+  expect(document.openapi).toMatch(/^3\.1\./);
+});
+
+test("docs/openapi.json is the document that is served", () => {
+  const text = `${JSON.stringify(document, null, 1)}\n`;
+  if (process.env["LASTRO_TEST_WRITE_OPENAPI"] === "on") writeFileSync(committedUrl, text);
+  expect(readFileSync(committedUrl, "utf8")).toBe(text);
+});
+
+const tellOf = ({ method, url, headers, payload }: Drawn): string =>
+  `${method} ${url} ${JSON.stringify(headers)} ${payload ?? ""}`;
+
+test(`R-62 ${requests} requests drawn from the document are answered as it says, without a 5xx`, async () => {
+  process.stdout.write(`seed ${seed} (LASTRO_TEST_SEED repeats it)\n`);
+  const judge = judgeOf(document);
+  const statuses = new Map<number, number>();
+  const known = [
+    "a-1",
+    "789",
+    "account",
+    "team_service",
+    "eve",
+    ownership,
+    `${worldSrc}.0`,
+    worldSrc,
+    "LOGIN_FAILED",
+  ];
+  const property = fc.asyncProperty(requestsOf(document, known), async (drawn) => {
+    const { method, url, headers, payload } = drawn;
+    const answer = await server.inject({
+      method,
+      url,
+      headers,
+      ...(payload === undefined ? {} : { payload }),
+    });
+    const { statusCode: status, body } = answer;
+    statuses.set(status, (statuses.get(status) ?? 0) + 1);
+    const fault = judge(drawn, { status, type: String(answer.headers["content-type"]), body });
+    if (status >= 500 || fault !== undefined)
+      throw new Error(`${fault ?? status}: ${tellOf(drawn)}\n${body.slice(0, 2_000)}`);
+  });
+  await fc.assert(property, { numRuns: requests, seed });
+  // The draw reaches answers as well as refusals.
+  for (const status of [200, 202, 400, 404, 415])
+    expect([status, statuses.get(status) ?? 0]).toEqual([status, expect.any(Number)]);
+  expect(statuses.get(200)).toBeGreaterThan(requests / 10);
+  expect(statuses.get(400)).toBeGreaterThan(requests / 10);
+  expect(statuses.get(202)).toBeGreaterThan(0);
+}, 600_000);
