@@ -72,7 +72,7 @@ async function judge(method: DescMethod, bytes: Buffer, caller: Caller, secret: 
   if (answer !== undefined) {
     const text = Buffer.from(answer).toString("latin1");
     must(!secret.some((one) => text.includes(one)), `${caller.id} is shown what is hidden`);
-    must(caller !== nobody || name === "GetCaller", "nobody is answered");
+    must(caller !== nobody || method.name === "GetCaller", "nobody is answered");
     return true;
   }
   const { code, reason, message } = await failureOf(asked);
