@@ -5,6 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { callerLimits } from "./access/limits.ts";
 import { personalAccesses } from "./access/personal-access.ts";
 import { openWatch } from "./access/watch.ts";
+import { readClientTls } from "./adapters/files/client-tls.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
@@ -32,6 +33,7 @@ import { sleep } from "./lib/backoff.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
+import { type Access, openAccess } from "./open-access.ts";
 import { openStore } from "./open-store.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { DeadLetters } from "./ports/dead-letters.ts";
@@ -106,6 +108,9 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const catalogue = readCatalogue(config.catalogueFile);
   const store = telemetry.tracedStore(opened.use(await openStore(config)));
   const keys = await openKeys(config, store, signal);
+  const viewerKey = keys.lookupKey.viewerKey();
+  const access = openAccess(config, { viewerKey, now, random, log }, signal);
+  telemetry.certificateExpires(access.certificateExpiresMs);
   const hints = opened.use(await openHints(config, keys, log));
   const transparency = await startLog(config, observer, hooks, log, signal);
   opened.defer(() => transparency?.ended);
@@ -161,13 +166,17 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const refresh = () => guard.personal.refresh(withDeadline(signal, storeProbeTimeoutMs));
   void repeat(personalAccessRefreshMs, signal, refresh, () => undefined);
   const grpc = opened.use(
-    await startGrpcServer(grpcOptions(config, log, telemetry), {
+    await startGrpcServer(grpcOptions(config, log, telemetry, access), {
       query: queryDeps(intake, keys, catalogue, store, published, guard),
       operations,
+      viewers: access.viewers,
     }),
   );
   const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
-  const parts = (): Readiness => readinessOf({ store: health(), source, hints, consumer, log: transparency });
+  const parts = (): Readiness => ({
+    ...readinessOf({ store: health(), source, hints, consumer, log: transparency }),
+    ...access.health(),
+  });
   const showDependencies = async (): Promise<void> => {
     for (const name of dependencies) telemetry.dependency(name, parts()[name]?.ok ?? false);
   };
@@ -178,6 +187,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       metrics: telemetry.metrics,
       readiness: async () => parts(),
       tiles: { published, log },
+      tls: access.tls,
     }),
   );
   keepKeysWrapped(config, store, keys, log, signal);
@@ -225,10 +235,10 @@ async function openKeys({ keys }: Config, store: Store, signal: AbortSignal): Pr
 }
 
 async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): Promise<DedupHints> {
-  const { redisUrl: url, budgetMs, ttlMs, entriesMax } = hints;
+  const { redisUrl: url, tlsFiles, budgetMs, ttlMs, entriesMax } = hints;
   return url === undefined
     ? memoryHints({ uidsMax: entriesMax })
-    : openRedisHints({ url, storeId, budgetMs, ttlMs, log, now: steadyNow });
+    : openRedisHints({ url, tls: readClientTls(tlsFiles), storeId, budgetMs, ttlMs, log, now: steadyNow });
 }
 
 /** Undefined where the log is left to other instances. */
@@ -260,10 +270,12 @@ async function openKafka(
   readonly deadLetters: DeadLetters;
   readonly publisher: EventPublisher;
 }> {
-  const { brokers, topic, dlqTopic: deadLetterTopic, createTopics: create } = kafka;
+  const { brokers, topic, dlqTopic: deadLetterTopic, createTopics: create, tlsFiles, sasl } = kafka;
+  const security = { tls: tlsFiles && readClientTls(tlsFiles), sasl };
+  const client = { brokers, clientId, security };
   const groupId = kafka.group ?? `lastro-${storeId.slice(0, 8)}`;
-  await prepareTopics({ brokers, clientId, log, topic, deadLetterTopic, create });
-  const topicReader = opened.use(openTopicReader({ brokers, clientId }));
+  await prepareTopics({ ...client, log, topic, deadLetterTopic, create });
+  const topicReader = opened.use(openTopicReader(client));
   const found = await topicReader.read(topic, signal);
   await bindSource(store.state, topic, found, kafka.acceptCluster, signal);
   const incarnation = async () => {
@@ -271,11 +283,11 @@ async function openKafka(
     return (await acceptedIncarnations(store.state, topic, until)).at(-1);
   };
   const deadLetters = opened.use(
-    openDeadLetters({ brokers, clientId, topicReader, topic, deadLetterTopic, consumer: groupId }),
+    openDeadLetters({ ...client, topicReader, topic, deadLetterTopic, consumer: groupId }),
   );
   const source = opened.use(
     await openKafkajsSource({
-      brokers, topic, groupId, clientId, topicReader, incarnation, log, now,
+      ...client, topic, groupId, topicReader, incarnation, log, now,
       partitionsConcurrently,
       drainBudgetMs: drainMsMax,
       sessionTimeoutMs: kafka.sessionTimeoutMs,
@@ -283,7 +295,7 @@ async function openKafka(
       fetchBytesPerPartitionMax: kafka.fetchBytesPerPartitionMax,
     }),
   ); // biome-ignore format: one line a name
-  const publisher = opened.use(openEventPublisher({ brokers, clientId, topic, topicReader }));
+  const publisher = opened.use(openEventPublisher({ ...client, topic, topicReader }));
   return { source, deadLetters, publisher };
 }
 
@@ -305,10 +317,17 @@ const queryDeps = (
   guard,
 });
 
-const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry) => ({
+const grpcOptions = (
+  { grpc }: Config,
+  log: Log,
+  { grpcInterceptor }: Telemetry,
+  { authenticate, tls }: Access,
+) => ({
   ...grpc.address,
   interceptors: [grpcInterceptor],
   reflection: grpc.reflection,
+  authenticate,
+  tls,
   now,
   log,
   limits: {

@@ -1,6 +1,22 @@
 /** Every knob of the service, one zod schema: environment in, shaped object out. Nothing else reads environment variables. */
 import { join } from "node:path";
 import * as z from "zod";
+import { accessRules, accessShape, accessVariables, kafkaSecurity, upstreamFiles } from "./config-access.ts";
+import {
+  abouts,
+  type Documented,
+  day,
+  httpUrl,
+  kib,
+  mib,
+  minute,
+  number,
+  optional,
+  type Rule,
+  second,
+  text,
+  variable,
+} from "./config-variable.ts";
 import { defaultLimits, defaultParseOptions, valueBytesHardMax } from "./core/parse-options.ts";
 import { launched } from "./launched-parts.ts";
 import {
@@ -16,36 +32,6 @@ import {
 import { type Environment, type Given, readGiven } from "./variables-given.ts";
 import { witnessesMax, witnessList } from "./witness-list.ts";
 
-type About = {
-  readonly description: string;
-  /** What a number counts. */
-  readonly unit?: string;
-  /** May also come from a file, named by the variable with `_FILE` behind it; shown without its secret parts. */
-  readonly secret?: true;
-};
-type Documented = About & { readonly defaultText: string };
-const abouts = z.registry<Documented>();
-
-function variable<T extends z.ZodType<unknown, string>>(schema: T, defaultText: string, about: About) {
-  const made = schema.prefault(defaultText as z.input<T>);
-  abouts.add<z.ZodType>(made, { defaultText, ...about });
-  return made;
-}
-function optional<T extends z.ZodType<unknown, string>>(schema: T, about: Documented) {
-  const made = schema.optional();
-  abouts.add<z.ZodType>(made, about);
-  return made;
-}
-const number = (min: number, max: number, byDefault: number, unit: string, description: string) =>
-  variable(wholeNumber(min, max), String(byDefault), { unit, description });
-
-const kib = 1024;
-const mib = 1024 * kib;
-const second = 1_000;
-const minute = 60 * second;
-const day = 24 * 60 * minute;
-
-const text = z.string().min(1).max(4_096);
 const topicName = z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/, "must be a Kafka topic name");
 const storeUrl = z
   .string()
@@ -65,8 +51,6 @@ const logName = z
     /^[!-*,-~]{1,120}$/,
     "must be 1 to 120 visible characters without space and +, such as log.example.org",
   );
-const httpUrl = z.url({ protocol: /^https?$/, error: "must be an http:// or https:// address" });
-
 // biome-ignore format: a table
 const Variables = z.object({
   LASTRO_DATA_DIR: variable(text, "./data", { description: "Folder of everything that is kept on this machine" }),
@@ -93,7 +77,7 @@ const Variables = z.object({
   LASTRO_GRPC_REFLECTION: optional(onOff, { description: "Server reflection", defaultText: "on while LASTRO_AUTH=none and gRPC is on loopback" }),
   LASTRO_GRPC_MESSAGE_BYTES_MAX: number(16 * kib, 64 * mib, 4 * mib, "bytes", "Largest request"),
   LASTRO_GRPC_STREAMS_MAX: number(1, 10_000, 100, "calls", "Calls at once on one connection"),
-  LASTRO_GRPC_METADATA_BYTES_MAX: number(kib, mib, 16 * kib, "bytes", "Largest metadata of a call"),
+  LASTRO_GRPC_METADATA_BYTES_MAX: number(kib, mib, 32 * kib, "bytes", "Largest metadata of a call"),
   LASTRO_GRPC_RESETS_BURST_MAX: number(1, 1_000_000, 1_000, "streams", "Streams of a connection that its client may reset at once after a rest"),
   LASTRO_GRPC_RESETS_PER_SECOND_MAX: number(1, 1_000_000, 33, "streams/s", "Streams that it may reset a second in the long run; a connection that resets more is closed"),
   LASTRO_GRPC_CONNECTION_AGE_MAX_MS: number(second, day, 30 * minute, "ms", "Age at which a connection is closed, once its calls have ended or 5 s later"),
@@ -106,7 +90,7 @@ const Variables = z.object({
   LASTRO_SELF_AUDIT_READS: variable(z.enum(["each", "counted"], "must be each or counted"), "each", { description: "One event a read, or one a caller and window" }),
   LASTRO_SELF_AUDIT_WINDOW_MS: number(second, 60 * minute, minute, "ms", "Window of what is counted: denied attempts, reads of these events themselves"),
   LASTRO_HTTP_ADDRESS: variable(hostPort, "127.0.0.1:8080", { description: "Listener of /metrics, /livez, /readyz, and of the transparency log" }),
-  LASTRO_AUTH: variable(z.literal("none", "must be none: there is no access control yet"), "none", { description: "Who may ask; `none` only while every listener is on loopback" }),
+  ...accessVariables,
   LASTRO_LOG: variable(onOff, "on", { description: "Lay the transparency log over what is stored; `off` where another instance holds the signing key" }),
   LASTRO_LOG_NAME: variable(logName, "lastro.local", { description: "First part of the origin of a log that has still to begin; the rest is drawn" }),
   LASTRO_LOG_KEY_FILE: optional(text, { description: "Signing key of the log; what was signed last lies beside it. Back it up apart from the data", defaultText: "<LASTRO_DATA_DIR>/keys/log-key.json" }),
@@ -167,6 +151,9 @@ export const configVariables: readonly ConfigVariable[] = names.map((name) => {
 const secretNames: ReadonlySet<string> = new Set(
   configVariables.filter(({ secret }) => secret).map(({ name }) => name),
 );
+const hiddenNames: ReadonlySet<string> = new Set(
+  configVariables.filter(({ hidden }) => hidden).map(({ name }) => name),
+);
 /** A value as it may be shown. */
 export type Setting = { readonly name: string; readonly value: string; readonly from: string };
 export type Config = ReturnType<typeof shape> & { readonly settings: readonly Setting[] };
@@ -196,22 +183,8 @@ export function parseConfig(env: Environment, readFile: (path: string) => string
   return { ok: true, config: { ...shape(values), settings: settingsOf(given) } };
 }
 
-type Rule = {
-  readonly about: readonly [Name, ...Name[]];
-  readonly holds: (values: Values) => boolean;
-  readonly otherwise: string;
-};
-const rules: readonly Rule[] = [
-  {
-    about: ["LASTRO_GRPC_ADDRESS", "LASTRO_AUTH"],
-    holds: (v) => isLoopback(v.LASTRO_GRPC_ADDRESS),
-    otherwise: "must be on loopback (127.0.0.1, [::1], localhost) while LASTRO_AUTH is none",
-  },
-  {
-    about: ["LASTRO_HTTP_ADDRESS", "LASTRO_AUTH"],
-    holds: (v) => isLoopback(v.LASTRO_HTTP_ADDRESS),
-    otherwise: "must be on loopback (127.0.0.1, [::1], localhost) while LASTRO_AUTH is none",
-  },
+const rules: readonly Rule<Values>[] = [
+  ...accessRules,
   {
     about: ["LASTRO_RETRY_MIN_MS", "LASTRO_RETRY_MAX_MS"],
     holds: (v) => v.LASTRO_RETRY_MIN_MS <= v.LASTRO_RETRY_MAX_MS,
@@ -268,6 +241,7 @@ function storeOf(v: Values) {
         kind: "mongodb",
         url,
         allowUnsafe: v.LASTRO_STORE_ALLOW_UNSAFE,
+        tlsFiles: upstreamFiles(v),
         queryMaxMs: v.LASTRO_STORE_QUERY_MAX_MS,
       } as const);
 }
@@ -307,9 +281,11 @@ function shape(v: Values) {
       sessionTimeoutMs: v.LASTRO_KAFKA_SESSION_TIMEOUT_MS,
       fetchBytesMax: v.LASTRO_KAFKA_FETCH_BYTES_MAX,
       fetchBytesPerPartitionMax: v.LASTRO_KAFKA_FETCH_PARTITION_BYTES_MAX,
+      ...kafkaSecurity(v),
     },
     hints: {
       redisUrl: v.LASTRO_REDIS_URL,
+      tlsFiles: upstreamFiles(v),
       budgetMs: v.LASTRO_HINTS_BUDGET_MS,
       ttlMs: v.LASTRO_HINTS_TTL_MS,
       entriesMax: v.LASTRO_HINTS_ENTRIES_MAX,
@@ -341,7 +317,7 @@ function shape(v: Values) {
       intervalMs: v.LASTRO_ANCHOR_INTERVAL_MS,
       timeoutMs: v.LASTRO_ANCHOR_TIMEOUT_MS,
     },
-    auth: v.LASTRO_AUTH,
+    ...accessShape(v),
     grpc: {
       address: v.LASTRO_GRPC_ADDRESS,
       reflection: v.LASTRO_GRPC_REFLECTION ?? (v.LASTRO_AUTH === "none" && isLoopback(v.LASTRO_GRPC_ADDRESS)),
@@ -393,7 +369,7 @@ const settingsOf = ({ texts, files }: Given): readonly Setting[] =>
     if (text === undefined) return { name, value: defaultText, from: "default" };
     return {
       name,
-      value: secretNames.has(name) ? withoutSecrets(text) : text,
+      value: hiddenNames.has(name) ? "(hidden)" : secretNames.has(name) ? withoutSecrets(text) : text,
       from: files.has(name) ? "file" : "environment",
     };
   });

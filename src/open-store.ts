@@ -1,5 +1,6 @@
 /** The part of the composition root that opens the configured store; alone, for a command that checks it, without the rest of the service. */
 import { existsSync } from "node:fs";
+import { readClientTls } from "./adapters/files/client-tls.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { type LogFaces, openSqliteLog, openSqliteStore } from "./adapters/sqlite/open.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
@@ -19,7 +20,7 @@ type MongoConfig = Extract<Config["store"], { kind: "mongodb" }>;
 /** MongoDB's driver is loaded where it is needed: it costs a command more than the check of a small store. */
 async function openMongo(store: MongoConfig): Promise<Store> {
   const { openMongoStore } = await import("./adapters/mongo/open-mongo-store.ts");
-  return openMongoStore(store);
+  return openMongoStore({ ...store, tls: readClientTls(store.tlsFiles) });
 }
 
 export const openStore = ({ store }: StoreConfig): Promise<Store> =>

@@ -172,11 +172,63 @@ describe("configuration", () => {
       ]);
   });
 
-  test("only LASTRO_AUTH=none exists until there is access control", () => {
-    expect(accepted({ LASTRO_AUTH: "none" }).auth).toBe("none");
-    expect(refused({ LASTRO_AUTH: "oidc" })).toEqual([
-      "LASTRO_AUTH must be none: there is no access control yet",
-    ]);
+  describe("who may ask", () => {
+    const access = { LASTRO_AUTH: "on", LASTRO_ACCESS_FILE: "/access.json" };
+    const tls = { LASTRO_TLS_CERT_FILE: "/tls.crt", LASTRO_TLS_KEY_FILE: "/tls.key" };
+    const outside = { LASTRO_GRPC_ADDRESS: "0.0.0.0:50051", LASTRO_HTTP_ADDRESS: "0.0.0.0:8080" };
+
+    test("everybody, on loopback, unless it is switched on", () => {
+      expect(accepted({}).auth).toBeUndefined();
+      expect(accepted(access).auth).toEqual({
+        accessFile: "/access.json",
+        audience: ["lastro"],
+        oidc: undefined,
+      });
+      expect(accepted(access).grpc.reflection).toBe(false);
+      expect(refused({ LASTRO_AUTH: "oidc" })).toEqual(["LASTRO_AUTH must be none or on"]);
+    });
+
+    test.each<[string, Record<string, string>, number]>([
+      ["access control and TLS", { ...access, ...tls }, 0],
+      ["access control and TLS elsewhere", { ...access, LASTRO_TLS_ELSEWHERE: "on" }, 0],
+      ["access control alone", access, 2],
+      ["TLS alone", tls, 2],
+      ["TLS elsewhere alone", { LASTRO_TLS_ELSEWHERE: "on" }, 2],
+    ])("with %s listeners beyond loopback meet their rule", (_, env, faults) => {
+      expect(refused({ ...outside, ...env })).toHaveLength(faults);
+      expect(refused(env)).toEqual([]);
+    });
+
+    test.each<[string, Record<string, string>]>([
+      ["LASTRO_ACCESS_FILE", { LASTRO_AUTH: "on" }],
+      ["LASTRO_ACCESS_FILE", { LASTRO_ACCESS_FILE: "/access.json" }],
+      ["LASTRO_OIDC_ISSUER", { LASTRO_OIDC_ISSUER: "https://id.example" }],
+      ["LASTRO_OIDC_ISSUER", { ...access, LASTRO_OIDC_ISSUER: "http://id.example" }],
+      ["LASTRO_OIDC_JWKS_URL", { ...access, LASTRO_OIDC_JWKS_URL: "https://id.example/keys" }],
+      ["LASTRO_TLS_KEY_FILE", { LASTRO_TLS_CERT_FILE: "/tls.crt" }],
+      ["LASTRO_TLS_CLIENT_CA_FILE", { LASTRO_TLS_CLIENT_CA_FILE: "/ca.crt" }],
+      ["LASTRO_KAFKA_SASL", { LASTRO_KAFKA_SASL: "scram-sha-512", LASTRO_KAFKA_USERNAME: "lastro" }],
+      ["LASTRO_KAFKA_SASL", { LASTRO_KAFKA_PASSWORD: "hunter2" }],
+      [
+        "LASTRO_KAFKA_SASL",
+        { LASTRO_KAFKA_SASL: "plain", LASTRO_KAFKA_USERNAME: "u", LASTRO_KAFKA_PASSWORD: "p" },
+      ],
+      ["LASTRO_UPSTREAM_KEY_FILE", { LASTRO_UPSTREAM_CERT_FILE: "/tls.crt" }],
+    ])("half of a setting is refused: %s", (name, env) => {
+      expect(refused(env).map((error) => error.split(" ")[0])).toEqual([name]);
+    });
+
+    test("a provider on this machine may speak HTTP", () => {
+      const env = { ...access, LASTRO_OIDC_ISSUER: "http://127.0.0.1:8090/realms/lastro" };
+      expect(accepted(env).auth?.oidc?.issuer).toBe("http://127.0.0.1:8090/realms/lastro");
+    });
+
+    test("a password is never shown, whatever it looks like", () => {
+      const sasl = { LASTRO_KAFKA_SASL: "scram-sha-256", LASTRO_KAFKA_USERNAME: "lastro" };
+      const shown = describeConfig(accepted({ ...sasl, LASTRO_KAFKA_PASSWORD: "ab:hunter2" }));
+      expect(shown).toContain("LASTRO_KAFKA_PASSWORD=(hidden)  (environment)");
+      expect(shown).not.toContain("hunter2");
+    });
   });
 
   test("dead letters never go where events come from", () => {

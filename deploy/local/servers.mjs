@@ -1,6 +1,6 @@
 /** Starts real Kafka, Redis and MongoDB-protocol servers on loopback, for `npm start`, `npm test` and the fault tests. */
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, mustRun, startServer } from "./child.mjs";
 import { answersAsKafka, answersAsMongo, answersAsRedis } from "./probes.mjs";
@@ -43,14 +43,53 @@ rootLogger.appenderRef.out.ref = out
  * @property {number} proxyPort
  */
 
+/**
+ * @typedef {object} Secured two listeners more: `tls` asks clients for a certificate, `sasl` for the user's password, over TLS too
+ * @property {{ tls: number, sasl: number }} ports
+ * @property {string} certFile PEM, and that of its key
+ * @property {string} keyFile
+ * @property {string} caFile of clients
+ * @property {{ name: string, password: string }} user
+ */
+
+/** @param {string} dir @param {Secured} secured */
+function securedProperties(dir, { certFile, keyFile, caFile, user: { name, password } }) {
+  const keyStore = join(dir, "listener.pem");
+  writeFileSync(keyStore, readFileSync(keyFile, "utf8") + readFileSync(certFile, "utf8"), { mode: 0o600 });
+  const login = "org.apache.kafka.common.security";
+  return `ssl.keystore.type=PEM
+ssl.keystore.location=${keyStore}
+ssl.truststore.type=PEM
+ssl.truststore.location=${caFile}
+listener.name.tls.ssl.client.auth=required
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl.plain.sasl.jaas.config=${login}.plain.PlainLoginModule required user_${name}="${password}";
+listener.name.sasl.scram-sha-256.sasl.jaas.config=${login}.scram.ScramLoginModule required;
+listener.name.sasl.scram-sha-512.sasl.jaas.config=${login}.scram.ScramLoginModule required;
+`;
+}
+
+/** @param {Secured | undefined} secured */
+const securedListeners = (secured) =>
+  secured === undefined ? "" : `,TLS://${host}:${secured.ports.tls},SASL://${host}:${secured.ports.sasl}`;
+
+/** @param {Secured | undefined} secured */
+const scramUser = (secured) =>
+  secured === undefined
+    ? []
+    : ["SCRAM-SHA-256", "SCRAM-SHA-512"].flatMap((mechanism) => [
+        "--add-scram",
+        `${mechanism}=[name=${secured.user.name},password=${secured.user.password}]`,
+      ]);
+
 /** One broker that is also its controller. Topics are made by the service, so none appears by a misspelt name.
- * @param {string} dir @param {number} port @param {number} controllerPort @param {readonly Proxied[]} proxied */
-const kafkaProperties = (dir, port, controllerPort, proxied) => `process.roles=broker,controller
+ * @param {string} dir @param {number} port @param {number} controllerPort @param {readonly Proxied[]} proxied @param {Secured | undefined} secured */
+const kafkaProperties = (dir, port, controllerPort, proxied, secured) => `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@${host}:${controllerPort}
-listeners=PLAINTEXT://${host}:${port},CONTROLLER://${host}:${controllerPort}${proxied.map(({ port }, at) => `,PROXIED${at}://${host}:${port}`).join("")}
-advertised.listeners=PLAINTEXT://${host}:${port}${proxied.map(({ proxyPort }, at) => `,PROXIED${at}://${host}:${proxyPort}`).join("")}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${proxied.map((_, at) => `,PROXIED${at}:PLAINTEXT`).join("")}
+listeners=PLAINTEXT://${host}:${port},CONTROLLER://${host}:${controllerPort}${proxied.map(({ port }, at) => `,PROXIED${at}://${host}:${port}`).join("")}${securedListeners(secured)}
+advertised.listeners=PLAINTEXT://${host}:${port}${proxied.map(({ proxyPort }, at) => `,PROXIED${at}://${host}:${proxyPort}`).join("")}${securedListeners(secured)}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${proxied.map((_, at) => `,PROXIED${at}:PLAINTEXT`).join("")},TLS:SSL,SASL:SASL_SSL
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=${join(dir, "logs")}
@@ -67,16 +106,16 @@ transaction.state.log.num.partitions=5
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 controlled.shutdown.enable=false
-`;
+${secured === undefined ? "" : securedProperties(dir, secured)}`;
 
-/** @param {StartOptions & { proxied?: readonly Proxied[] }} options @returns {Promise<RunningServer>} */
-export async function startKafka({ dir, port, proxied = [], spawned = silent, log = silent }) {
+/** @param {StartOptions & { proxied?: readonly Proxied[], secured?: Secured }} options @returns {Promise<RunningServer>} */
+export async function startKafka({ dir, port, proxied = [], secured, spawned = silent, log = silent }) {
   const { libs, version, from } = await kafkaJars(log);
   const brokerPort = port ?? (await freePort());
   mkdirSync(dir, { recursive: true });
   const properties = join(dir, "server.properties");
   const logging = join(dir, "log4j2.properties");
-  writeFileSync(properties, kafkaProperties(dir, brokerPort, await freePort(), proxied));
+  writeFileSync(properties, kafkaProperties(dir, brokerPort, await freePort(), proxied, secured));
   writeFileSync(logging, kafkaLogging);
   const java = [`-Dlog4j2.configurationFile=${logging}`, "-cp", join(libs, "*")];
   if (!existsSync(join(dir, "logs", "meta.properties"))) {
@@ -88,6 +127,7 @@ export async function startKafka({ dir, port, proxied = [], spawned = silent, lo
       `--cluster-id=${cluster}`,
       "--config",
       properties,
+      ...scramUser(secured),
     ]);
   }
   const server = await startServer({
@@ -119,8 +159,15 @@ export async function startKafka({ dir, port, proxied = [], spawned = silent, lo
   };
 }
 
-/** @param {StartOptions & { appendonly?: boolean }} options @returns {Promise<RunningServer>} */
-export async function startRedis({ dir, port, spawned = silent, log = silent, appendonly = false }) {
+/** @param {StartOptions & { appendonly?: boolean, more?: readonly string[] }} options `more`: arguments of redis-server @returns {Promise<RunningServer>} */
+export async function startRedis({
+  dir,
+  port,
+  spawned = silent,
+  log = silent,
+  appendonly = false,
+  more = [],
+}) {
   const { program, from } = await redisProgram(log);
   const redisPort = port ?? (await freePort());
   mkdirSync(dir, { recursive: true });
@@ -138,6 +185,7 @@ export async function startRedis({ dir, port, spawned = silent, log = silent, ap
       "",
       "--appendonly",
       appendonly ? "yes" : "no",
+      ...more,
     ],
     logFile: join(dir, "redis.log"),
     ready: () => answersAsRedis(host, redisPort),

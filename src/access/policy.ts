@@ -21,6 +21,9 @@ export const permitted: Readonly<Record<Role, readonly Permission[]>> = {
  */
 type Reach = "records" | "owners" | "any" | "whole";
 
+/** `everybody`: who is known at all, with grants or without. */
+type Need = Permission | "everybody";
+
 /** By the name of the RPC; what answers the same over another transport has the same name. */
 export const methods = {
   GetRecord: ["read", "records"],
@@ -44,7 +47,9 @@ export const methods = {
   AskPersonalAccess: ["ask", "any"],
   ApprovePersonalAccess: ["approve", "whole"],
   ListPersonalAccess: ["approve", "whole"],
-} as const satisfies Readonly<Record<string, readonly [Permission, Reach]>>;
+  GetCaller: ["everybody", "any"],
+  CreateViewerToken: ["read", "any"],
+} as const satisfies Readonly<Record<string, readonly [Need, Reach]>>;
 export type Method = keyof typeof methods;
 
 const lists = (scope: Scope) => [
@@ -71,12 +76,15 @@ function fits(scope: Scope, reach: Reach): boolean {
   }
 }
 
+export const needsNoGrant = (method: string): boolean =>
+  Object.hasOwn(methods, method) && methods[method as Method][0] === "everybody";
+
 /** Where the caller may do it; nowhere when there is no such method. */
 export function scopesFor({ grants }: Caller, method: string): readonly Scope[] {
   if (!Object.hasOwn(methods, method)) return [];
-  const [permission, reach] = methods[method as Method];
+  const [need, reach] = methods[method as Method];
   return grants
-    .filter(({ role }) => permitted[role].includes(permission))
+    .filter(({ role }) => need === "everybody" || permitted[role].includes(need))
     .map(({ scope }) => scope)
     .filter((scope) => !isEmpty(scope) && fits(scope, reach));
 }

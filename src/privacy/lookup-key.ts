@@ -11,6 +11,8 @@ export type LookupKey = {
   ownership(tenant: string, ownershipId: string): OwnershipKey;
   /** 32 bytes: the key of page tokens. */
   pageKey(): Uint8Array;
+  /** 32 bytes: the key of viewer tokens. */
+  viewerKey(): Uint8Array;
 };
 
 export function lookupKey(l: Uint8Array): LookupKey {
@@ -21,6 +23,7 @@ export function lookupKey(l: Uint8Array): LookupKey {
   // An array of well-formed strings: JSON.stringify gives its RFC 8785 text.
   const text = (...parts: readonly string[]): string => JSON.stringify(parts);
   const page = hmacSha256(l, `lastro/v1/page\0${text()}`);
+  const viewer = hmacSha256(l, `lastro/v1/viewer\0${text()}`);
   return {
     uid(tenant, producerService, { form, parts }, ofEvent) {
       // Without an id from the producer the fingerprint is the identity.
@@ -32,6 +35,7 @@ export function lookupKey(l: Uint8Array): LookupKey {
       stream(text(tenant, namespace, entityType, entityId)) as StreamId,
     ownership: (tenant, ownershipId) => ownership(text(tenant, ownershipId)) as OwnershipKey,
     pageKey: () => page,
+    viewerKey: () => viewer,
   };
 }
 

@@ -28,11 +28,13 @@ export async function compareVersions(
   signal: AbortSignal,
 ): Promise<Comparison> {
   const access = permit(deps, caller, "CompareVersions");
-  const at = (version: number, field: string) =>
-    stateAt(deps, request.entity, requireVersion(version, field), field, access, signal);
+  const { entity } = request;
+  // Both before the first is asked for: a question that nobody waits for any more would end the process with its failure.
+  const fromVersion = requireVersion(request.fromVersion, "from_version");
+  const toVersion = requireVersion(request.toVersion, "to_version");
   const [from, to] = await Promise.all([
-    at(request.fromVersion, "from_version"),
-    at(request.toVersion, "to_version"),
+    stateAt(deps, entity, fromVersion, "from_version", access, signal),
+    stateAt(deps, entity, toVersion, "to_version", access, signal),
   ]);
   await tellRead(deps, access, [from.record, to.record], signal);
   const found = differences(from.state, to.state);

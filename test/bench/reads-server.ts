@@ -5,7 +5,7 @@ import { callerLimits } from "../../src/access/limits.ts";
 import { openWatch } from "../../src/access/watch.ts";
 import { startTelemetry } from "../../src/adapters/otel/telemetry.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
-import type { Caller } from "../../src/core/caller.ts";
+import { anyone, type Caller } from "../../src/core/caller.ts";
 import type { Rid } from "../../src/core/ids.ts";
 import {
   type GetHistoryRequest,
@@ -19,6 +19,7 @@ import { publishedLog } from "../../src/query/published-log.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
 import { grant, person } from "../support/callers.ts";
+import { testViewers } from "../support/grpc-client.ts";
 import { silentLog } from "../support/intake.ts";
 import { unguarded } from "../support/unguarded.ts";
 import { feed, intakeOver } from "./reads-store.ts";
@@ -30,6 +31,7 @@ const [kind, path = "", ringPath = "", fed = "0", who = "everybody"] = process.a
 const fedPerSecond = Number(fed);
 const tenants = ["default"];
 const callers: Readonly<Record<string, Caller>> = {
+  everybody: anyone,
   bounded: person("bounded", grant("auditor", { tenants })),
   masked: person(
     "masked",
@@ -76,9 +78,9 @@ async function startLastro(): Promise<string> {
       now,
       log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
-      authenticate: who === "everybody" ? undefined : async () => callerOf(who),
+      authenticate: async () => callerOf(who),
     },
-    { query, operations: {} as Operations },
+    { query, operations: {} as Operations, viewers: testViewers },
   );
   return server.address;
 }
@@ -91,10 +93,8 @@ function callerOf(name: string): Caller {
 }
 
 /** The limits are there, and never reached. */
-const guardOf = (name: string, now: () => number): Guard => ({
-  ...unguarded,
-  limits: callerLimits({ rateMax: 1e6, burstMax: 1e6, concurrentMax: 1e3 }, () => performance.now()),
-  watch: openWatch({
+function guardOf(name: string, now: () => number): Guard {
+  const watch = openWatch({
     mode: name === "watched" ? "on" : "off",
     reads: "each",
     windowMs: 60_000,
@@ -103,8 +103,10 @@ const guardOf = (name: string, now: () => number): Guard => ({
     publisher: { publish: async () => "" as Rid },
     now,
     random: pooledRandom((bytes) => randomBytes(bytes)),
-  }),
-});
+  });
+  const limits = callerLimits({ rateMax: 1e6, burstMax: 1e6, concurrentMax: 1e3 }, () => performance.now());
+  return { ...unguarded, limits, watch };
+}
 
 /** The same methods, requests decoded the same way; the answer is bytes that are there. */
 async function startBare(): Promise<string> {

@@ -1,8 +1,9 @@
 /** The files for machines with Docker, checked with what can be checked without it. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { parse } from "yaml";
+import { parseAccessRules } from "../../src/access/access-rules.ts";
 import { parseConfig } from "../../src/config.ts";
 
 type Service = {
@@ -26,6 +27,18 @@ const compose = parse(read("docker-compose.yml")) as Compose;
 const services = Object.entries(compose.services);
 const lastro = compose.services["lastro"] as Service;
 
+/** As compose fills in variables that have a default. */
+const lastroEnvironment = (given: Readonly<Record<string, string>>) =>
+  Object.fromEntries(
+    Object.entries(lastro.environment ?? {}).map(([name, value]) => [
+      name,
+      value.replace(
+        /\$\{(\w+):-(.*?)\}/g,
+        (_, variable: string, byDefault: string) => given[variable] ?? byDefault,
+      ),
+    ]),
+  );
+
 const validator = () => {
   const ajv = new Ajv2020({ strict: false, allErrors: true });
   return ajv.compile(JSON.parse(read("test/deploy/compose-spec.json")));
@@ -46,9 +59,10 @@ describe("docker-compose.yml", () => {
     );
   });
 
-  test("holds Kafka, MongoDB, Redis, a collector, Prometheus and Lastro", () => {
+  test("holds Kafka, MongoDB, Redis, a collector, Prometheus, Keycloak and Lastro", () => {
     expect(Object.keys(compose.services).sort()).toEqual([
       "kafka",
+      "keycloak",
       "lastro",
       "mongo",
       "otel-collector",
@@ -79,9 +93,22 @@ describe("docker-compose.yml", () => {
     expect(read("docker-compose.yml")).toContain("--web.listen-address=127.0.0.1:");
   });
 
-  test("Lastro's settings are ones that the service accepts", () => {
-    const result = parseConfig({ ...lastro.environment }, () => "");
-    expect(result).toMatchObject({ ok: true });
+  test("Lastro's settings are ones that the service accepts, with access control and without", () => {
+    expect(parseConfig(lastroEnvironment({}), () => "")).toMatchObject({ ok: true });
+    const [, command = ""] = /^#\s+(LASTRO_AUTH=on .*) \\$/m.exec(read("docker-compose.yml")) ?? [];
+    const given = Object.fromEntries(command.split(" ").map((word) => word.split("=") as [string, string]));
+    expect(parseConfig(lastroEnvironment(given), () => "")).toMatchObject({
+      ok: true,
+      config: { auth: { accessFile: "/access/access.json", oidc: { issuer: expect.any(String) } } },
+    });
+  });
+
+  test("the realm gives the roles that the access file beside it binds, and tokens that are meant for Lastro", () => {
+    const realm = JSON.parse(read("deploy/keycloak/lastro-realm.json"));
+    const parsed = parseAccessRules(read("deploy/keycloak/access.json"));
+    const bound = parsed.ok ? parsed.rules.bindings.map(({ who }) => ("value" in who ? who.value : "")) : [];
+    expect(realm.roles.realm.map(({ name }: { name: string }) => name)).toEqual(bound);
+    expect(JSON.stringify(realm.clientScopes)).toContain('"included.custom.audience":"lastro"');
   });
 
   test("Lastro waits for the servers that it needs and runs on a read-only root", () => {
@@ -98,8 +125,8 @@ describe("docker-compose.yml", () => {
       for (const volume of volumes) {
         const source = volume.split(":")[0] ?? "";
         if (!source.startsWith("./")) expect(compose.volumes).toHaveProperty([source]);
-        else if (source.endsWith(".yaml")) expect(read(source).length).toBeGreaterThan(0);
-        else expect(read(`${source}/prometheus.yml`).length).toBeGreaterThan(0);
+        else if (/\.(?:yaml|json)$/.test(source)) expect(read(source).length).toBeGreaterThan(0);
+        else expect(readdirSync(new URL(`../../${source}`, import.meta.url))).not.toEqual([]);
       }
   });
 });

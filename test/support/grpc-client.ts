@@ -1,8 +1,11 @@
 /** A plain grpc-js client over protobuf-es descriptors, and the server it talks to; nothing of src/servers but its door. */
+import { randomBytes } from "node:crypto";
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
 import { type CallOptions, Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import { viewerTokens } from "../../src/access/viewer-tokens.ts";
+import { anyone } from "../../src/core/caller.ts";
 import {
   BadRequestSchema,
   ErrorInfoSchema,
@@ -27,6 +30,13 @@ export const noOperations: Operations = {
   replay: unused,
 };
 
+/** By a key of the tests' own. */
+export const testViewers = viewerTokens({
+  key: Buffer.alloc(32, "viewer"),
+  now: Date.now,
+  random: (bytes) => randomBytes(bytes),
+});
+
 export async function serve(
   query: QueryDeps,
   operations: Operations = noOperations,
@@ -35,8 +45,16 @@ export async function serve(
   const logged: string[] = [];
   const log = { info: () => {}, warn: () => {}, error: (code: string) => void logged.push(code) };
   const server = await startGrpcServer(
-    { host: "127.0.0.1", port: 0, reflection: true, now: Date.now, log, ...options },
-    { query, operations },
+    {
+      host: "127.0.0.1",
+      port: 0,
+      reflection: true,
+      authenticate: async () => anyone,
+      now: Date.now,
+      log,
+      ...options,
+    },
+    { query, operations, viewers: testViewers },
   );
   server.setServing(true);
   return Object.assign(server, { logged });
@@ -83,8 +101,9 @@ export const call = <S extends DescService, Name extends keyof S["method"] & str
   name: Name,
   request: MessageInitShape<S["method"][Name]["input"]>,
   options: CallOptions = {},
+  metadata?: Metadata,
 ): Promise<MessageShape<S["method"][Name]["output"]>> =>
-  callMessage(client, service.method[name] as S["method"][Name], request, undefined, options);
+  callMessage(client, service.method[name] as S["method"][Name], request, metadata, options);
 
 export type Failure = {
   readonly code: number;

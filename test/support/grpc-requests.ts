@@ -37,6 +37,8 @@ const requests: Readonly<Record<string, (tenant: string, rid: string) => object>
   AskPersonalAccess: () => ({ reason: "complaint 17" }),
   ApprovePersonalAccess: () => ({ id: "1" }),
   ListPersonalAccess: () => ({}),
+  GetCaller: () => ({}),
+  CreateViewerToken: () => ({}),
 };
 
 export function requestOf(method: string, tenant: string, rid: string): object {

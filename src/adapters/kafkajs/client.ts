@@ -1,7 +1,8 @@
 /** The kafkajs client as Lastro runs it: its log goes to ours, all codecs are known, dead connections end, a timer fault of its last release is mended. */
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
-import kafkajs, { type ISocketFactory, type Kafka, type LogEntry } from "kafkajs";
+import kafkajs, { type ISocketFactory, type Kafka, type LogEntry, type SASLOptions } from "kafkajs";
+import type { KafkaSecurity } from "../../ports/client-tls.ts";
 import type { Log } from "../../ports/log.ts";
 import { registerCodecs } from "./codecs.ts";
 import { endWhenSilent } from "./silence.ts";
@@ -16,9 +17,10 @@ export type ClientOptions = {
   readonly brokers: readonly string[];
   readonly clientId: string;
   readonly log: Log;
+  readonly security?: KafkaSecurity;
 };
 
-export function openClient({ brokers, clientId, log }: ClientOptions): Kafka {
+export function openClient({ brokers, clientId, log, security }: ClientOptions): Kafka {
   registerCodecs();
   mendRequestQueue();
   return new kafkajs.Kafka({
@@ -27,6 +29,8 @@ export function openClient({ brokers, clientId, log }: ClientOptions): Kafka {
     connectionTimeout: connectionTimeoutMs,
     requestTimeout: requestTimeoutMs,
     retry: clientRetry,
+    ...(security?.tls && { ssl: security.tls }),
+    ...(security?.sasl && { sasl: security.sasl as SASLOptions }),
     socketFactory: openSocket,
     logLevel: kafkajs.logLevel.WARN,
     logCreator: () => (entry) => forward(log, entry),

@@ -3,6 +3,7 @@ import type { Cluster, Consumer, ConsumerConfig, EachBatchPayload } from "kafkaj
 import kafkajs from "kafkajs";
 import { LastroError } from "../../core/errors.ts";
 import { srcOf, type TopicId } from "../../core/ids.ts";
+import type { KafkaSecurity } from "../../ports/client-tls.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { EventSource, SourceHandler, SourcePartition } from "../../ports/event-source.ts";
 import type { Log } from "../../ports/log.ts";
@@ -33,6 +34,7 @@ type KafkajsSourceOptions = {
   readonly topic: string;
   readonly groupId: string;
   readonly clientId: string;
+  readonly security?: KafkaSecurity;
   readonly topicReader: TopicReader;
   /** Incarnation of the topic that the store accepted last, asked at each assignment: another process may have accepted it. Undefined: whatever is there at the start. */
   readonly incarnation: () => Promise<TopicId | undefined>;

@@ -1,12 +1,15 @@
 /** The connection to a MongoDB database: what its URL may ask for, the concerns and timeouts everything runs under, and what the server is. */
 import { type Db, MongoClient, type MongoClientOptions } from "mongodb";
 import { LastroError } from "../../core/errors.ts";
+import type { ClientTls } from "../../ports/client-tls.ts";
 import { storeError } from "./errors.ts";
 
 export type MongoStoreOptions = {
   readonly url: string;
   /** Takes the URL's write concern even if a write may be lost after it was acknowledged. */
   readonly allowUnsafe?: boolean;
+  /** For a URL with tls=true: beside what it names itself. */
+  readonly tls?: ClientTls;
   readonly connectTimeoutMs?: number;
   readonly serverSelectionTimeoutMs?: number;
   /** A server that wedges is given up after this. Longer than a write may wait for its majority. */
@@ -74,6 +77,7 @@ export async function connect(options: MongoStoreOptions): Promise<Connection> {
   const limits = { ...defaults, ...options };
   const client = new MongoClient(options.url, {
     appName: "lastro",
+    ...options.tls,
     writeConcern: writeConcernOf(options.url, options.allowUnsafe ?? false),
     readConcern: { level: "majority" },
     readPreference: "primary",

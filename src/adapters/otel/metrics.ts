@@ -39,6 +39,7 @@ export const gauges = {
   lastro_witness_cosigns: "1 for a witness that cosigned when it was asked last",
   lastro_log_anchored_size: "Leaves of the latest checkpoint that an anchor keeps",
   lastro_anchor_keeps: "1 for an anchor that kept the checkpoint when it was asked last",
+  lastro_certificate_expires_seconds: "When the listeners' certificate expires, as Unix time",
   lastro_dependency_up: "1 while the dependency answers",
 } as const;
 

@@ -38,6 +38,8 @@ export type Telemetry = AsyncDisposable & {
   readonly tracedStore: (store: Store) => Store;
   readonly grpcInterceptor: ServerInterceptor;
   readonly dependency: (name: "store" | "kafka" | "redis", isUp: boolean) => void;
+  /** Asked at each scrape; undefined where the listeners have no certificate. */
+  readonly certificateExpires: (atMs: () => number | undefined) => void;
 };
 
 const serviceName = "lastro";
@@ -67,6 +69,12 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     tracedStore: (store) => tracedStore(store, tracer, metrics),
     grpcInterceptor: rpcInterceptor(tracer, metrics),
     dependency: (name, isUp) => void up.set(name, isUp ? 1 : 0),
+    certificateExpires(atMs) {
+      metrics.show("lastro_certificate_expires_seconds", () => {
+        const ms = atMs();
+        return ms === undefined ? [] : [{ value: ms / 1_000, labels: {} }];
+      });
+    },
     async [Symbol.asyncDispose]() {
       const flushed = Promise.allSettled([tracing?.shutdown(), metering.shutdown()]);
       await Promise.race([flushed, new Promise((done) => setTimeout(done, shutdownBudgetMs).unref())]);

@@ -1,14 +1,25 @@
 /** What every @platformatic/kafka client here is opened with: short timeouts, few retries, no topic made by accident. */
 import { MultipleErrors } from "@platformatic/kafka";
+import type { KafkaSecurity } from "../../ports/client-tls.ts";
 
 const connectTimeoutMs = 2_000;
 const requestTimeoutMs = 5_000;
 const retriesMax = 3;
 const retryDelayMs = 200;
 
-export type ClientOptions = { readonly brokers: readonly string[]; readonly clientId: string };
+export type ClientOptions = {
+  readonly brokers: readonly string[];
+  readonly clientId: string;
+  readonly security?: KafkaSecurity;
+};
 
-export const clientOptions = ({ brokers, clientId }: ClientOptions) => ({
+const mechanisms = {
+  plain: "PLAIN",
+  "scram-sha-256": "SCRAM-SHA-256",
+  "scram-sha-512": "SCRAM-SHA-512",
+} as const;
+
+export const clientOptions = ({ brokers, clientId, security }: ClientOptions) => ({
   clientId,
   bootstrapBrokers: [...brokers],
   connectTimeout: connectTimeoutMs,
@@ -16,6 +27,8 @@ export const clientOptions = ({ brokers, clientId }: ClientOptions) => ({
   retries: retriesMax,
   retryDelay: retryDelayMs,
   autocreateTopics: false,
+  ...(security?.tls && { tls: security.tls }),
+  ...(security?.sasl && { sasl: { ...security.sasl, mechanism: mechanisms[security.sasl.mechanism] } }),
 });
 
 /** The client's calls take no signal: they end by their own timeouts, we just stop waiting. */

@@ -3,6 +3,7 @@ import { Producer } from "@platformatic/kafka";
 import { LastroError } from "../../core/errors.ts";
 import type { EventHeader } from "../../core/event.ts";
 import type { DeadLetterPosition } from "../../core/outcome.ts";
+import type { KafkaSecurity } from "../../ports/client-tls.ts";
 import type { DeadLetter, DeadLetters, ReplayVerdict } from "../../ports/dead-letters.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
 import { clientOptions, isTooLarge, untilAborted } from "./client.ts";
@@ -24,6 +25,7 @@ const allReplicas = -1;
 type DeadLettersOptions = {
   readonly brokers: readonly string[];
   readonly clientId: string;
+  readonly security?: KafkaSecurity;
   readonly topicReader: TopicReader;
   readonly topic: string;
   readonly deadLetterTopic: string;

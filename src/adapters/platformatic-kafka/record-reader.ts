@@ -2,7 +2,7 @@
 import { Consumer, type KafkaRecord } from "@platformatic/kafka";
 import type { EventHeader } from "../../core/event.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { clientOptions, untilAborted } from "./client.ts";
+import { type ClientOptions, clientOptions, untilAborted } from "./client.ts";
 
 const fetchWaitMs = 500;
 /** A broker returns the whole first batch however large it is; this bounds what comes beside it. */
@@ -16,11 +16,7 @@ export type StoredRecord = {
 };
 
 type Position = { readonly partition: number; readonly offset: number };
-type Options = {
-  readonly brokers: readonly string[];
-  readonly clientId: string;
-  readonly topicReader: TopicReader;
-};
+type Options = ClientOptions & { readonly topicReader: TopicReader };
 
 /** The records at these positions in the same order; undefined where the log holds none (any more). */
 export async function readRecords(

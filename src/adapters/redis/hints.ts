@@ -2,6 +2,7 @@
 import { Redis, ReplyError } from "ioredis";
 import { LastroError } from "../../core/errors.ts";
 import type { StoreId, Uid } from "../../core/ids.ts";
+import type { ClientTls } from "../../ports/client-tls.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { DedupHints } from "../../ports/dedup-hints.ts";
 import type { Log } from "../../ports/log.ts";
@@ -30,6 +31,8 @@ return #KEYS`;
 type RedisHintsOptions = {
   /** redis:// or rediss://, may hold a password: never logged. */
   readonly url: string;
+  /** For rediss:// alone. */
+  readonly tls?: ClientTls;
   readonly storeId: StoreId;
   /** 0: no expiry. */
   readonly ttlMs: number;
@@ -42,6 +45,7 @@ type RedisHintsOptions = {
 export async function openRedisHints(options: RedisHintsOptions): Promise<DedupHints> {
   const { storeId, ttlMs, log, now, budgetMs = budgetDefaultMs } = options;
   const client = new Redis(options.url, {
+    ...(options.tls !== undefined && /^rediss:/i.test(options.url) && { tls: options.tls }),
     lazyConnect: true,
     connectTimeout: connectBudgetMs,
     disconnectTimeout: disconnectBudgetMs,

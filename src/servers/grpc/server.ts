@@ -4,16 +4,17 @@ import type { DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
   Server,
-  ServerCredentials,
   type ServerInterceptor,
   type ServerOptions,
   setLogVerbosity,
 } from "@grpc/grpc-js";
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
+import type { ViewerTokens } from "../../access/viewer-tokens.ts";
 import { LastroError } from "../../core/errors.ts";
 import { AccessService } from "../../gen/lastro/v1/access_pb.ts";
 import { HistoryService } from "../../gen/lastro/v1/history_pb.ts";
+import { IdentityService } from "../../gen/lastro/v1/identity_pb.ts";
 import { OperationsService } from "../../gen/lastro/v1/operations_pb.ts";
 import { OwnershipService } from "../../gen/lastro/v1/ownership_pb.ts";
 import { TransparencyService } from "../../gen/lastro/v1/transparency_pb.ts";
@@ -21,12 +22,16 @@ import type { Authenticate } from "../../ports/authenticate.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Operations } from "../../ports/operations.ts";
+import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { accessHandlers } from "./access-service.ts";
+import { authenticating } from "./authenticated.ts";
 import { historyHandlers } from "./history-service.ts";
+import { identityHandlers } from "./identity-service.ts";
 import { operationsHandlers } from "./operations-service.ts";
 import { ownershipHandlers } from "./ownership-service.ts";
 import { fileDescriptorProtos, serviceDefinition } from "./service-definition.ts";
+import { credentialsOf } from "./tls-credentials.ts";
 import { transparencyHandlers } from "./transparency-service.ts";
 import { type Handlers, implementation } from "./unary.ts";
 
@@ -54,7 +59,7 @@ export const defaultGrpcLimits: GrpcLimits = {
   sendBytesMax: 8 * 1024 * 1024,
   concurrentStreamsMax: 100,
   sessionMemoryMbMax: 32,
-  metadataBytesMax: 16 * 1024,
+  metadataBytesMax: 32 * 1024,
   resetsBurstMax: 1_000,
   resetsPerSecondMax: 33,
   connectionAgeMsMax: 30 * 60_000,
@@ -73,13 +78,19 @@ export type GrpcServerOptions = {
   readonly now: Clock;
   readonly log: Log;
   readonly limits?: Partial<GrpcLimits>;
-  /** Undefined: everybody is the one anonymous caller, and may everything. */
-  readonly authenticate?: Authenticate | undefined;
+  /** Undefined: in the clear. */
+  readonly tls?: ServerTlsSource | undefined;
+  /** Asked before a message of a call is decoded. */
+  readonly authenticate: Authenticate;
   /** Around every call, the first outermost. */
   readonly interceptors?: readonly ServerInterceptor[];
 };
 
-export type GrpcServices = { readonly query: QueryDeps; readonly operations: Operations };
+export type GrpcServices = {
+  readonly query: QueryDeps;
+  readonly operations: Operations;
+  readonly viewers: Pick<ViewerTokens, "make">;
+};
 
 export type GrpcServer = AsyncDisposable & {
   /** host:port. */
@@ -119,16 +130,18 @@ export const services: readonly DescService[] = [
   TransparencyService,
   OperationsService,
   AccessService,
+  IdentityService,
 ];
 
 export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcServices): Promise<GrpcServer> {
   const limits = { ...defaultGrpcLimits, ...options.limits };
   // It would write to the console; what matters reaches the log through errors.
   setLogVerbosity(logVerbosity.NONE);
-  const server = new Server({ ...optionsOf(limits), interceptors: [...(options.interceptors ?? [])] });
+  const interceptors = [...(options.interceptors ?? []), authenticating(options.authenticate)];
+  const server = new Server({ ...optionsOf(limits), interceptors });
   limitHttp2(server, limits);
-  const door = { authenticate: options.authenticate, guard: parts.query.guard };
-  const unary = { now: options.now, log: options.log, deadlineMsMax: limits.deadlineMsMax, door };
+  const { guard } = parts.query;
+  const unary = { now: options.now, log: options.log, deadlineMsMax: limits.deadlineMsMax, guard };
   const add = <S extends DescService>(service: S, handlers: Handlers<S>): void =>
     server.addService(serviceDefinition(service), implementation(service, handlers, unary));
   add(HistoryService, historyHandlers(parts.query));
@@ -136,6 +149,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   add(TransparencyService, transparencyHandlers(parts.query));
   add(AccessService, accessHandlers(parts.query));
   add(OperationsService, operationsHandlers(parts.query, parts.operations));
+  add(IdentityService, identityHandlers(parts.viewers));
   const names = ["", ...services.map((service) => service.typeName)];
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));
   health.addToServer(server);
@@ -172,9 +186,9 @@ function addReflection(server: Server): void {
   ).addToServer(server);
 }
 
-function bind(server: Server, { host, port }: GrpcServerOptions): Promise<number> {
+function bind(server: Server, { host, port, tls }: GrpcServerOptions): Promise<number> {
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, ServerCredentials.createInsecure(), (error, bound) => {
+    server.bindAsync(`${host}:${port}`, credentialsOf(tls), (error, bound) => {
       if (error === null) return resolve(bound);
       const why = `gRPC cannot listen on ${host}:${port}; free the port or set another with LASTRO_GRPC_ADDRESS`;
       reject(new LastroError("CONFIG_INVALID", why, { cause: error }));

@@ -7,11 +7,13 @@ import {
   type MessageShape,
 } from "@bufbuild/protobuf";
 import type { handleUnaryCall, ServerUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { Caller } from "../../core/caller.ts";
 import { LastroError } from "../../core/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
-import type { Caller } from "../../query/deps.ts";
-import { admit, type Door } from "./admit.ts";
+import type { Guard } from "../../query/deps.ts";
+import { admit } from "../../query/permit.ts";
+import { callerOf } from "./authenticated.ts";
 import { grpcStatus } from "./errors.ts";
 import type { Decoded } from "./service-definition.ts";
 
@@ -30,7 +32,7 @@ export type UnaryOptions = {
   readonly log: Log;
   /** No call takes longer, whatever its client allows. */
   readonly deadlineMsMax: number;
-  readonly door: Door;
+  readonly guard: Guard;
 };
 
 type AnyHandler = (request: never, caller: Caller, signal: AbortSignal) => Promise<unknown>;
@@ -96,7 +98,7 @@ function unary(
     call.on("cancelled", () => {
       if (!answered) finish(tooLate());
     });
-    answer(method, handler, call, abort.signal, options.door).then(
+    answer(method, handler, call, abort.signal, options.guard).then(
       (message) => finish(undefined, message),
       (error: unknown) => {
         if (!(error instanceof LastroError) && !abort.signal.aborted) {
@@ -116,11 +118,12 @@ function unary(
 async function answer(
   method: DescMethod,
   handler: AnyHandler,
-  { request, metadata }: Pick<ServerUnaryCall<Decoded, unknown>, "request" | "metadata">,
+  { request, metadata }: ServerUnaryCall<Decoded, unknown>,
   signal: AbortSignal,
-  door: Door,
+  guard: Guard,
 ) {
-  const { caller, leave } = await admit(door, method.name, metadata, signal);
+  const caller = callerOf(metadata);
+  const leave = admit({ guard }, caller, method.name);
   try {
     if ("malformed" in request) {
       throw new LastroError("INVALID_ARGUMENT", `the request is no ${method.input.typeName} message`);

@@ -2,6 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import fastify from "fastify";
 import { LastroError } from "../../core/errors.ts";
+import type { ServerTlsSource } from "../../ports/server-tls.ts";
+import { httpsOptions, secureContextOf } from "../secure-context.ts";
 import { type TilesOptions, tiles } from "./tiles.ts";
 
 /** A part that is not `required` degrades the service without taking it out of rotation. */
@@ -21,6 +23,8 @@ export type HttpServerOptions = {
   /** Answers within its own time limit; a throw counts as not ready. */
   readonly readiness: () => Promise<Readiness>;
   readonly tiles: TilesOptions;
+  /** Undefined: in the clear. */
+  readonly tls?: ServerTlsSource | undefined;
 };
 
 /** `address` is where it listens, with the port the system chose if 0 was asked for. */
@@ -34,6 +38,7 @@ const urlBytesMax = 1_024;
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { address, metrics, readiness } = options;
   const server = fastify({
+    https: httpsOptions(options.tls),
     logger: false,
     bodyLimit: 1,
     requestTimeout: requestTimeoutMs,
@@ -49,6 +54,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     reply.hijack();
     metrics(request.raw, reply.raw);
   });
+  options.tls?.onChange((tls) => server.server.setSecureContext(secureContextOf(tls)));
   await server.register(tiles, options.tiles);
   await server.listen(address).catch((cause: unknown) => {
     const where = `${address.host}:${address.port}`;

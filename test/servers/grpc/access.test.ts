@@ -115,7 +115,7 @@ describe("R-25 R-70 role, method, own and foreign tenant", () => {
 describe("permission comes before existence", () => {
   test("who has no grant for a method is denied before anything is read, even of its request", async () => {
     reads.length = 0;
-    for (const name of names)
+    for (const name of names.filter((one) => one !== "GetCaller"))
       for (const request of [requestOf(name, "own", rids.own), {}])
         expect(await failureOf(ask(nobody, name, request))).toMatchObject({
           code: status.PERMISSION_DENIED,

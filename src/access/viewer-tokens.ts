@@ -1,0 +1,104 @@
+/** Tokens for embedding: a reader's share of their maker's grants, for at most five minutes. Made and read by whoever has the store's lookup key. */
+import { jwtVerify, SignJWT } from "jose";
+import * as z from "zod";
+import type { Caller, Grant, Role, Scope } from "../core/caller.ts";
+import { LastroError } from "../core/errors.ts";
+import { commonScope } from "../core/scope.ts";
+import type { Clock, Randomness } from "../ports/clock.ts";
+import { tokenFault, unauthenticated } from "./refusal.ts";
+
+export const viewerTokenType = "lastro-viewer+jwt";
+export const viewerLifeMsMax = 5 * 60_000;
+const algorithm = "HS256";
+const idBytes = 16;
+/** Roles that read records, and so may let others read. */
+const readers: ReadonlySet<Role> = new Set(["reader", "auditor", "dpo"]);
+
+export type ViewerTokens = {
+  /** Throws PERMISSION_DENIED for makers that read nothing, and for viewers: else a token would outlive its maker's will. */
+  make(request: ViewerRequest, maker: Caller): Promise<ViewerToken>;
+  /** Throws UNAUTHENTICATED. */
+  read(token: string): Promise<Caller>;
+};
+export type ViewerRequest = {
+  readonly scope: Scope;
+  readonly lifeMs: number;
+};
+export type ViewerToken = {
+  readonly token: string;
+  readonly expiresAtMs: number;
+  readonly grants: readonly Grant[];
+};
+
+export type ViewerDeps = {
+  /** 32 bytes, the same in all processes of a store. */
+  readonly key: Uint8Array;
+  readonly now: Clock;
+  readonly random: Randomness;
+};
+
+const names = z.array(z.string()).optional();
+const Payload = z.object({
+  jti: z.string(),
+  scopes: z.array(
+    z.strictObject({
+      tenants: names,
+      producerServices: names,
+      entityTypes: names,
+      ownershipIds: names,
+      fromMs: z.number().optional(),
+      toMs: z.number().optional(),
+      personal: z.boolean(),
+    }),
+  ),
+});
+/** JSON leaves out what is undefined. */
+const whole = (scope: z.output<typeof Payload>["scopes"][number]): Scope => ({
+  tenants: scope.tenants,
+  producerServices: scope.producerServices,
+  entityTypes: scope.entityTypes,
+  ownershipIds: scope.ownershipIds,
+  fromMs: scope.fromMs,
+  toMs: scope.toMs,
+  personal: scope.personal,
+});
+const reader = (scope: Scope): Grant => ({ role: "reader", scope });
+
+export function viewerTokens({ key, now, random }: ViewerDeps): ViewerTokens {
+  return {
+    async make({ scope, lifeMs }, maker) {
+      const lent = maker.kind === "viewer" ? [] : maker.grants.filter(({ role }) => readers.has(role));
+      if (lent.length === 0)
+        throw new LastroError(
+          "PERMISSION_DENIED",
+          "a viewer token is made by who may read, and not by a viewer",
+        );
+      const scopes = lent.map((grant) => commonScope(grant.scope, scope));
+      // Whole seconds are what a JWT can say; rounded down, it never lives longer than asked for.
+      const issuedAt = Math.floor(now() / 1_000);
+      const expiresAt = issuedAt + Math.floor(lifeMs / 1_000);
+      const token = await new SignJWT({ scopes })
+        .setProtectedHeader({ alg: algorithm, typ: viewerTokenType })
+        .setJti(Buffer.from(random(idBytes)).toString("hex"))
+        .setIssuedAt(issuedAt)
+        .setExpirationTime(expiresAt)
+        .sign(key);
+      return { token, expiresAtMs: expiresAt * 1_000, grants: scopes.map(reader) };
+    },
+    async read(token) {
+      const { payload } = await jwtVerify(token, key, {
+        algorithms: [algorithm],
+        typ: viewerTokenType,
+        requiredClaims: ["exp", "iat", "jti"],
+        maxTokenAge: viewerLifeMsMax / 1_000,
+        currentDate: new Date(now()),
+      }).catch((error: unknown) => {
+        throw tokenFault(error) ?? error;
+      });
+      const { data } = Payload.safeParse(payload);
+      if (data === undefined)
+        throw unauthenticated("the viewer token is of another version of Lastro: make a new one");
+      return { id: `viewer:${data.jti}`, kind: "viewer", grants: data.scopes.map(whole).map(reader) };
+    },
+  };
+}

@@ -1,0 +1,67 @@
+/** Files that may be replaced while the service runs: what was accepted last holds until something better is there. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { LastroError } from "../../core/errors.ts";
+import type { Log } from "../../ports/log.ts";
+
+export type FreshFiles<T> = {
+  current(): T;
+  /** Reads again; what it refuses is logged once and changes nothing. */
+  refresh(): void;
+};
+
+type FreshFilesOptions<T> = {
+  readonly paths: readonly string[];
+  /** Given the texts in the order of `paths`. Throws CONFIG_INVALID. */
+  readonly parse: (texts: readonly string[]) => T;
+  /** For log lines, such as `access file`. */
+  readonly what: string;
+  readonly log: Log;
+  /** Hears what was accepted after the start. */
+  readonly changed?: (value: T) => void;
+};
+
+/** Throws CONFIG_INVALID: at the start there is nothing else that could hold. */
+export function openFreshFiles<T>({ paths, parse, what, log, changed }: FreshFilesOptions<T>): FreshFiles<T> {
+  const first = read(paths, what);
+  let [seen, value] = [digestOf(first), parse(first)];
+  let wasRead = true;
+  const refuse = (error: unknown): void => {
+    if (!(error instanceof LastroError)) throw error;
+    log.warn("file_refused", `the new ${what} is not used, the old one holds: ${error.message}`);
+  };
+  return {
+    current: () => value,
+    refresh() {
+      try {
+        const texts = read(paths, what);
+        wasRead = true;
+        const digest = digestOf(texts);
+        if (digest === seen) return;
+        seen = digest;
+        value = parse(texts);
+        log.info("file_taken", `the new ${what} holds from now on`);
+        changed?.(value);
+      } catch (error) {
+        // A file that stays away is told once.
+        if (wasRead || !isUnread(error)) refuse(error);
+        if (isUnread(error)) wasRead = false;
+      }
+    },
+  };
+}
+
+const isUnread = (error: unknown): boolean => error instanceof LastroError && error.field === "unread";
+
+function read(paths: readonly string[], what: string): readonly string[] {
+  return paths.map((path) => {
+    try {
+      return readFileSync(path, "utf8");
+    } catch (cause) {
+      throw new LastroError("CONFIG_INVALID", `${path} (${what}) cannot be read`, { cause, field: "unread" });
+    }
+  });
+}
+
+const digestOf = (texts: readonly string[]): string =>
+  createHash("sha256").update(JSON.stringify(texts)).digest("hex");

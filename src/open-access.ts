@@ -1,0 +1,130 @@
+/** The part of the composition root that joins who may ask: access file, tokens, certificates; and reads their files again while the service runs. */
+
+import { type AccessRules, parseAccessRules } from "./access/access-rules.ts";
+import { authenticator } from "./access/authenticate.ts";
+import { oidcVerifier } from "./access/oidc.ts";
+import { type ViewerTokens, viewerTokens } from "./access/viewer-tokens.ts";
+import { type FreshFiles, openFreshFiles } from "./adapters/files/fresh-files.ts";
+import { parseServerTls } from "./adapters/files/server-tls.ts";
+import type { Config } from "./config.ts";
+import { anyone } from "./core/caller.ts";
+import { LastroError } from "./core/errors.ts";
+import { repeat } from "./lib/upkeep.ts";
+import type { Authenticate } from "./ports/authenticate.ts";
+import type { Clock, Randomness } from "./ports/clock.ts";
+import type { Log } from "./ports/log.ts";
+import type { ServerTls, ServerTlsSource } from "./ports/server-tls.ts";
+import type { Readiness } from "./servers/http/server.ts";
+
+type Around = {
+  /** 32 bytes, the same in all processes of the store. */
+  readonly viewerKey: Uint8Array;
+  readonly now: Clock;
+  readonly random: Randomness;
+  readonly log: Log;
+};
+
+export type Access = {
+  readonly authenticate: Authenticate;
+  readonly viewers: ViewerTokens;
+  /** Undefined: the listeners speak in the clear. */
+  readonly tls: ServerTlsSource | undefined;
+  /** Of the listeners' certificate. */
+  certificateExpiresMs(): number | undefined;
+  /** Nothing where there is no certificate. */
+  health(): Readiness;
+};
+
+/** A certificate should have been renewed by then. */
+const renewalMs = 7 * 24 * 60 * 60_000;
+
+/** Throws CONFIG_INVALID. */
+export function openAccess(config: Config, around: Around, signal: AbortSignal): Access {
+  const viewers = viewerTokens({ key: around.viewerKey, now: around.now, random: around.random });
+  const rules = config.auth && openRules(config.auth.accessFile, around.log);
+  const tls = config.tls && openTls(config.tls, around);
+  const files = [rules, tls?.files].filter((one) => one !== undefined);
+  if (files.length > 0) keepFresh(files, config.filesRefreshMs, signal);
+  return {
+    authenticate:
+      config.auth && rules ? authenticateBy(config.auth, rules, viewers, around) : async () => anyone,
+    viewers,
+    tls: tls?.source,
+    certificateExpiresMs: () => tls?.source.current().expiresAtMs,
+    health: () => (tls === undefined ? {} : { certificate: healthOf(tls.source.current(), around.now) }),
+  };
+}
+
+function authenticateBy(
+  { oidc, audience }: NonNullable<Config["auth"]>,
+  rules: FreshFiles<AccessRules>,
+  viewers: ViewerTokens,
+  { now, log }: Around,
+): Authenticate {
+  return authenticator({
+    rules: rules.current,
+    oidc: oidc && { issuer: oidc.issuer, verify: oidcVerifier(oidc, now) },
+    audience,
+    viewers,
+    now,
+    log,
+  });
+}
+
+const openRules = (path: string, log: Log): FreshFiles<AccessRules> =>
+  openFreshFiles({
+    paths: [path],
+    what: "access file",
+    log,
+    parse([text = ""]) {
+      const parsed = parseAccessRules(text);
+      if (parsed.ok) return parsed.rules;
+      throw new LastroError("CONFIG_INVALID", `${path} is not used:\n${parsed.errors.join("\n")}`);
+    },
+  });
+
+function openTls(
+  { certFile, keyFile, clientCaFile, clientsRequired }: NonNullable<Config["tls"]>,
+  { now, log }: Around,
+) {
+  const listeners: ((tls: ServerTls) => void)[] = [];
+  const files = openFreshFiles({
+    paths: [certFile, keyFile, ...(clientCaFile === undefined ? [] : [clientCaFile])],
+    what: "certificate",
+    log,
+    parse: (texts) => parseServerTls(texts, clientsRequired, now),
+    changed(tls) {
+      for (const listener of listeners) listener(tls);
+    },
+  });
+  const source: ServerTlsSource = {
+    current: files.current,
+    onChange: (listener) => void listeners.push(listener),
+  };
+  return { files, source };
+}
+
+function keepFresh(files: readonly FreshFiles<unknown>[], refreshMs: number, signal: AbortSignal): void {
+  const refresh = (): void => {
+    for (const file of files) file.refresh();
+  };
+  process.on("SIGHUP", refresh);
+  signal.addEventListener("abort", () => process.off("SIGHUP", refresh), { once: true });
+  void repeat(
+    refreshMs,
+    signal,
+    async () => refresh(),
+    () => undefined,
+  );
+}
+
+function healthOf({ expiresAtMs }: ServerTls, now: Clock): Readiness[string] {
+  const leftMs = expiresAtMs - now();
+  const when = new Date(expiresAtMs).toISOString();
+  if (leftMs > renewalMs) return { ok: true, required: false, detail: `valid until ${when}` };
+  return {
+    ok: false,
+    required: false,
+    detail: `${leftMs > 0 ? "expires" : "expired"} ${when}: replace the files that LASTRO_TLS_CERT_FILE and LASTRO_TLS_KEY_FILE name`,
+  };
+}

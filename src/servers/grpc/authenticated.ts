@@ -1,0 +1,66 @@
+/** Finds out who asks before a message is decoded; handlers get that caller. Health asks for nobody, nor does reflection where it is switched on. */
+import {
+  type Metadata,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  ServerListenerBuilder,
+} from "@grpc/grpc-js";
+import type { Caller } from "../../core/caller.ts";
+import { LastroError } from "../../core/errors.ts";
+import { withDeadline } from "../../lib/signals.ts";
+import type { Authenticate, Credentials } from "../../ports/authenticate.ts";
+import { certificateNamesOf } from "../certificate-names.ts";
+import { grpcStatus } from "./errors.ts";
+
+const open = /^\/grpc\.(?:health|reflection)\./;
+/** The issuer's keys may have to be fetched. */
+const authenticateMsMax = 10_000;
+
+/** By the metadata of the call, which nobody outside can make. */
+const callers = new WeakMap<Metadata, Caller>();
+
+export function callerOf(metadata: Metadata): Caller {
+  const caller = callers.get(metadata);
+  if (caller === undefined) throw new LastroError("INTERNAL", "a call came past authentication");
+  return caller;
+}
+
+export function authenticating(authenticate: Authenticate): ServerInterceptor {
+  return (method, call) => {
+    if (open.test(method.path)) return new ServerInterceptingCall(call);
+    const cancelled = new AbortController();
+    const listener = new ServerListenerBuilder()
+      .withOnReceiveMetadata((metadata, next) => {
+        const credentials = credentialsOf(metadata, call.getAuthContext().sslPeerCertificate?.subjectaltname);
+        authenticate(credentials, withDeadline(cancelled.signal, authenticateMsMax)).then(
+          (caller) => {
+            callers.set(metadata, caller);
+            next(metadata);
+          },
+          (error: unknown) => call.sendStatus(refusal(error)),
+        );
+      })
+      .withOnCancel(() => cancelled.abort(new Error("the call was cancelled")))
+      .build();
+    return new ServerInterceptingCall(call, { start: (next) => next(listener) });
+  };
+}
+
+const credentialsOf = (metadata: Metadata, subjectAltName: string | undefined): Credentials => ({
+  authorization: textOf(metadata, "authorization"),
+  m2mService: textOf(metadata, "x-m2m-service"),
+  certificateNames: certificateNamesOf(subjectAltName),
+});
+
+/** Sent twice it counts as what no token is. */
+function textOf(metadata: Metadata, key: string): string | undefined {
+  const values = metadata.get(key);
+  return values.length === 0 ? undefined : values.join(",");
+}
+
+function refusal(error: unknown) {
+  const status = grpcStatus(error);
+  if (error instanceof LastroError && error.code === "UNAUTHENTICATED")
+    status.metadata.set("www-authenticate", 'Bearer realm="lastro"');
+  return status;
+}

@@ -1,0 +1,17 @@
+/** IdentityService: who asks, and tokens that lend a part of it. */
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { ViewerTokens } from "../../access/viewer-tokens.ts";
+import type { IdentityService } from "../../gen/lastro/v1/identity_pb.ts";
+import { callerToWire, grantToWire, viewerRequestFromWire } from "../wire-identity.ts";
+import type { Handlers } from "./unary.ts";
+
+export const identityHandlers = (viewers: Pick<ViewerTokens, "make">): Handlers<typeof IdentityService> => ({
+  async getCaller(_request, caller) {
+    return callerToWire(caller);
+  },
+
+  async createViewerToken(request, caller) {
+    const { token, expiresAtMs, grants } = await viewers.make(viewerRequestFromWire(request), caller);
+    return { token, expireTime: timestampFromMs(expiresAtMs), grants: grants.map(grantToWire) };
+  },
+});

@@ -1,0 +1,131 @@
+/** TLS and passwords towards Kafka and Redis, on servers of this test's own that ask for them. */
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { readClientTls } from "../../src/adapters/files/client-tls.ts";
+import { prepareTopics } from "../../src/adapters/kafkajs/topics.ts";
+import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
+import { openRedisHints } from "../../src/adapters/redis/hints.ts";
+import type { StoreId } from "../../src/core/ids.ts";
+import type { ClientTls, KafkaSecurity } from "../../src/ports/client-tls.ts";
+import { someUids } from "../contract/dedup-hints.contract.ts";
+import {
+  type Certificate,
+  type CertificateAuthority,
+  loopbackSan,
+  openAuthority,
+} from "../support/certificates.ts";
+import { silentLog } from "../support/intake.ts";
+import { freePort, until } from "../support/lastro.ts";
+import { type RunningServer, startKafka, startRedis } from "../support/servers.ts";
+
+const signal = new AbortController().signal;
+const user = { name: "lastro", password: "pass word" };
+
+let dir: string;
+let root: CertificateAuthority;
+let stranger: CertificateAuthority;
+let own: Certificate;
+beforeAll(async () => {
+  dir = mkdtempSync(join(tmpdir(), "lastro-tls-"));
+  [root, stranger] = await Promise.all([openAuthority(), openAuthority("stranger.test")]);
+  own = await root.certify("server", { san: loopbackSan });
+}, 60_000);
+afterAll(() => {
+  root[Symbol.dispose]();
+  stranger[Symbol.dispose]();
+  rmSync(dir, { recursive: true, force: true });
+});
+const files = (): ClientTls => readClientTls({ ca: root.caFile, cert: own.certFile, key: own.keyFile });
+
+describe("Kafka", () => {
+  let kafka: RunningServer;
+  const ports = { tls: 0, sasl: 0 };
+  beforeAll(async () => {
+    Object.assign(ports, { tls: await freePort(), sasl: await freePort() });
+    const { certFile, keyFile } = own;
+    kafka = await startKafka({
+      dir: join(dir, "kafka"),
+      secured: { ports, certFile, keyFile, caFile: root.caFile, user },
+    });
+  }, 120_000);
+  afterAll(() => kafka.stop());
+
+  /** Through both clients: one makes topics and would consume, the other reads of them and would send dead letters. */
+  async function reach(listener: keyof typeof ports, security: KafkaSecurity): Promise<number> {
+    const topic = `t-${randomUUID()}`;
+    const client = { brokers: [`127.0.0.1:${ports[listener]}`], clientId: "lastro", security };
+    await prepareTopics({ ...client, log: silentLog, topic, deadLetterTopic: `${topic}.dlq`, create: true });
+    await using reader = openTopicReader(client);
+    return (await reader.read(topic, signal)).partitions.length;
+  }
+
+  test("R-24 is reached over TLS with a certificate of our own, and not without", async () => {
+    expect(await reach("tls", { tls: files(), sasl: undefined })).toBe(6);
+    const { ca = "" } = files();
+    await expect(reach("tls", { tls: { ca }, sasl: undefined })).rejects.toMatchObject({
+      code: "SOURCE_UNAVAILABLE",
+    });
+  }, 90_000);
+
+  test.each(["plain", "scram-sha-256", "scram-sha-512"] as const)(
+    "is reached by %s over TLS",
+    async (mechanism) => {
+      const tls = { ca: files().ca ?? "" };
+      const sasl = { mechanism, username: user.name, password: user.password };
+      expect(await reach("sasl", { tls, sasl })).toBe(6);
+      const wrong = { tls, sasl: { ...sasl, password: "other" } };
+      await expect(reach("sasl", wrong)).rejects.toMatchObject({ code: "SOURCE_UNAVAILABLE" });
+    },
+    90_000,
+  );
+
+  test("a Kafka of another CA is not talked to", async () => {
+    const sasl = { mechanism: "plain", username: user.name, password: user.password } as const;
+    const security = { tls: { ca: stranger.ca }, sasl };
+    await expect(reach("sasl", security)).rejects.toMatchObject({ code: "SOURCE_UNAVAILABLE" });
+  }, 90_000);
+});
+
+describe("Redis", () => {
+  let redis: RunningServer;
+  let tlsPort: number;
+  beforeAll(async () => {
+    tlsPort = await freePort();
+    const more = [
+      ...["--tls-port", `${tlsPort}`, "--tls-cert-file", own.certFile, "--tls-key-file", own.keyFile],
+      ...["--tls-ca-cert-file", root.caFile, "--tls-auth-clients", "yes"],
+    ];
+    redis = await startRedis({ dir: join(dir, "redis"), more });
+  }, 60_000);
+  afterAll(() => redis.stop());
+
+  const open = (tls: ClientTls) =>
+    openRedisHints({
+      url: `rediss://127.0.0.1:${tlsPort}`,
+      tls,
+      storeId: "00112233445566778899aabbccddeeff" as StoreId,
+      ttlMs: 60_000,
+      budgetMs: 1_000,
+      log: silentLog,
+      now: Date.now,
+    });
+
+  test("R-24 gives its hints over TLS with a certificate of our own", async () => {
+    await using hints = await open(files());
+    const uids = someUids(3);
+    await until("Redis answers", async () => hints.isConnected(), 5_000);
+    await hints.remember(uids, signal);
+    expect(await hints.known(uids, signal)).toEqual(new Set(uids));
+  });
+
+  test("one of another CA, and one that wants a certificate we do not have, give none", async () => {
+    for (const tls of [{ ...files(), ca: stranger.ca }, { ca: root.ca }]) {
+      await using hints = await open(tls);
+      expect(await hints.known(someUids(1), signal)).toBe("unavailable");
+      expect(hints.isConnected()).toBe(false);
+    }
+  });
+});

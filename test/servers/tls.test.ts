@@ -1,0 +1,226 @@
+/** Both listeners with real TLS: who is turned away, who is known by a certificate, and certificates that are replaced while they listen. */
+import { once } from "node:events";
+import { copyFileSync } from "node:fs";
+import { request } from "node:https";
+import { join } from "node:path";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import { Client, credentials, status } from "@grpc/grpc-js";
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { authenticator } from "../../src/access/authenticate.ts";
+import { openFreshFiles } from "../../src/adapters/files/fresh-files.ts";
+import { parseServerTls } from "../../src/adapters/files/server-tls.ts";
+import { IdentityService } from "../../src/gen/lastro/v1/identity_pb.ts";
+import type { ServerTls, ServerTlsSource } from "../../src/ports/server-tls.ts";
+import { startHttpServer } from "../../src/servers/http/server.ts";
+import {
+  type Certificate,
+  type CertificateAuthority,
+  loopbackSan,
+  openAuthority,
+} from "../support/certificates.ts";
+import { call, failureOf, serve, testViewers } from "../support/grpc-client.ts";
+import { type HistoryWorld, openHistoryWorld } from "../support/history-world.ts";
+import { noTiles } from "../support/no-log.ts";
+
+const lines: string[] = [];
+const note = (code: string, message: string): void => void lines.push(`${code} ${message}`);
+const log = { info: note, warn: note, error: note };
+
+let world: HistoryWorld;
+let root: CertificateAuthority;
+let stranger: CertificateAuthority;
+let own: Certificate;
+const clients: Record<string, Certificate> = {};
+beforeAll(async () => {
+  world = await openHistoryWorld();
+  [root, stranger] = await Promise.all([openAuthority(), openAuthority("stranger.test")]);
+  own = await root.certify("lastro", { san: loopbackSan });
+  const billing = { san: "URI:spiffe://acme/billing,DNS:billing.internal" };
+  clients["good"] = await root.certify("billing", billing);
+  clients["expired"] = await root.certify("billing-expired", { ...billing, expired: true });
+  clients["nameless"] = await root.certify("nameless");
+  clients["foreign"] = await stranger.certify("billing", billing);
+}, 60_000);
+afterAll(async () => {
+  root[Symbol.dispose]();
+  stranger[Symbol.dispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+type Replaceable = ServerTlsSource & { refresh(): void };
+/** As the composition root joins them, over a copy that a test may replace. */
+function tlsOver(certificate: Certificate, clientsRequired: boolean, folder = root.folder): Replaceable {
+  const [cert, key, ca] = ["live.pem", "live.key", "live-ca.pem"].map((file) => join(folder, file)) as [
+    string,
+    string,
+    string,
+  ];
+  copyFileSync(certificate.certFile, cert);
+  copyFileSync(certificate.keyFile, key);
+  copyFileSync(root.caFile, ca);
+  const listeners: ((tls: ServerTls) => void)[] = [];
+  const files = openFreshFiles({
+    paths: [cert, key, ca],
+    what: "certificate",
+    log,
+    parse: (texts) => parseServerTls(texts, clientsRequired, Date.now),
+    changed(tls) {
+      for (const listener of listeners) listener(tls);
+    },
+  });
+  return { ...files, onChange: (listener) => void listeners.push(listener) };
+}
+
+const authenticate = authenticator({
+  rules: () => ({
+    services: new Map([["billing", { keys: [] }]]),
+    serviceOf: new Map([["URI:spiffe://acme/billing", "billing"]]),
+    bindings: [],
+  }),
+  oidc: undefined,
+  audience: ["lastro"],
+  viewers: testViewers,
+  now: Date.now,
+  log,
+});
+
+const connect = (
+  address: string,
+  { cert, key }: Partial<Certificate> = {},
+  ca = root.ca,
+): Client & Disposable => {
+  const pair =
+    cert === undefined || key === undefined ? [] : ([Buffer.from(key), Buffer.from(cert)] as const);
+  const client = new Client(address, credentials.createSsl(Buffer.from(ca), ...pair));
+  return Object.assign(client, { [Symbol.dispose]: () => client.close() });
+};
+const soon = () => ({ deadline: Date.now() + 3_000 });
+const whoami = (client: Client) => call(client, IdentityService, "getCaller", {}, soon());
+
+describe.each([["required"], ["optional"]])("gRPC, where certificates of clients are %s", (clientsAre) => {
+  const isRequired = clientsAre === "required";
+  const start = () => serve(world.deps, undefined, { tls: tlsOver(own, isRequired), authenticate });
+
+  test("R-24 a service is known by the name in its certificate", async () => {
+    await using server = await start();
+    using client = connect(server.address, clients["good"]);
+    expect((await whoami(client)).id).toBe("service:billing");
+  });
+
+  test("row 86: a certificate that is expired or of another CA is refused, and so is none", async () => {
+    await using server = await start();
+    for (const kind of ["expired", "foreign", "none"]) {
+      using client = connect(server.address, clients[kind]);
+      const { code } = await failureOf(whoami(client));
+      expect({ kind, code }).toEqual({
+        kind,
+        code: isRequired ? status.UNAVAILABLE : status.UNAUTHENTICATED,
+      });
+    }
+  });
+
+  test("row 86: a certificate without SAN identifies nobody", async () => {
+    await using server = await start();
+    using client = connect(server.address, clients["nameless"]);
+    expect(await failureOf(whoami(client))).toMatchObject({
+      code: status.UNAUTHENTICATED,
+      reason: "UNAUTHENTICATED",
+    });
+  });
+
+  test("a client that trusts another CA does not talk to it, and one in the clear is not answered", async () => {
+    await using server = await start();
+    using wary = connect(server.address, clients["good"], stranger.ca);
+    expect((await failureOf(whoami(wary))).code).toBe(status.UNAVAILABLE);
+    const plain = new Client(server.address, credentials.createInsecure());
+    expect([status.UNAVAILABLE, status.DEADLINE_EXCEEDED]).toContain((await failureOf(whoami(plain))).code);
+    plain.close();
+  });
+});
+
+/** The serial of the certificate that a listener shows. */
+async function shown(port: number, client = clients["good"]): Promise<string> {
+  const { cert, key } = client ?? {};
+  const socket: TLSSocket = connectTls({
+    port,
+    host: "127.0.0.1",
+    ca: root.ca,
+    ...(cert && key && { cert, key }),
+  });
+  await once(socket, "secureConnect");
+  const { serialNumber } = socket.getPeerCertificate();
+  socket.destroy();
+  return serialNumber;
+}
+
+const ready = { ok: true, required: true };
+const startHttp = (tls: ServerTlsSource) =>
+  startHttpServer({
+    address: { host: "127.0.0.1", port: 0 },
+    metrics: (_request, response) => response.end(),
+    readiness: async () => ({ store: ready }),
+    tiles: noTiles,
+    tls,
+  });
+const get = (port: number, { cert, key }: Partial<Certificate> = {}): Promise<number | undefined> =>
+  new Promise((resolve, reject) => {
+    const options = { host: "127.0.0.1", port, path: "/livez", ca: root.ca, agent: false };
+    request({ ...options, ...(cert && key && { cert, key }) }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    })
+      .on("error", reject)
+      .end();
+  });
+
+test("R-24 HTTP speaks TLS, asks for certificates where they are required, and answers without where they are not", async () => {
+  await using strict = await startHttp(tlsOver(own, true));
+  expect(await get(strict.address.port, clients["good"])).toBe(200);
+  for (const kind of ["none", "expired", "foreign"])
+    await expect(get(strict.address.port, clients[kind])).rejects.toBeDefined();
+  await using open = await startHttp(tlsOver(own, false));
+  expect(await get(open.address.port)).toBe(200);
+});
+
+test("new certificates are shown from the next connection on, without a restart, and calls that run go on", async () => {
+  const tls = tlsOver(own, true);
+  await using server = await serve(world.deps, undefined, { tls, authenticate });
+  await using http = await startHttp(tls);
+  const ports = [Number(server.address.split(":")[1]), http.address.port];
+  using client = connect(server.address, clients["good"]);
+  await whoami(client);
+  const before = await Promise.all(ports.map((port) => shown(port)));
+
+  const next = await root.certify("lastro-next", { san: loopbackSan });
+  copyFileSync(next.certFile, join(root.folder, "live.pem"));
+  lines.length = 0;
+  tls.refresh();
+  expect(lines).toEqual([expect.stringMatching(/^file_refused .*not the key of the certificate/)]);
+  tls.refresh();
+  expect(lines).toHaveLength(1);
+  expect(await Promise.all(ports.map((port) => shown(port)))).toEqual(before);
+
+  copyFileSync(next.keyFile, join(root.folder, "live.key"));
+  tls.refresh();
+  expect(lines.at(-1)).toMatch(/^file_taken/);
+  const after = await Promise.all(ports.map((port) => shown(port)));
+  expect(new Set(after).size).toBe(1);
+  expect(after).not.toEqual(before);
+  expect((await whoami(client)).id).toBe("service:billing");
+
+  copyFileSync(stranger.caFile, join(root.folder, "live-ca.pem"));
+  tls.refresh();
+  await expect(get(http.address.port, clients["good"])).rejects.toBeDefined();
+  expect(await get(http.address.port, clients["foreign"])).toBe(200);
+});
+
+test("an expired certificate is refused at the start, and keeps the old one later", async () => {
+  const expired = await root.certify("lastro-expired", { san: loopbackSan, expired: true });
+  expect(() => tlsOver(expired, true)).toThrow(/LASTRO_TLS_CERT_FILE expired/);
+  const tls = tlsOver(own, true);
+  copyFileSync(expired.certFile, join(root.folder, "live.pem"));
+  copyFileSync(expired.keyFile, join(root.folder, "live.key"));
+  tls.refresh();
+  expect(tls.current().cert).toBe(own.cert);
+  expect(lines.at(-1)).toMatch(/^file_refused .*expired/);
+});
