@@ -293,6 +293,23 @@ describe("R-10 history is served by entity and version", () => {
       { op: "replace", path: "", oldValue: { public_id: "a-1", n: 3 }, newValue: null },
     ]);
   });
+
+  test("of two versions neither is asked for unless both may be: what nobody waits for would end the process", async () => {
+    const unheard: unknown[] = [];
+    const note = (reason: unknown): void => void unheard.push(reason);
+    process.on("unhandledRejection", note);
+    for (const [fromVersion, toVersion] of [
+      [99, 0],
+      [0, 99],
+      [99, -1],
+    ] as const) {
+      const question = { entity: account, fromVersion, toVersion };
+      expect(await codeOf(compareVersions(world.deps, question, anna, signal))).toMatch(/^INVALID_ARGUMENT /);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", note);
+    expect(unheard).toEqual([]);
+  });
 });
 
 describe("R-07 R-10 the state of an entity as of a version or a moment", () => {
