@@ -2,9 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
-import { callerLimits } from "./access/limits.ts";
-import { personalAccesses } from "./access/personal-access.ts";
-import { openWatch } from "./access/watch.ts";
 import { readClientTls } from "./adapters/files/client-tls.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
@@ -34,6 +31,7 @@ import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
 import { type Access, openAccess } from "./open-access.ts";
+import { openGuard } from "./open-guard.ts";
 import { openStore } from "./open-store.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { DeadLetters } from "./ports/dead-letters.ts";
@@ -71,8 +69,6 @@ const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 const heapGrowthPercent = 70;
 /** Random bytes that name this process in the log's lease. */
 const holderBytes = 8;
-/** What another process approved is known here so much later. */
-const personalAccessRefreshMs = 2_000;
 const storeProbeMs = 2_000;
 const storeProbeTimeoutMs = 5_000;
 const dependencies = ["store", "kafka", "redis"] as const;
@@ -154,17 +150,10 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
     consumer,
   );
-  const { selfAudit } = config;
-  const watch = opened.use(
-    openWatch({ ...selfAudit, publisher, instance: keys.storeId, observer, now, random }),
-  );
-  const guard: Guard = {
-    watch,
-    limits: callerLimits(config.callers, steadyNow),
-    personal: personalAccesses({ state: store.state, watch, now, random }),
-  };
-  const refresh = () => guard.personal.refresh(withDeadline(signal, storeProbeTimeoutMs));
-  void repeat(personalAccessRefreshMs, signal, refresh, () => undefined);
+  const { storeId } = keys;
+  const { state } = store;
+  const around = { storeId, state, publisher, access, observer, log, now, steadyNow, random };
+  const guard = openGuard(config, around, opened, signal);
   const grpc = opened.use(
     await startGrpcServer(grpcOptions(config, log, telemetry, access), {
       query: queryDeps(intake, keys, catalogue, store, published, guard),
