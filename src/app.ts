@@ -2,9 +2,6 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
-import { callerLimits } from "./access/limits.ts";
-import { personalAccesses } from "./access/personal-access.ts";
-import { openWatch } from "./access/watch.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { startTelemetry, type Telemetry } from "./adapters/otel/telemetry.ts";
 import { openLog } from "./adapters/pino/log.ts";
@@ -28,6 +25,7 @@ import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal, withDeadline } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
 import { type Access, openAccess } from "./open-access.ts";
+import { openGuard } from "./open-guard.ts";
 import { openKafka, partitionsConcurrently } from "./open-kafka.ts";
 import { openHints, openHotCopies } from "./open-redis.ts";
 import { openStore } from "./open-store.ts";
@@ -63,8 +61,6 @@ const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 const heapGrowthPercent = 70;
 /** Random bytes that name this process in the log's lease. */
 const holderBytes = 8;
-/** What another process approved is known here so much later. */
-const personalAccessRefreshMs = 2_000;
 const storeProbeMs = 2_000;
 const storeProbeTimeoutMs = 5_000;
 const dependencies = ["store", "kafka", "redis"] as const;
@@ -156,17 +152,18 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
     consumer,
   );
-  const { selfAudit } = config;
-  const watch = opened.use(
-    openWatch({ ...selfAudit, publisher, instance: keys.storeId, observer, now, random }),
-  );
-  const guard: Guard = {
-    watch,
-    limits: callerLimits(config.callers, steadyNow),
-    personal: personalAccesses({ state: store.state, watch, now, random }),
+  const guardAround = {
+    storeId: keys.storeId,
+    state: store.state,
+    publisher,
+    access,
+    observer,
+    log,
+    now,
+    steadyNow,
+    random,
   };
-  const refresh = () => guard.personal.refresh(withDeadline(signal, storeProbeTimeoutMs));
-  void repeat(personalAccessRefreshMs, signal, refresh, () => undefined);
+  const guard = openGuard(config, guardAround, opened, signal);
   const query = queryDeps(intake, keys, catalogue, history, published, guard);
   const collect: CollectDeps = {
     guard,

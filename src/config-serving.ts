@@ -10,7 +10,7 @@ export const servingVariables = {
   LASTRO_GRPC_REFLECTION: optional(onOff, { description: "Server reflection", defaultText: "on while LASTRO_AUTH=none and gRPC is on loopback" }),
   LASTRO_GRPC_MESSAGE_BYTES_MAX: number(16 * kib, 64 * mib, 4 * mib, "bytes", "Largest request"),
   LASTRO_GRPC_STREAMS_MAX: number(1, 10_000, 100, "calls", "Calls at once on one connection"),
-  LASTRO_GRPC_METADATA_BYTES_MAX: number(kib, mib, 16 * kib, "bytes", "Largest metadata of a call"),
+  LASTRO_GRPC_METADATA_BYTES_MAX: number(kib, mib, 32 * kib, "bytes", "Largest metadata of a call"),
   LASTRO_GRPC_RESETS_BURST_MAX: number(1, 1_000_000, 1_000, "streams", "Streams of a connection that its client may reset at once after a rest"),
   LASTRO_GRPC_RESETS_PER_SECOND_MAX: number(1, 1_000_000, 33, "streams/s", "Streams that it may reset a second in the long run; a connection that resets more is closed"),
   LASTRO_GRPC_CONNECTION_AGE_MAX_MS: number(second, day, 30 * minute, "ms", "Age at which a connection is closed, once its calls have ended or 5 s later"),

@@ -28,6 +28,8 @@ type Around = {
 export type Access = {
   readonly authenticate: Authenticate;
   readonly viewers: ViewerTokens;
+  /** Hears of every new access file that holds. */
+  onRulesChange(listener: (rules: AccessRules) => void): void;
   /** Undefined: the listeners speak in the clear. */
   readonly tls: ServerTlsSource | undefined;
   /** Of the listeners' certificate. */
@@ -42,7 +44,11 @@ const renewalMs = 7 * 24 * 60 * 60_000;
 /** Throws CONFIG_INVALID. */
 export function openAccess(config: Config, around: Around, signal: AbortSignal): Access {
   const viewers = viewerTokens({ key: around.viewerKey, now: around.now, random: around.random });
-  const rules = config.auth && openRules(config.auth.accessFile, around.log);
+  const listeners: ((rules: AccessRules) => void)[] = [];
+  const changed = (next: AccessRules): void => {
+    for (const listener of listeners) listener(next);
+  };
+  const rules = config.auth && openRules(config.auth.accessFile, around.log, changed);
   const tls = config.tls && openTls(config.tls, around);
   const files = [rules, tls?.files].filter((one) => one !== undefined);
   if (files.length > 0) keepFresh(files, config.filesRefreshMs, signal);
@@ -50,6 +56,7 @@ export function openAccess(config: Config, around: Around, signal: AbortSignal):
     authenticate:
       config.auth && rules ? authenticateBy(config.auth, rules, viewers, around) : async () => anyone,
     viewers,
+    onRulesChange: (listener) => void listeners.push(listener),
     tls: tls?.source,
     certificateExpiresMs: () => tls?.source.current().expiresAtMs,
     health: () => (tls === undefined ? {} : { certificate: healthOf(tls.source.current(), around.now) }),
@@ -72,11 +79,12 @@ function authenticateBy(
   });
 }
 
-const openRules = (path: string, log: Log): FreshFiles<AccessRules> =>
+const openRules = (path: string, log: Log, changed: (rules: AccessRules) => void): FreshFiles<AccessRules> =>
   openFreshFiles({
     paths: [path],
     what: "access file",
     log,
+    changed,
     parse([text = ""]) {
       const parsed = parseAccessRules(text);
       if (parsed.ok) return parsed.rules;

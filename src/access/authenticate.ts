@@ -26,7 +26,7 @@ export type AuthenticateDeps = {
 };
 
 /** Less than all metadata of a call may take. */
-const tokenCharactersMax = 12 * 1024;
+const tokenCharactersMax = 16 * 1024;
 const bearer = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i;
 
 export function authenticator(deps: AuthenticateDeps): Authenticate {

@@ -1,5 +1,5 @@
 /** Who may do what: a table of roles, a table of methods (docs/policy.md). What is in neither is denied. Pure and total. */
-import { type Caller, everywhere, type Role, type Scope } from "../core/caller.ts";
+import type { Caller, Role, Scope } from "../core/caller.ts";
 
 export const permissions = [
   "read", "prove", "owners", "export", "operate", "publish", "ask", "approve", "manage",
@@ -16,11 +16,13 @@ export const permitted: Readonly<Record<Role, readonly Permission[]>> = {
 };
 
 /**
- * `identify` needs no grant: whoever is known may ask what is granted to them.
  * How a grant's scope bounds a method. `records`: its answer is narrowed to them. `owners`: it sums over producers, entity types and times, so grants bounded
  * by these do not count. `any`: it tells of no record, so every grant will do. `whole`: it is about all of the service, so only a grant without bounds will do.
  */
 type Reach = "records" | "owners" | "any" | "whole";
+
+/** `everybody`: who is known at all, with grants or without. */
+type Need = Permission | "everybody";
 
 /** By the name of the RPC; what answers the same over another transport has the same name. */
 export const methods = {
@@ -48,12 +50,12 @@ export const methods = {
   ReplayDeadLetters: ["operate", "whole"],
   PublishEvent: ["publish", "records"],
   PublishEvents: ["publish", "records"],
-  GetCaller: ["identify", "any"],
-  CreateViewerToken: ["read", "any"],
   AskPersonalAccess: ["ask", "any"],
   ApprovePersonalAccess: ["approve", "whole"],
   ListPersonalAccess: ["approve", "whole"],
-} as const satisfies Readonly<Record<string, readonly [Permission | "identify", Reach]>>;
+  GetCaller: ["everybody", "any"],
+  CreateViewerToken: ["read", "any"],
+} as const satisfies Readonly<Record<string, readonly [Need, Reach]>>;
 export type Method = keyof typeof methods;
 
 const lists = (scope: Scope) => [
@@ -80,13 +82,15 @@ function fits(scope: Scope, reach: Reach): boolean {
   }
 }
 
+export const needsNoGrant = (method: string): boolean =>
+  Object.hasOwn(methods, method) && methods[method as Method][0] === "everybody";
+
 /** Where the caller may do it; nowhere when there is no such method. */
 export function scopesFor({ grants }: Caller, method: string): readonly Scope[] {
   if (!Object.hasOwn(methods, method)) return [];
-  const [permission, reach] = methods[method as Method];
-  if (permission === "identify") return [everywhere];
+  const [need, reach] = methods[method as Method];
   return grants
-    .filter(({ role }) => permitted[role].includes(permission))
+    .filter(({ role }) => need === "everybody" || permitted[role].includes(need))
     .map(({ scope }) => scope)
     .filter((scope) => !isEmpty(scope) && fits(scope, reach));
 }

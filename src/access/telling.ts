@@ -40,7 +40,6 @@ export const waitingMax = 10_000;
 const inFlightMax = 64;
 /** Callers that are counted in one window. */
 export const countedMax = 1_000;
-const publishMsMax = 30_000;
 const [retryMinMs, retryMaxMs] = [100, 5_000];
 /** For what waits, when the service ends. */
 const drainMsMax = 2_000;
@@ -58,7 +57,7 @@ export function openTelling(options: TellingOptions): Telling {
   async function deliver(event: EventToPublish): Promise<"published" | "dropped"> {
     for (let attempt = 1; !stop.signal.aborted; attempt++) {
       try {
-        await publisher.publish(event, withDeadline(stop.signal, publishMsMax));
+        await publisher.publish(event, stop.signal);
         return "published";
       } catch (error) {
         if (!isTransient(error)) break;

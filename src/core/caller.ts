@@ -24,7 +24,7 @@ export type Caller = {
   readonly grants: readonly Grant[];
 };
 
-export const everywhere: Scope = {
+const everywhere: Scope = {
   tenants: undefined,
   producerServices: undefined,
   entityTypes: undefined,

@@ -1,5 +1,5 @@
 /** What a caller may see of an answer. Every question begins with `permit`, before anything is read, and shows records through `show`. */
-import { type Method, scopesFor } from "../access/policy.ts";
+import { type Method, needsNoGrant, scopesFor } from "../access/policy.ts";
 import { filterOfScopes } from "../access/scope.ts";
 import type { Read } from "../access/watch.ts";
 import type { Caller, Scope } from "../core/caller.ts";
@@ -30,10 +30,22 @@ export function permit({ guard }: Deps, caller: Caller, method: Method): Access 
   return { caller, method, seen: filterOfScopes(scopes), whole: filterOfScopes(whole) };
 }
 
+/** Before a transport looks at a request: whether the caller asks too much, and whether any grant allows it. What it gives is called when the call has ended. */
+export function admit({ guard }: Deps, caller: Caller, method: string): () => void {
+  const leave = guard.limits.enter(caller);
+  try {
+    requireScopes({ guard }, caller, method);
+  } catch (denied) {
+    leave();
+    throw denied;
+  }
+  return leave;
+}
+
 /** Throws PERMISSION_DENIED for a caller without any grant for the method, and for a method that the policy does not know. */
-export function requireScopes({ guard }: Deps, caller: Caller, method: string): readonly Scope[] {
+function requireScopes({ guard }: Deps, caller: Caller, method: string): readonly Scope[] {
   const scopes = scopesFor(caller, method);
-  if (scopes.length > 0) return scopes;
+  if (scopes.length > 0 || needsNoGrant(method)) return scopes;
   guard.watch.denied(caller, method);
   throw new LastroError("PERMISSION_DENIED", `no grant of yours allows ${method}`);
 }

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { parseArgs } from "node:util";
 import { kafkaBrokers, mongoUrl, redisUrl } from "../support/servers.ts";
+import { accessSection } from "./access.ts";
 import { growthSection } from "./growth.ts";
 import type { Servers } from "./intake.ts";
 import { intakeSection } from "./intake-section.ts";
@@ -25,6 +26,7 @@ const parts: Readonly<Record<string, (servers: Servers) => Promise<Section>>> = 
   peers: peersSection,
   log: logSection,
   reads: readsSection,
+  access: accessSection,
 };
 
 const docs = new URL("../../docs/", import.meta.url);

@@ -1,18 +1,23 @@
 /** A process that answers over gRPC: Lastro's own server over a store, or a bare handler that answers from memory what it was told before. */
 import { randomBytes } from "node:crypto";
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
+import { callerLimits } from "../../src/access/limits.ts";
+import { openWatch } from "../../src/access/watch.ts";
 import { startTelemetry } from "../../src/adapters/otel/telemetry.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
-import { anyone } from "../../src/core/caller.ts";
+import { anyone, type Caller } from "../../src/core/caller.ts";
+import type { Rid } from "../../src/core/ids.ts";
 import {
   type GetHistoryRequest,
   type GetRecordRequest,
   HistoryService,
 } from "../../src/gen/lastro/v1/history_pb.ts";
 import { pooledRandom } from "../../src/lib/pooled-random.ts";
+import type { Guard } from "../../src/query/deps.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
+import { grant, person } from "../support/callers.ts";
 import { noOperations, quietCollect, testViewers } from "../support/grpc-client.ts";
 import { silentLog } from "../support/intake.ts";
 import { unguarded } from "../support/unguarded.ts";
@@ -21,8 +26,19 @@ import { feed, intakeOver } from "./reads-store.ts";
 export type Ask = { readonly cpu: true } | { readonly key: string; readonly answer: Uint8Array };
 export type Say = { readonly address: string } | { readonly cpuUs: number };
 
-const [kind, path = "", ringPath = "", fed = "0"] = process.argv.slice(2);
+const [kind, path = "", ringPath = "", fed = "0", who = "everybody"] = process.argv.slice(2);
 const fedPerSecond = Number(fed);
+const tenants = ["default"];
+const callers: Readonly<Record<string, Caller>> = {
+  everybody: anyone,
+  bounded: person("bounded", grant("auditor", { tenants })),
+  masked: person(
+    "masked",
+    grant("auditor", { tenants, personal: false }),
+    grant("dpo", { tenants: ["other"] }),
+  ),
+  watched: person("watched", grant("auditor", { tenants })),
+};
 const answers = new Map<string, Uint8Array>();
 const address = kind === "bare" ? await startBare() : await startLastro();
 
@@ -50,7 +66,7 @@ async function startLastro(): Promise<string> {
     catalogue: intake.catalogue,
     now,
     random: pooledRandom((bytes) => randomBytes(bytes)),
-    guard: unguarded,
+    guard: who === "everybody" ? unguarded : guardOf(who, now),
   };
   if (fedPerSecond > 0) void feed(intake, fedPerSecond);
   const server = await startGrpcServer(
@@ -58,14 +74,37 @@ async function startLastro(): Promise<string> {
       host: "127.0.0.1",
       port: 0,
       reflection: false,
-      authenticate: async () => anyone,
       now,
       log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
+      authenticate: async () => callerOf(who),
     },
     { query, operations: noOperations, collect: quietCollect(query), viewers: testViewers },
   );
   return server.address;
+}
+
+/** All of them ask for records of the one tenant there is, which their bounds say in one way or another. */
+function callerOf(name: string): Caller {
+  const caller = callers[name];
+  if (caller === undefined) throw new Error(`nobody is called ${name}`);
+  return caller;
+}
+
+/** The limits are there, and never reached. */
+function guardOf(name: string, now: () => number): Guard {
+  const watch = openWatch({
+    mode: name === "watched" ? "on" : "off",
+    reads: "each",
+    windowMs: 60_000,
+    instance: "bench",
+    observer: { selfAudit: () => undefined },
+    publisher: { publish: async () => "" as Rid },
+    now,
+    random: pooledRandom((bytes) => randomBytes(bytes)),
+  });
+  const limits = callerLimits({ rateMax: 1e6, burstMax: 1e6, concurrentMax: 1e3 }, () => performance.now());
+  return { ...unguarded, limits, watch };
 }
 
 /** The same methods, requests decoded the same way; the answer is bytes that are there. */

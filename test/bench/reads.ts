@@ -65,7 +65,7 @@ export function historyOf(entities: ReadsStore["entities"]): Method {
   );
 }
 
-const methodsOf = (store: ReadsStore) => ({
+export const methodsOf = (store: ReadsStore) => ({
   record: methodOf(
     "GetRecord",
     [GetRecordRequestSchema, GetRecordResponseSchema],
@@ -79,7 +79,7 @@ const methodsOf = (store: ReadsStore) => ({
   ),
 });
 
-type Target = AsyncDisposable & {
+export type Target = AsyncDisposable & {
   call(path: string, bytes: Buffer): Promise<Buffer>;
   cpuUs(): Promise<number>;
   tell(ask: Ask): void;
@@ -186,7 +186,7 @@ export async function measure(target: Target, { method, concurrency }: Run, star
   };
 }
 
-const median = (values: readonly number[]): number =>
+export const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 const medianOf = (all: readonly Round[], field: Exclude<keyof Round, "sorted">): number =>
   median(all.map((round) => round[field]));
@@ -230,17 +230,23 @@ const row = ({ method, concurrency }: Run, { lastro, bare }: Compared): readonly
 
 const fedPerSecond = 1_000;
 
-/** The same reads while the same process takes events in, over a copy of the store. */
-async function whileFed(store: ReadsStore, run: Run): Promise<readonly string[]> {
-  const copy = `${store.path}.${process.pid}`;
-  copyFileSync(store.path, copy, constants.COPYFILE_FICLONE);
+/** A second process needs a store of its own. */
+export async function withCopy<T>(path: string, work: (copy: string) => Promise<T>): Promise<T> {
+  const copy = `${path}.${process.pid}`;
+  copyFileSync(path, copy, constants.COPYFILE_FICLONE);
   try {
-    await using lastro = await startTarget("lastro", copy, store.ringPath, String(fedPerSecond));
-    return row(run, await compare(lastro, undefined, run));
+    return await work(copy);
   } finally {
     for (const end of ["", "-wal", "-shm", ".lock"]) rmSync(copy + end, { force: true });
   }
 }
+
+/** The same reads while the same process takes events in, over a copy of the store. */
+const whileFed = (store: ReadsStore, run: Run): Promise<readonly string[]> =>
+  withCopy(store.path, async (copy) => {
+    await using lastro = await startTarget("lastro", copy, store.ringPath, String(fedPerSecond));
+    return row(run, await compare(lastro, undefined, run));
+  });
 
 const head = ["call", "at once", "Lastro, calls/s", "bare, calls/s", "Lastro / bare", "goal", "p50 ms", "p99 ms", "bare p99 ms", "Lastro, server CPU µs/call",
   "bare, server CPU µs/call", "client CPU µs/call", "bytes of an answer"]; // biome-ignore format: a row

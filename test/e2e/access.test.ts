@@ -216,6 +216,9 @@ test("what the access file grants changes without a restart, and a wrong file ch
   expect(await granted()).toEqual([operator, auditor]);
   grant(["operator", "auditor", "reader"]);
   await reread("the new grants hold", async () => (await granted()).length === 3);
+  const isTold = async (): Promise<boolean> =>
+    (await get("/metrics")).text.includes('lastro_self_audit_events_total{outcome="published"');
+  await until("R-87 the change is told", isTold, 10_000, lastro);
   writeFileSync(accessFile, "{}");
   await reread("the wrong file is refused", async () => lastro.output().includes("file_refused"));
   expect(await granted()).toEqual([operator, auditor, reader]);

@@ -1,5 +1,5 @@
 /** Who may do what, written down once more: the table that every transport is held against. Not made from src/access. */
-import type { Role } from "../../src/core/caller.ts";
+import { type Role, roles } from "../../src/core/caller.ts";
 
 /** What a caller bounded to the own tenant gets when it asks for the foreign one. */
 type Foreign = "denied" | "absent" | "empty" | "answered";
@@ -32,11 +32,11 @@ export const matrix = {
   ReplayDeadLetters: { roles: ["operator"], foreign: "whole" },
   PublishEvent: { roles: ["producer"], foreign: "denied" },
   PublishEvents: { roles: ["producer"], foreign: "denied" },
-  GetCaller: { roles: [...readers, "operator", "admin", "producer"], foreign: "answered" },
-  CreateViewerToken: { roles: readers, foreign: "answered" },
   AskPersonalAccess: { roles: ["auditor", "dpo"], foreign: "answered" },
   ApprovePersonalAccess: { roles: ["dpo", "admin"], foreign: "whole" },
   ListPersonalAccess: { roles: ["dpo", "admin"], foreign: "whole" },
+  GetCaller: { roles, foreign: "answered" },
+  CreateViewerToken: { roles: readers, foreign: "answered" },
 } as const satisfies Readonly<Record<string, Row>>;
 export type MatrixMethod = keyof typeof matrix;
 

@@ -37,11 +37,11 @@ const requests: Readonly<Record<string, (tenant: string, rid: string) => object>
   ReplayDeadLetters: () => ({ positions: [{ topic: "audit.dlq", partition: 0, offset: 1n }] }),
   PublishEvent: (tenant) => ({ event: eventOf(tenant) }),
   PublishEvents: (tenant) => ({ events: [eventOf("own"), eventOf(tenant)] }),
-  GetCaller: () => ({}),
-  CreateViewerToken: () => ({ lifetime: { seconds: 60n, nanos: 0 } }),
   AskPersonalAccess: () => ({ reason: "complaint 17" }),
   ApprovePersonalAccess: () => ({ id: "1" }),
   ListPersonalAccess: () => ({}),
+  GetCaller: () => ({}),
+  CreateViewerToken: () => ({}),
 };
 
 export function requestOf(method: string, tenant: string, rid: string): object {

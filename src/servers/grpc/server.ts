@@ -62,7 +62,7 @@ export const defaultGrpcLimits: GrpcLimits = {
   sendBytesMax: 8 * 1024 * 1024,
   concurrentStreamsMax: 100,
   sessionMemoryMbMax: 32,
-  metadataBytesMax: 16 * 1024,
+  metadataBytesMax: 32 * 1024,
   resetsBurstMax: 1_000,
   resetsPerSecondMax: 33,
   connectionAgeMsMax: 30 * 60_000,

@@ -12,7 +12,7 @@ import { LastroError } from "../../core/errors.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Guard } from "../../query/deps.ts";
-import { admit } from "./admit.ts";
+import { admit } from "../../query/permit.ts";
 import { callerOf } from "./authenticated.ts";
 import { grpcStatus } from "./errors.ts";
 import type { Decoded } from "./service-definition.ts";
@@ -123,7 +123,7 @@ async function answer(
   guard: Guard,
 ) {
   const caller = callerOf(metadata);
-  const leave = admit(guard, method.name, caller);
+  const leave = admit({ guard }, caller, method.name);
   try {
     if ("malformed" in request) {
       throw new LastroError("INVALID_ARGUMENT", `the request is no ${method.input.typeName} message`);

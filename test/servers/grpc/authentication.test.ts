@@ -74,7 +74,7 @@ describe("without a valid identity", () => {
     ["no token", async () => new Metadata()],
     ["a token of alg none", async () => bearing("eyJhbGciOiJub25lIn0.e30.")],
     ["a token for others", async () => bearing(await issuer.token({ aud: "shop" }))],
-    ["a token of 14 kB", async () => bearing(`a.${"b".repeat(14_000)}.c`)],
+    ["a token of 20 kB", async () => bearing(`a.${"b".repeat(20_000)}.c`)],
   ])("row 85: a call with %s is refused before its message is decoded, and told how to come", async (_, make) => {
     const failed = callRaw(client, getRecord, malformed, await make());
     expect(await failureOf(failed)).toMatchObject({
