@@ -41,6 +41,7 @@ import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { QueryDeps } from "./query/deps.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
+import { openTail } from "./query/tail-records.ts";
 import { readinessOf } from "./readiness.ts";
 import { type LogThread, startLogThread } from "./run-log-thread.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
@@ -142,11 +143,10 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
     consumer,
   );
+  const query = queryDeps(intake, keys, catalogue, store, published);
+  const tail = openTail(query, config.tails, steadyNow);
   const grpc = opened.use(
-    await startGrpcServer(grpcOptions(config, log, telemetry), {
-      query: queryDeps(intake, keys, catalogue, store, published),
-      operations,
-    }),
+    await startGrpcServer(grpcOptions(config, log, telemetry), { query, operations, tail }),
   );
   const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
   const parts = (): Readiness => readinessOf({ store: health(), source, hints, consumer, log: transparency });
@@ -291,6 +291,7 @@ const grpcOptions = ({ grpc }: Config, log: Log, { grpcInterceptor }: Telemetry)
     receiveBytesMax: grpc.messageBytesMax,
     concurrentStreamsMax: grpc.streamsMax,
     deadlineMsMax: grpc.deadlineMaxMs,
+    streamStallMsMax: grpc.streamStallMsMax,
   },
 });
 

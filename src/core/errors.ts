@@ -15,7 +15,7 @@ export const errorCodes = [
   // the process refuses to start
   "CONFIG_INVALID", "KEY_MISSING", "KEY_WRONG", "STORE_LOCKED", "STORE_NEWER", "CATALOGUE_INVALID", "TOPIC_UNSUITABLE", "CLUSTER_CHANGED",
   // callers
-  "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "BODY_UNREADABLE", "INTERNAL",
+  "INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "LIMIT_REACHED", "READER_TOO_SLOW", "SHUTTING_DOWN", "DEADLINE_EXCEEDED", "BODY_UNREADABLE", "INTERNAL",
 ] as const; // biome-ignore format: a table
 export type ErrorCode = (typeof errorCodes)[number];
 

@@ -102,14 +102,14 @@ async function stepsBack(
   return back.reverse();
 }
 
-const unreadable = (why: string): LastroError =>
+export const unreadable = (why: string): LastroError =>
   new LastroError(
     "BODY_UNREADABLE",
     `the state cannot be told: ${why}; compare the entity's records with the log`,
   );
 
 /** A state is only made of records whose sealed part says that they are that version of that entity. */
-function requireSealed(
+export function requireSealed(
   view: RecordView | undefined,
   rid: Rid | undefined,
   entity: EntityName,
@@ -128,7 +128,7 @@ function requireSealed(
   }
 }
 
-function stepOf(deps: QueryDeps, view: RecordView): Step {
+export function stepOf(deps: Pick<QueryDeps, "catalogue">, view: RecordView): Step {
   const text = contentOf(view)?.payload;
   const payload = text === undefined ? undefined : parseJson(new TextDecoder().decode(text));
   return {

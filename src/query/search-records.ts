@@ -1,6 +1,5 @@
 /** Records that match a filter. The projection finds them; each is then held against the filter by what is sealed in it. */
 
-import type { Catalogue } from "../core/catalogue.ts";
 import { allOf, type Comparison, type Filter, parseFilter } from "../core/filter.ts";
 import { holds } from "../core/filter-holds.ts";
 import type { Rid } from "../core/ids.ts";
@@ -27,7 +26,7 @@ export async function searchRecords(
   signal: AbortSignal,
   treeSize: number | undefined,
 ): Promise<SearchPage> {
-  const filter = parseFilter(request.filter, indexedPaths(deps.catalogue));
+  const filter = filterOf(deps, request.filter);
   const order = parseOrder(request.orderBy);
   const page = pager(deps, "SearchRecords", [request.filter], orderText(order), caller, request);
   return search(deps, { filter, order }, page, signal, treeSize);
@@ -75,9 +74,9 @@ const equal = (field: Comparison["field"], value: string): Filter => ({
   value,
 });
 
-/** Every pointer that some rule indexes. */
-const indexedPaths = ({ rules }: Catalogue): ReadonlySet<string> =>
-  new Set([...rules.values()].flatMap(({ index }) => index));
+/** A path may be one that some rule indexes. */
+export const filterOf = ({ catalogue: { rules } }: Pick<QueryDeps, "catalogue">, text: string): Filter =>
+  parseFilter(text, new Set([...rules.values()].flatMap(({ index }) => index)));
 
 async function search(
   deps: QueryDeps,
@@ -111,7 +110,7 @@ function startOf({ after }: Pager, treeSize: number | undefined) {
 }
 
 /** What is sealed decides; what was erased cannot contradict. */
-function judge(filter: Filter, row: RecordRow, view: RecordView | undefined) {
+export function judge(filter: Filter, row: RecordRow, view: RecordView | undefined) {
   const { rid } = row;
   if (view === undefined) return { rid, isAltered: true, matching: undefined };
   const sealed = sealedValues(row, view);

@@ -5,7 +5,7 @@ import type { Difference } from "../core/diff.ts";
 import { LastroError } from "../core/errors.ts";
 import type { EventIdentity, StreamKind as Kind } from "../core/event.ts";
 import type { JsonValue } from "../core/json.ts";
-import type { DifferenceSchema } from "../gen/lastro/v1/history_pb.ts";
+import type { ChangeSchema, DifferenceSchema } from "../gen/lastro/v1/history_pb.ts";
 import { type OwnershipSchema, OwnershipState } from "../gen/lastro/v1/ownership_pb.ts";
 import {
   ActionType,
@@ -22,6 +22,7 @@ import {
 import type { OwnershipDocument } from "../ports/history-reader.ts";
 import type { EntityName } from "../query/deps.ts";
 import type { EventIdQuestion } from "../query/get-record.ts";
+import type { Change } from "../query/list-changes.ts";
 import { contentOf, type RecordContent, type RecordView } from "../query/record-view.ts";
 import type { LogPlace, SeenTree } from "../query/seen-tree.ts";
 
@@ -197,6 +198,14 @@ export const differenceToWire = (difference: Difference): MessageInitShape<typeo
   path: difference.path,
   ...("oldValue" in difference ? { oldValue: jsonBytes(difference.oldValue) } : {}),
   ...("newValue" in difference ? { newValue: jsonBytes(difference.newValue) } : {}),
+});
+
+export const changeToWire = (change: Change, seen: SeenTree): MessageInitShape<typeof ChangeSchema> => ({
+  record: recordToWire(change.record, seen),
+  ...(change.oldValues === undefined ? {} : { oldValues: Buffer.from(change.oldValues) }),
+  ...(change.newValues === undefined ? {} : { newValues: Buffer.from(change.newValues) }),
+  differences: change.differences.map(differenceToWire),
+  erased: change.erased,
 });
 
 export function ownershipToWireMessage(

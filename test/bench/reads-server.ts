@@ -11,6 +11,7 @@ import {
 import { pooledRandom } from "../../src/lib/pooled-random.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
+import { openTail } from "../../src/query/tail-records.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
 import { silentLog } from "../support/intake.ts";
@@ -59,7 +60,7 @@ async function startLastro(): Promise<string> {
       log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
     },
-    { query, operations: {} as Operations },
+    { query, operations: {} as Operations, tail: openTail(query, { tailsMax: 1, heartbeatMs: 10_000 }, now) },
   );
   return server.address;
 }

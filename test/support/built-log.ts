@@ -34,8 +34,13 @@ export type BuiltLog = {
   rootAt(size: number): Uint8Array;
   /** Control entries that say nothing. */
   heartbeats(count: number): Promise<void>;
-  /** Records of offsets from `from` on, each the next offset, and the entry that covers them. */
-  records(src: Src, from: number, records: readonly Pick<RecordRow, "rid" | "entry">[]): Promise<void>;
+  /** Records of offsets from `from` on, each the next offset, and the entry that covers them and tells when they were logged. */
+  records(
+    src: Src,
+    from: number,
+    records: readonly Pick<RecordRow, "rid" | "entry">[],
+    loggedAtMs?: number,
+  ): Promise<void>;
   /** Lays full tiles and head, and publishes a checkpoint over all leaves. */
   publish(name?: CheckpointName): Promise<PublishedCheckpoint>;
 };
@@ -86,11 +91,11 @@ export function buildLog(log: LogStore): BuiltLog {
         entries,
       );
     },
-    async records(src, from, records) {
+    async records(src, from, records, loggedAtMs = atMs) {
       const n = records.length;
       const counts = { stored: n, duplicate: 0, conflict: 0, rejected: 0, gap: 0 };
       const covers = coverageEntry({
-        atMs, src, from, to: from + n, first: rows.length, n, counts, list: nothingLeftOut,
+        atMs: loggedAtMs, src, from, to: from + n, first: rows.length, n, counts, list: nothingLeftOut,
       }); // biome-ignore format: one line of fields
       await append(
         [

@@ -2,12 +2,25 @@
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
-import { type CallOptions, Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  type CallOptions,
+  Client,
+  type ClientReadableStream,
+  credentials,
+  type Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
-import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from "../../src/servers/grpc/server.ts";
+import { openTail } from "../../src/query/tail-records.ts";
+import {
+  type GrpcServer,
+  type GrpcServerOptions,
+  type GrpcServices,
+  startGrpcServer,
+} from "../../src/servers/grpc/server.ts";
 
 export type TestServer = GrpcServer & { readonly logged: string[] };
 
@@ -23,16 +36,19 @@ export const noOperations: Operations = {
   replay: unused,
 };
 
+const tailLimits = { tailsMax: 10, heartbeatMs: 10_000 };
+
 export async function serve(
   query: QueryDeps,
   operations: Operations = noOperations,
   options: Partial<GrpcServerOptions> = {},
+  parts: Partial<GrpcServices> = {},
 ): Promise<TestServer> {
   const logged: string[] = [];
   const log = { info: () => {}, warn: () => {}, error: (code: string) => void logged.push(code) };
   const server = await startGrpcServer(
     { host: "127.0.0.1", port: 0, reflection: true, now: Date.now, log, ...options },
-    { query, operations },
+    { query, operations, tail: openTail(query, tailLimits, () => performance.now()), ...parts },
   );
   server.setServing(true);
   return Object.assign(server, { logged });
@@ -72,11 +88,31 @@ export async function call<S extends DescService, Name extends keyof S["method"]
   return fromBinary(method.output, answer) as MessageShape<S["method"][Name]["output"]>;
 }
 
+/** A call that is answered by a stream; nothing is read before somebody asks. */
+export function callStream<S extends DescService, Name extends keyof S["method"] & string>(
+  client: Client,
+  service: S,
+  name: Name,
+  request: MessageInitShape<S["method"][Name]["input"]>,
+  options: CallOptions = {},
+): ClientReadableStream<MessageShape<S["method"][Name]["output"]>> {
+  const method: DescMethod = service.method[name] as S["method"][Name];
+  return client.makeServerStreamRequest(
+    `/${service.typeName}/${method.name}`,
+    (bytes: Uint8Array) => Buffer.from(bytes),
+    (bytes) => fromBinary(method.output, bytes) as MessageShape<S["method"][Name]["output"]>,
+    toBinary(method.input, create(method.input, request as never)),
+    options,
+  );
+}
+
 export type Failure = {
   readonly code: number;
   readonly message: string;
   readonly reason: string | undefined;
   readonly domain: string | undefined;
+  /** Of a stream: where to go on. */
+  readonly nextIndex: string | undefined;
   readonly fields: readonly string[];
 };
 
@@ -97,6 +133,7 @@ export async function failureOf(act: Promise<unknown>): Promise<Failure> {
     message: error.details,
     reason: infos[0]?.reason,
     domain: infos[0]?.domain,
+    nextIndex: infos[0]?.metadata["next_index"],
     fields: violations.map(({ field }) => field),
   };
 }

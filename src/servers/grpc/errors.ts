@@ -21,6 +21,9 @@ function statusCode(code: ErrorCode): status {
     case "CORRUPT_BATCH":
     case "LOG_HALTED":
       return status.FAILED_PRECONDITION;
+    case "LIMIT_REACHED":
+    case "READER_TOO_SLOW":
+      return status.RESOURCE_EXHAUSTED;
     case "MARK_LOST":
     case "VERSION_CONTENTION":
       return status.ABORTED;
@@ -35,6 +38,7 @@ function statusCode(code: ErrorCode): status {
     case "KEY_UNAVAILABLE":
     case "WITNESS_UNAVAILABLE":
     case "ANCHOR_UNAVAILABLE":
+    case "SHUTTING_DOWN":
       return status.UNAVAILABLE;
     default:
       return status.INTERNAL;
@@ -65,12 +69,13 @@ function told(error: unknown): Told {
   return { code, reason: error.code, message, field: error.field };
 }
 
-export function grpcStatus(error: unknown): StatusObject {
+/** `place`: where a stream that was cut can be gone on with. */
+export function grpcStatus(error: unknown, place: Readonly<Record<string, string>> = {}): StatusObject {
   const { code, reason, message, field } = told(error);
   const info = create(ErrorInfoSchema, {
     reason,
     domain: errorDomain,
-    metadata: field === undefined ? {} : { field },
+    metadata: field === undefined ? place : { ...place, field },
   });
   const details = [anyPack(ErrorInfoSchema, info)];
   if (code === status.INVALID_ARGUMENT && field !== undefined) {

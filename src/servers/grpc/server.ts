@@ -19,6 +19,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Operations } from "../../ports/operations.ts";
 import type { QueryDeps } from "../../query/deps.ts";
+import type { Tail } from "../../query/tail-records.ts";
 import { historyHandlers } from "./history-service.ts";
 import { operationsHandlers } from "./operations-service.ts";
 import { ownershipHandlers } from "./ownership-service.ts";
@@ -38,6 +39,8 @@ export type GrpcLimits = {
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
   readonly deadlineMsMax: number;
+  /** A reader of a stream that takes no message for this long is cut. */
+  readonly streamStallMsMax: number;
 };
 
 export const defaultGrpcLimits: GrpcLimits = {
@@ -51,6 +54,7 @@ export const defaultGrpcLimits: GrpcLimits = {
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 20_000,
   deadlineMsMax: 30_000,
+  streamStallMsMax: 10_000,
 };
 
 export type GrpcServerOptions = {
@@ -65,14 +69,18 @@ export type GrpcServerOptions = {
   readonly interceptors?: readonly ServerInterceptor[];
 };
 
-export type GrpcServices = { readonly query: QueryDeps; readonly operations: Operations };
+export type GrpcServices = {
+  readonly query: QueryDeps;
+  readonly operations: Operations;
+  readonly tail: Tail;
+};
 
 export type GrpcServer = AsyncDisposable & {
   /** host:port. */
   readonly address: string;
   /** What health answers for the server and each of its services. */
   setServing(isServing: boolean): void;
-  /** NOT_SERVING, no new calls, running ones get the grace; then they are cut. */
+  /** NOT_SERVING, no new calls, streams end where they are, other running calls get the grace; then they are cut. */
   drain(graceMs: number): Promise<void>;
 };
 
@@ -101,10 +109,17 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   // It would write to the console; what matters reaches the log through errors.
   setLogVerbosity(logVerbosity.NONE);
   const server = new Server({ ...optionsOf(limits), interceptors: [...(options.interceptors ?? [])] });
-  const unary = { now: options.now, log: options.log, deadlineMsMax: limits.deadlineMsMax };
+  const draining = new AbortController();
+  const calls = {
+    now: options.now,
+    log: options.log,
+    deadlineMsMax: limits.deadlineMsMax,
+    stallMsMax: limits.streamStallMsMax,
+    draining: draining.signal,
+  };
   const add = <S extends DescService>(service: S, handlers: Handlers<S>): void =>
-    server.addService(serviceDefinition(service), implementation(service, handlers, unary));
-  add(HistoryService, historyHandlers(parts.query));
+    server.addService(serviceDefinition(service), implementation(service, handlers, calls));
+  add(HistoryService, historyHandlers(parts.query, parts.tail));
   add(OwnershipService, ownershipHandlers(parts.query));
   add(TransparencyService, transparencyHandlers(parts.query));
   add(OperationsService, operationsHandlers(parts.query, parts.operations));
@@ -121,6 +136,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   const drain = async (graceMs: number): Promise<void> => {
     isDraining = true;
     setServing(false);
+    draining.abort();
     await shutDown(server, graceMs);
   };
   return {
