@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
+import { exportFiles } from "./adapters/files/export-files.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
@@ -40,6 +41,7 @@ import { dataKeys } from "./privacy/data-keys.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { QueryDeps } from "./query/deps.ts";
+import { openExports } from "./query/exports.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { openTail } from "./query/tail-records.ts";
 import { readinessOf } from "./readiness.ts";
@@ -145,8 +147,10 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   );
   const query = queryDeps(intake, keys, catalogue, store, published);
   const tail = openTail(query, config.tails, steadyNow);
+  const { folder, limits } = config.exports;
+  const exports = openExports({ query, state: store.state, files: exportFiles(folder), limits, log }, signal);
   const grpc = opened.use(
-    await startGrpcServer(grpcOptions(config, log, telemetry), { query, operations, tail }),
+    await startGrpcServer(grpcOptions(config, log, telemetry), { query, operations, tail, exports }),
   );
   const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
   const parts = (): Readiness => readinessOf({ store: health(), source, hints, consumer, log: transparency });

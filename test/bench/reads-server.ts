@@ -10,6 +10,7 @@ import {
 } from "../../src/gen/lastro/v1/history_pb.ts";
 import { pooledRandom } from "../../src/lib/pooled-random.ts";
 import type { Operations } from "../../src/ports/operations.ts";
+import type { Exports } from "../../src/query/exports.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 import { openTail } from "../../src/query/tail-records.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
@@ -60,7 +61,12 @@ async function startLastro(): Promise<string> {
       log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
     },
-    { query, operations: {} as Operations, tail: openTail(query, { tailsMax: 1, heartbeatMs: 10_000 }, now) },
+    {
+      query,
+      operations: {} as Operations,
+      tail: openTail(query, { tailsMax: 1, heartbeatMs: 10_000 }, now),
+      exports: {} as Exports,
+    },
   );
   return server.address;
 }

@@ -6,7 +6,7 @@ import { leafHash } from "../../src/core/leaf.ts";
 import { controlEntry, coverageEntry } from "../../src/core/log-entries.ts";
 import { rootOf } from "../../src/core/merkle.ts";
 import type { RecordRow } from "../../src/core/record.ts";
-import { formatNote, type VerifierKey } from "../../src/core/signed-note.ts";
+import { formatNote, formatVerifierKey, type VerifierKey } from "../../src/core/signed-note.ts";
 import { fullTiles, joinHashes, tileWidth } from "../../src/core/tiles.ts";
 import {
   type CheckpointName,
@@ -32,6 +32,8 @@ export type BuiltLog = {
   rows(): readonly LogRow[];
   /** Of the first `size` leaves. */
   rootAt(size: number): Uint8Array;
+  /** The first entry, which names the key that signs. */
+  genesis(): Promise<void>;
   /** Control entries that say nothing. */
   heartbeats(count: number): Promise<void>;
   /** Records of offsets from `from` on, each the next offset, and the entry that covers them and tells when they were logged. */
@@ -83,6 +85,11 @@ export function buildLog(log: LogStore): BuiltLog {
     size: () => rows.length,
     rows: () => rows,
     rootAt,
+    async genesis() {
+      const vkey = formatVerifierKey(sha256, signer.key);
+      const entry = controlEntry({ kind: "genesis", id: "genesis", atMs, data: { origin, vkey } });
+      await append([{ key: controlKey("genesis"), entry }], [entry]);
+    },
     async heartbeats(count) {
       const ids = Array.from({ length: count }, (_, at) => `hb-${rows.length + at}`);
       const entries = ids.map((id) => controlEntry({ kind: "heartbeat", id, atMs, data: {} }));

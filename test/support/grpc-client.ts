@@ -14,6 +14,7 @@ import { BadRequestSchema, ErrorInfoSchema } from "../../src/gen/google/rpc/erro
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
+import type { Exports } from "../../src/query/exports.ts";
 import { openTail } from "../../src/query/tail-records.ts";
 import {
   type GrpcServer,
@@ -36,6 +37,14 @@ export const noOperations: Operations = {
   replay: unused,
 };
 
+const noExports: Exports = {
+  start: unused,
+  get: unused,
+  list: unused,
+  cancel: unused,
+  remove: unused,
+  read: unused as never,
+};
 const tailLimits = { tailsMax: 10, heartbeatMs: 10_000 };
 
 export async function serve(
@@ -48,7 +57,13 @@ export async function serve(
   const log = { info: () => {}, warn: () => {}, error: (code: string) => void logged.push(code) };
   const server = await startGrpcServer(
     { host: "127.0.0.1", port: 0, reflection: true, now: Date.now, log, ...options },
-    { query, operations, tail: openTail(query, tailLimits, () => performance.now()), ...parts },
+    {
+      query,
+      operations,
+      tail: openTail(query, tailLimits, () => performance.now()),
+      exports: noExports,
+      ...parts,
+    },
   );
   server.setServing(true);
   return Object.assign(server, { logged });

@@ -83,6 +83,7 @@ export type IdentityDocument = Omit<StoreIdentity, "createdAtMs" | "lookupKey" |
   } | null;
 };
 export type BreakerDocument = BreakerState & { readonly _id: "breaker" };
+export type JobDocument = { readonly _id: `job:${string}`; readonly revision: number; readonly text: string };
 export type CounterDocument = { readonly _id: "probe" | "format"; readonly n: number };
 /** Of `log_index`: `_id` is the index; key and entry as in ports/log-store. */
 export type LogDocument = {
@@ -115,6 +116,7 @@ export type Collections = {
   readonly keys: Collection<KeysDocument>;
   readonly identity: Collection<IdentityDocument>;
   readonly breaker: Collection<BreakerDocument>;
+  readonly jobs: Collection<JobDocument>;
   readonly counters: Collection<CounterDocument>;
   readonly turns: Collection<TurnDocument>;
   readonly logIndex: Collection<LogDocument>;
@@ -134,6 +136,7 @@ export const collectionsOf = (db: Db): Collections => ({
   keys: db.collection("keys"),
   identity: db.collection("meta"),
   breaker: db.collection("meta"),
+  jobs: db.collection("meta"),
   counters: db.collection("meta"),
   turns: db.collection("turns"),
   logIndex: db.collection("log_index"),

@@ -1,17 +1,23 @@
 /** What the store knows of itself, in `meta`. Topic names hold dots, so they are values here, not field names. */
 import { Binary } from "mongodb";
 import type { TopicId } from "../../core/ids.ts";
-import type { StoreIdentity, StoreState } from "../../ports/store-state.ts";
+import type { StoredJob, StoreIdentity, StoreState } from "../../ports/store-state.ts";
 import { bytesOf, dateOf } from "./bson-values.ts";
-import type { Collections, IdentityDocument } from "./collections.ts";
+import type { Collections, IdentityDocument, JobDocument } from "./collections.ts";
 import { guarded, isDuplicateKey } from "./errors.ts";
 import { insertAbsent } from "./follow-ups.ts";
 import type { TakeTurns } from "./turns.ts";
 
 const id = "identity";
+const jobId = (name: string): JobDocument["_id"] => `job:${name}`;
+const jobOf = ({ _id, text, revision }: JobDocument): StoredJob => ({
+  name: _id.slice(jobId("").length),
+  text,
+  revision,
+});
 
 export function mongoStoreState(collections: Collections, inTurn: TakeTurns): StoreState {
-  const { identity, breaker } = collections;
+  const { identity, breaker, jobs } = collections;
   const guard = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     guarded(doing, signal, "STORE_UNAVAILABLE", work);
   return {
@@ -40,6 +46,42 @@ export function mongoStoreState(collections: Collections, inTurn: TakeTurns): St
           logIndex.findOne({}, fields),
         ]); // biome-ignore format: a list
         return found.every((document) => document === null);
+      }),
+    jobs: (signal) =>
+      guard("list jobs", signal, async () =>
+        // Behind `job:` comes `job;`.
+        (
+          await jobs
+            .find({ _id: { $gte: jobId(""), $lt: "job;" as JobDocument["_id"] } })
+            .sort({ _id: 1 })
+            .toArray()
+        ).map(jobOf),
+      ),
+    job: (name, signal) =>
+      guard("read a job", signal, async () => {
+        const found = await jobs.findOne({ _id: jobId(name) });
+        return found === null ? undefined : jobOf(found);
+      }),
+    putJob: (name, text, revision, signal) =>
+      guard("store a job", signal, () =>
+        inTurn(async () => {
+          const _id = jobId(name);
+          if (revision !== undefined)
+            return (
+              (await jobs.replaceOne({ _id, revision }, { revision: revision + 1, text })).matchedCount === 1
+            );
+          try {
+            await jobs.insertOne({ _id, revision: 1, text });
+            return true;
+          } catch (error) {
+            if (isDuplicateKey(error)) return false;
+            throw error;
+          }
+        }),
+      ),
+    removeJob: (name, signal) =>
+      guard("remove a job", signal, async () => {
+        await jobs.deleteOne({ _id: jobId(name) });
       }),
     breaker: (signal) =>
       guard("read the breaker", signal, async () => {

@@ -29,7 +29,9 @@ export type WriteCall =
   | readonly ["rewrapKey", WithoutSignal<KeyWrites["rewrap"]>]
   | readonly ["createState", WithoutSignal<StateWrites["create"]>]
   | readonly ["replaceState", WithoutSignal<StateWrites["replace"]>]
-  | readonly ["setBreaker", WithoutSignal<StateWrites["setBreaker"]>];
+  | readonly ["setBreaker", WithoutSignal<StateWrites["setBreaker"]>]
+  | readonly ["putJob", WithoutSignal<StateWrites["putJob"]>]
+  | readonly ["removeJob", WithoutSignal<StateWrites["removeJob"]>];
 export type ToWriteThread = { readonly id: number; readonly call: WriteCall } | "end";
 export type FromWriteThread =
   | { readonly id: number; readonly result: unknown }
@@ -115,6 +117,8 @@ export function writesInThread(data: WriteThreadData, start = startWorker): Writ
       create: (identity, signal) => ask(signal, ["createState", [identity]]),
       replace: (identity, revision, signal) => ask(signal, ["replaceState", [identity, revision]]),
       setBreaker: (state, signal) => ask(signal, ["setBreaker", [state]]),
+      putJob: (name, text, revision, signal) => ask(signal, ["putJob", [name, text, revision]]),
+      removeJob: (name, signal) => ask(signal, ["removeJob", [name]]),
     },
     async [Symbol.asyncDispose]() {
       isClosed = true;

@@ -1,7 +1,7 @@
 /** What the store knows of itself, as rows of the table `state`. */
 import type { DatabaseSync } from "node:sqlite";
-import type { BreakerState, StoreIdentity, StoreState } from "../../ports/store-state.ts";
-import { integer, text, toB64, toBytes } from "./columns.ts";
+import type { BreakerState, StoredJob, StoreIdentity, StoreState } from "../../ports/store-state.ts";
+import { integer, type Row, text, toB64, toBytes } from "./columns.ts";
 import { storeCall } from "./faults.ts";
 
 /** As JSON: bytes as base64url, absent members left out. */
@@ -22,8 +22,16 @@ function identityOf(json: string): StoreIdentity {
   };
 }
 
-export type StateWrites = Pick<StoreState, "create" | "replace" | "setBreaker">;
+export type StateWrites = Pick<StoreState, "create" | "replace" | "setBreaker" | "putJob" | "removeJob">;
 export type StateReads = Omit<StoreState, keyof StateWrites>;
+
+const jobPrefix = "job:";
+const jobKey = (name: string): string => jobPrefix + name;
+const jobOf = (row: Row): StoredJob => ({
+  name: text(row, "name").slice(jobPrefix.length),
+  text: text(row, "value"),
+  revision: integer(row, "revision"),
+});
 
 export function writeState(db: DatabaseSync): StateWrites {
   const create = db.prepare(
@@ -35,7 +43,25 @@ export function writeState(db: DatabaseSync): StateWrites {
   const setBreaker = db.prepare(
     "INSERT INTO state (name, revision, value) VALUES ('breaker', 1, ?1) ON CONFLICT (name) DO UPDATE SET revision = revision + 1, value = ?1",
   );
+  const createJob = db.prepare(
+    "INSERT INTO state (name, revision, value) VALUES (?1, 1, ?2) ON CONFLICT (name) DO NOTHING",
+  );
+  const replaceJob = db.prepare(
+    "UPDATE state SET revision = revision + 1, value = ?2 WHERE name = ?1 AND revision = ?3",
+  );
+  const removeJob = db.prepare("DELETE FROM state WHERE name = ?");
   return {
+    putJob: (name, job, revision, signal) =>
+      storeCall(signal, () => {
+        const key = jobKey(name);
+        const { changes } =
+          revision === undefined ? createJob.run(key, job) : replaceJob.run(key, job, revision);
+        return changes === 1;
+      }),
+    removeJob: (name, signal) =>
+      storeCall(signal, () => {
+        removeJob.run(jobKey(name));
+      }),
     create: (identity, signal) =>
       storeCall(signal, () => {
         create.run(identityText(identity));
@@ -54,7 +80,15 @@ export function readState(db: DatabaseSync): StateReads {
   const anything = db.prepare(`
     SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM accounts) OR EXISTS (SELECT 1 FROM ownerships)
       OR EXISTS (SELECT 1 FROM key_documents) OR EXISTS (SELECT 1 FROM log_index) AS found`);
+  const job = db.prepare("SELECT name, revision, value FROM state WHERE name = ?");
+  const jobs = db.prepare("SELECT name, revision, value FROM state WHERE name GLOB 'job:*' ORDER BY name");
   return {
+    jobs: (signal) => storeCall(signal, () => jobs.all().map(jobOf)),
+    job: (name, signal) =>
+      storeCall(signal, () => {
+        const row = job.get(jobKey(name));
+        return row && jobOf(row);
+      }),
     read: (signal) =>
       storeCall(signal, () => {
         const row = read.get("identity");

@@ -37,6 +37,10 @@ function write([name, args]: WriteCall): Promise<unknown> {
       return state.replace(...args, never);
     case "setBreaker":
       return state.setBreaker(...args, never);
+    case "putJob":
+      return state.putJob(...args, never);
+    case "removeJob":
+      return state.removeJob(...args, never);
   }
 }
 

@@ -4,7 +4,7 @@ import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { type ErrorCode, isTransient, LastroError } from "../../core/errors.ts";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 
 const errorDomain = "lastro";
 export const statusDetailsKey = "grpc-status-details-bin";
@@ -70,7 +70,7 @@ function told(error: unknown): Told {
 }
 
 /** `place`: where a stream that was cut can be gone on with. */
-export function grpcStatus(error: unknown, place: Readonly<Record<string, string>> = {}): StatusObject {
+export function statusOf(error: unknown, place: Readonly<Record<string, string>> = {}): Status {
   const { code, reason, message, field } = told(error);
   const info = create(ErrorInfoSchema, {
     reason,
@@ -84,10 +84,12 @@ export function grpcStatus(error: unknown, place: Readonly<Record<string, string
     });
     details.push(anyPack(BadRequestSchema, badRequest));
   }
+  return create(StatusSchema, { code, message, details });
+}
+
+export function grpcStatus(error: unknown, place: Readonly<Record<string, string>> = {}): StatusObject {
+  const message = statusOf(error, place);
   const metadata = new Metadata();
-  metadata.set(
-    statusDetailsKey,
-    Buffer.from(toBinary(StatusSchema, create(StatusSchema, { code, message, details }))),
-  );
-  return { code, details: message, metadata };
+  metadata.set(statusDetailsKey, Buffer.from(toBinary(StatusSchema, message)));
+  return { code: message.code, details: message.message, metadata };
 }

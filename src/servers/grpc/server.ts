@@ -11,6 +11,8 @@ import {
 import { ReflectionService } from "@grpc/reflection";
 import { HealthImplementation } from "grpc-health-check";
 import { LastroError } from "../../core/errors.ts";
+import { Operations as LongRunning } from "../../gen/google/longrunning/operations_pb.ts";
+import { ExportService } from "../../gen/lastro/v1/export_pb.ts";
 import { HistoryService } from "../../gen/lastro/v1/history_pb.ts";
 import { OperationsService } from "../../gen/lastro/v1/operations_pb.ts";
 import { OwnershipService } from "../../gen/lastro/v1/ownership_pb.ts";
@@ -19,7 +21,9 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Operations } from "../../ports/operations.ts";
 import type { QueryDeps } from "../../query/deps.ts";
+import type { Exports } from "../../query/exports.ts";
 import type { Tail } from "../../query/tail-records.ts";
+import { exportHandlers, longRunningHandlers } from "./export-service.ts";
 import { historyHandlers } from "./history-service.ts";
 import { operationsHandlers } from "./operations-service.ts";
 import { ownershipHandlers } from "./ownership-service.ts";
@@ -73,6 +77,7 @@ export type GrpcServices = {
   readonly query: QueryDeps;
   readonly operations: Operations;
   readonly tail: Tail;
+  readonly exports: Exports;
 };
 
 export type GrpcServer = AsyncDisposable & {
@@ -102,6 +107,8 @@ const services: readonly DescService[] = [
   OwnershipService,
   TransparencyService,
   OperationsService,
+  ExportService,
+  LongRunning,
 ];
 
 export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcServices): Promise<GrpcServer> {
@@ -123,6 +130,8 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   add(OwnershipService, ownershipHandlers(parts.query));
   add(TransparencyService, transparencyHandlers(parts.query));
   add(OperationsService, operationsHandlers(parts.query, parts.operations));
+  add(ExportService, exportHandlers(parts.exports));
+  add(LongRunning, longRunningHandlers(parts.query, parts.exports));
   const names = ["", ...services.map((service) => service.typeName)];
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));
   health.addToServer(server);

@@ -7,7 +7,7 @@ import { anyone, type CallOptions, logUnexpected, msUntilAnswer, requestOf, tooL
 import { grpcStatus } from "./errors.ts";
 import type { Decoded } from "./service-definition.ts";
 
-/** Gives messages until it is done or its signal ends it. Where they have a `next_index`, a stream that is cut tells the one of the last message that left. */
+/** Gives messages until it is done or its signal ends it. Where they have a `next_index` or `next_offset`, a stream that is cut tells the one of the last message that left. */
 export type StreamHandler<M extends DescMethod> = (
   request: MessageShape<M["input"]>,
   caller: Caller,
@@ -66,7 +66,7 @@ export function stream(
   };
 }
 
-type Place = { next_index?: string };
+type Place = { next_index?: string; next_offset?: string };
 type Call = ServerWritableStream<Decoded, unknown>;
 
 async function answers(
@@ -82,6 +82,7 @@ async function answers(
     const message = create(method.output, given as never);
     await sent(call, message, signal, stallMsMax);
     if ("nextIndex" in message) place.next_index = String(message.nextIndex);
+    if ("nextOffset" in message) place.next_offset = String(message.nextOffset);
   }
 }
 
