@@ -101,7 +101,8 @@ const event = (n: number, more: EventSpec = {}): EventSpec => ({
   payload: { public_id: `a-${n % 7}`, n },
   ...more,
 });
-const events = (count: number): readonly EventSpec[] => Array.from({ length: count }, (_, n) => event(n));
+const events = (count: number, from = 0): readonly EventSpec[] =>
+  Array.from({ length: count }, (_, n) => event(from + n));
 
 const begin = (format: ExportFormat, filter = "", treeSize?: bigint) =>
   call(client, ExportService, "exportRecords", {
@@ -176,7 +177,7 @@ describe("an export", () => {
     await log(...events(50));
     const size = BigInt(built.size());
     const before = await exported(ExportFormat.NDJSON);
-    await log(...events(20));
+    await log(...events(20, 50));
     expect(await exported(ExportFormat.NDJSON, "", size)).toBe(before);
     expect(await exported(ExportFormat.NDJSON)).not.toBe(before);
   });
@@ -375,7 +376,9 @@ describe("exports are bounded and private", () => {
     const begun = await begin(ExportFormat.NDJSON);
     await ended(begun);
     const name = begun.name.replace("operations/", "");
+    const first = process1;
     const exports = open();
+    process1.signal.addEventListener("abort", () => first.abort(new Error("the process ends")));
     const signal = new AbortController().signal;
     await expect(exports.get(name, { id: "somebody else" }, signal)).rejects.toMatchObject({
       code: "NOT_FOUND",
