@@ -12,7 +12,7 @@ import { readStretch } from "./log-records.ts";
 import { filterOf } from "./search-records.ts";
 
 /** A part closes on either, so that a crash costs no more. */
-const partBytesMax = 8 * 1024 * 1024;
+const partBytesMax = 4 * 1024 * 1024;
 const partLeavesMax = 100_000;
 /** Altered records that are named. */
 const alteredMax = 1_000;
