@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
+import { exportFiles } from "./adapters/files/export-files.ts";
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { startTelemetry, type Telemetry } from "./adapters/otel/telemetry.ts";
 import { openLog } from "./adapters/pino/log.ts";
@@ -38,8 +39,10 @@ import { dataKeys } from "./privacy/data-keys.ts";
 import { rewrapKeys } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { Guard, QueryDeps } from "./query/deps.ts";
+import { openExports } from "./query/exports.ts";
 import { hotHistory } from "./query/hot-history.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
+import { openTail } from "./query/tail-records.ts";
 import { readinessOf } from "./readiness.ts";
 import { type LogThread, startLogThread } from "./run-log-thread.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
@@ -165,6 +168,9 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   };
   const guard = openGuard(config, guardAround, opened, signal);
   const query = queryDeps(intake, keys, catalogue, history, published, guard);
+  const tail = openTail(query, config.tails, steadyNow);
+  const { folder, limits } = config.exports;
+  const exports = openExports({ query, state: store.state, files: exportFiles(folder), limits, log }, signal);
   const collect: CollectDeps = {
     guard,
     publisher,
@@ -180,6 +186,8 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       query,
       operations,
       collect,
+      tail,
+      exports,
       viewers: access.viewers,
     }),
   );
@@ -314,6 +322,7 @@ const grpcOptions = (
     resetsPerSecondMax: grpc.resetsPerSecondMax,
     connectionAgeMsMax: grpc.connectionAgeMsMax,
     connectionIdleMsMax: grpc.connectionIdleMsMax,
+    streamStallMsMax: grpc.streamStallMsMax,
   },
 });
 

@@ -1,4 +1,5 @@
 /** Variables of what is served: the listeners, the limits of callers, and what is told of them. */
+import { join } from "node:path";
 import * as z from "zod";
 import { accessVariables } from "./config-access.ts";
 import { day, kib, mib, minute, number, optional, second, variable } from "./config-variable.ts";
@@ -16,6 +17,13 @@ export const servingVariables = {
   LASTRO_GRPC_CONNECTION_AGE_MAX_MS: number(second, day, 30 * minute, "ms", "Age at which a connection is closed, once its calls have ended or 5 s later"),
   LASTRO_GRPC_CONNECTION_IDLE_MAX_MS: number(second, day, 5 * minute, "ms", "Time without a call after which a connection is closed"),
   LASTRO_GRPC_DEADLINE_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest a call may take, whatever its caller allows"),
+  LASTRO_GRPC_STREAM_STALL_MS_MAX: number(100, 10 * minute, 10 * second, "ms", "A reader of a stream that takes nothing for this long is cut"),
+  LASTRO_TAILS_MAX: number(1, 10_000, 100, "tails", "Tails at once in this process"),
+  LASTRO_TAIL_HEARTBEAT_MS: number(100, 10 * minute, 10 * second, "ms", "A tail that has nothing to tell says so this often"),
+  LASTRO_EXPORTS_MAX: number(1, 100, 2, "exports", "Exports that run at once in this process"),
+  LASTRO_EXPORTS_KEPT_MAX: number(1, 10_000, 100, "exports", "Exports that are kept, running or ended"),
+  LASTRO_EXPORT_BYTES_MAX: number(mib, 1_048_576 * mib, 16_384 * mib, "bytes", "Largest export"),
+  LASTRO_EXPORT_KEPT_MS: number(minute, 366 * day, day, "ms", "From the beginning of an export until its files are removed"),
   LASTRO_CALLER_RATE_MAX: number(1, 1_000_000, 500, "calls/s", "Calls a second of one caller; none while LASTRO_AUTH=none"),
   LASTRO_CALLER_BURST_MAX: number(1, 1_000_000, 1_000, "calls", "Calls that a caller may make at once after a rest"),
   LASTRO_CALLER_CONCURRENT_MAX: number(1, 10_000, 50, "calls", "Calls of one caller at once"),
@@ -32,6 +40,7 @@ export const servingVariables = {
 const Known = z.object({
   ...servingVariables,
   LASTRO_AUTH: accessVariables.LASTRO_AUTH,
+  LASTRO_DATA_DIR: z.string(),
   LASTRO_EVENT_BYTES_MAX: z.number(),
 });
 type Values = z.output<typeof Known>;
@@ -48,6 +57,7 @@ export const servingShape = (v: Values) => ({
     connectionAgeMsMax: v.LASTRO_GRPC_CONNECTION_AGE_MAX_MS,
     connectionIdleMsMax: v.LASTRO_GRPC_CONNECTION_IDLE_MAX_MS,
     deadlineMaxMs: v.LASTRO_GRPC_DEADLINE_MAX_MS,
+    streamStallMsMax: v.LASTRO_GRPC_STREAM_STALL_MS_MAX,
   },
   callers: {
     rateMax: v.LASTRO_CALLER_RATE_MAX,
@@ -58,6 +68,16 @@ export const servingShape = (v: Values) => ({
     mode: v.LASTRO_SELF_AUDIT ?? (v.LASTRO_AUTH === "none" ? "off" : "on"),
     reads: v.LASTRO_SELF_AUDIT_READS,
     windowMs: v.LASTRO_SELF_AUDIT_WINDOW_MS,
+  },
+  tails: { tailsMax: v.LASTRO_TAILS_MAX, heartbeatMs: v.LASTRO_TAIL_HEARTBEAT_MS },
+  exports: {
+    folder: join(v.LASTRO_DATA_DIR, "exports"),
+    limits: {
+      runningMax: v.LASTRO_EXPORTS_MAX,
+      keptMax: v.LASTRO_EXPORTS_KEPT_MAX,
+      bytesMax: v.LASTRO_EXPORT_BYTES_MAX,
+      keptMs: v.LASTRO_EXPORT_KEPT_MS,
+    },
   },
   http: { address: v.LASTRO_HTTP_ADDRESS },
   rest: {

@@ -4,6 +4,7 @@ import { visibleText } from "../lib/visible-text.ts";
 import type { Cli } from "./command.ts";
 import { type ExitCode, exitCodes, exitCodesText, exitOf, VerdictFailure } from "./failure.ts";
 import { checkCommand } from "./operator/check.ts";
+import { tailCommand } from "./tail.ts";
 import { verifyCommand } from "./verify.ts";
 import { witnessCommand } from "./witness.ts";
 
@@ -15,7 +16,12 @@ const examples = `Examples:
 `;
 
 /** Each subcommand has a file of its own and is one line here. */
-const subcommands: readonly ((cli: Cli) => Command)[] = [verifyCommand, checkCommand, witnessCommand];
+const subcommands: readonly ((cli: Cli) => Command)[] = [
+  verifyCommand,
+  tailCommand,
+  checkCommand,
+  witnessCommand,
+];
 
 function newProgram(cli: Cli): Command {
   const program = new Command("lastro")

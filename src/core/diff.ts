@@ -15,7 +15,7 @@ export type Difference =
 /** Lists are compared item by item only while the product of their lengths adds up to this; beyond it they are replaced whole. */
 const listCellsMax = 16_384;
 
-function isSame(a: JsonValue, b: JsonValue): boolean {
+export function isSame(a: JsonValue, b: JsonValue): boolean {
   if (Array.isArray(a)) {
     return Array.isArray(b) && a.length === b.length && a.every((item, i) => isSame(item, b[i]));
   }

@@ -30,7 +30,10 @@ export function mergePatch(target: JsonValue | undefined, patch: JsonValue): Jso
 /** Whether the fold needs nothing older than this step: a whole state. A deletion tells that, not what was there. */
 export const isBase = (step: StateStep): boolean => step.action !== "delete" && step.payloadIs === "state";
 
-const apply = (before: EntityState, step: StateStep): EntityState => {
+export const noState: EntityState = { kind: "unknown", deleted: false };
+
+/** The state after the step. */
+export const nextState = (before: EntityState, step: StateStep): EntityState => {
   if (step.action === "delete") return { ...before, deleted: true };
   if (step.payload === undefined) return { kind: "erased", deleted: false };
   if (step.payloadIs === "state") return { kind: "known", deleted: false, state: step.payload };
@@ -41,4 +44,4 @@ const apply = (before: EntityState, step: StateStep): EntityState => {
 
 /** Steps in ascending order of version, beginning with a base or with version 1. */
 export const foldState = (steps: readonly StateStep[]): EntityState =>
-  steps.reduce<EntityState>(apply, { kind: "unknown", deleted: false });
+  steps.reduce<EntityState>(nextState, noState);

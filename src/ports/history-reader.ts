@@ -13,6 +13,16 @@ export type SearchAnswer = {
   readonly next: SearchPlace | undefined;
 };
 
+export type RecordsByRid = {
+  /** Rids that no record has are absent. */
+  readonly rows: ReadonlyMap<Rid, RecordRow>;
+  /** How many of the rids were looked up. */
+  readonly looked: number;
+};
+export const ridsMax = 1_000;
+/** Entries and bodies of one call; the records of one step of a store may be over it. */
+export const ridsBytesMax = 4 * 1024 * 1024;
+
 export type VersionRange = {
   readonly stream: StreamId;
   readonly kind: StreamKind;
@@ -66,6 +76,8 @@ export type OwnershipListing = {
 export type HistoryReader = {
   byRid(rid: Rid, signal: AbortSignal): Promise<RecordRow | undefined>;
   byUid(uid: Uid, signal: AbortSignal): Promise<RecordRow | undefined>;
+  /** Of at most `ridsMax` rids, as many from the first on as `ridsBytesMax` allows, and one at least. */
+  byRids(rids: readonly Rid[], signal: AbortSignal): Promise<RecordsByRid>;
   versions(range: VersionRange, signal: AbortSignal): Promise<readonly RecordRow[]>;
   /** Highest versions by `headKeyText`; streams without a record are absent. */
   headVersions(keys: readonly HeadKey[], signal: AbortSignal): Promise<ReadonlyMap<string, number>>;

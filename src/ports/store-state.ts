@@ -32,6 +32,8 @@ export type PersonalAccess = {
   readonly forMs: number;
   readonly approval: { readonly callerId: string; readonly atMs: number } | undefined;
 };
+/** Of long-running work: a small JSON text under a name. */
+export type StoredJob = { readonly name: string; readonly text: string; readonly revision: number };
 
 /** Contract. `create` inserts if absent and returns what is stored. `replace` is a compare-and-set on the revision that was read. */
 export type StoreState = {
@@ -54,4 +56,10 @@ export type StoreState = {
     revision: number,
     signal: AbortSignal,
   ): Promise<boolean>;
+  /** All of them, ordered by name. */
+  jobs(signal: AbortSignal): Promise<readonly StoredJob[]>;
+  job(name: string, signal: AbortSignal): Promise<StoredJob | undefined>;
+  /** Compare-and-set on the revision that was read, which is then one more; undefined: only where no job has the name, and its revision is 1. */
+  putJob(name: string, text: string, revision: number | undefined, signal: AbortSignal): Promise<boolean>;
+  removeJob(name: string, signal: AbortSignal): Promise<void>;
 };

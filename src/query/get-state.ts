@@ -133,14 +133,14 @@ async function stepsBack(fold: Fold, row: RecordRow, newest: RecordView): Promis
   return back.reverse();
 }
 
-const unreadable = (why: string): LastroError =>
+export const unreadable = (why: string): LastroError =>
   new LastroError(
     "BODY_UNREADABLE",
     `the state cannot be told: ${why}; compare the entity's records with the log`,
   );
 
 /** A state is only made of records whose sealed part says that they are that version of that entity. */
-function requireSealed(
+export function requireSealed(
   view: RecordView | undefined,
   rid: Rid,
   entity: EntityName,
@@ -159,7 +159,11 @@ function requireSealed(
   }
 }
 
-function stepOf({ deps, access }: Fold, row: RecordRow, view: RecordView): Step {
+export function stepOf(
+  { deps, access }: Pick<Fold, "deps" | "access">,
+  row: RecordRow,
+  view: RecordView,
+): Step {
   const text = contentOf(view)?.payload;
   const payload = text === undefined ? undefined : parseJson(new TextDecoder().decode(text));
   return {

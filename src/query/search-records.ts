@@ -1,6 +1,5 @@
 /** Records that match a filter. The projection finds them; each is then held against the filter by what is sealed in it. */
 
-import type { Catalogue } from "../core/catalogue.ts";
 import { allOf, type Comparison, type Filter, parseFilter } from "../core/filter.ts";
 import { holds } from "../core/filter-holds.ts";
 import type { Rid } from "../core/ids.ts";
@@ -62,10 +61,14 @@ export async function* walkRecords(
   }
 }
 
-function searchOf(deps: QueryDeps, access: Access, { filter: text, orderBy, also }: WalkRequest) {
-  const asked = parseFilter(text, indexedPaths(deps.catalogue));
-  const filter = narrowed(deps, access, also === undefined ? asked : allOf([asked, also]));
-  return { filter, order: parseOrder(orderBy) };
+function searchOf(deps: QueryDeps, access: Access, { filter, orderBy, also }: WalkRequest) {
+  return { filter: reachedFilter(deps, access, filter, also), order: parseOrder(orderBy) };
+}
+
+/** What is asked for, within the caller's reach. */
+export function reachedFilter(deps: QueryDeps, access: Access, text: string, also?: Filter): Filter {
+  const asked = filterOf(deps, text);
+  return narrowed(deps, access, also === undefined ? asked : allOf([asked, also]));
 }
 
 /** The records of an ownership, newest first. */
@@ -113,9 +116,9 @@ const equal = (field: Comparison["field"], value: string): Filter => ({
   value,
 });
 
-/** Every pointer that some rule indexes. */
-const indexedPaths = ({ rules }: Catalogue): ReadonlySet<string> =>
-  new Set([...rules.values()].flatMap(({ index }) => index));
+/** A path may be one that some rule indexes. */
+export const filterOf = ({ catalogue: { rules } }: Pick<QueryDeps, "catalogue">, text: string): Filter =>
+  parseFilter(text, new Set([...rules.values()].flatMap(({ index }) => index)));
 
 async function search(
   deps: QueryDeps,
@@ -171,7 +174,7 @@ const matchingOf = (judged: readonly Judged[]): readonly RecordView[] =>
   judged.map(({ matching }) => matching).filter((view) => view !== undefined);
 
 /** What is sealed decides; what was erased cannot contradict. */
-function judge(filter: Filter, row: RecordRow, view: RecordView | undefined, access: Access) {
+export function judge(filter: Filter, row: RecordRow, view: RecordView | undefined, access: Access) {
   const { rid } = row;
   if (view === undefined) return { rid, isAltered: true, matching: undefined };
   const sealed = sealedValues(row, view);

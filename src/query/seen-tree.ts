@@ -1,5 +1,6 @@
 /** Which tree an answer saw, and where its records lie in it. The tree is read before the records: what it holds, the answer saw. */
 import type { Rid } from "../core/ids.ts";
+import type { LogKey } from "../ports/log-store.ts";
 import type { PublishedLog } from "./published-log.ts";
 
 export type LogPlace =
@@ -24,12 +25,21 @@ export async function withSeenTree<Answer>(
   const answer = await ask(latest?.size);
   const rids = latest === undefined ? [] : recordsOf(answer).map(({ rid }) => rid);
   const indexes = rids.length === 0 ? new Map<Rid, number>() : await log.store.indexes(rids, signal);
-  const [logged, cosigned] = [latest?.size ?? 0, witnessed?.size ?? 0];
+  return { answer, seen: seenTree(indexes, latest?.size, witnessed?.size) };
+}
+
+export function seenTree(
+  indexes: ReadonlyMap<LogKey, number>,
+  treeSize: number | undefined,
+  witnessedSize = 0,
+): SeenTree {
   const placeOf: SeenTree["placeOf"] = ({ rid }) => {
     const index = indexes.get(rid);
     if (index === undefined) return { state: "pending", index };
-    if (index < cosigned) return { state: "witnessed", index, treeSize: cosigned };
-    return index < logged ? { state: "logged", index, treeSize: logged } : { state: "pending", index };
+    if (index < witnessedSize) return { state: "witnessed", index, treeSize: witnessedSize };
+    return index < (treeSize ?? 0)
+      ? { state: "logged", index, treeSize: treeSize ?? 0 }
+      : { state: "pending", index };
   };
-  return { answer, seen: { treeSize: latest?.size, placeOf } };
+  return { treeSize, placeOf };
 }

@@ -4,7 +4,7 @@ import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { LastroError } from "../core/errors.ts";
 import type { EventIdentity, StreamKind as Kind } from "../core/event.ts";
 import type { JsonValue } from "../core/json.ts";
-import type { DifferenceSchema } from "../gen/lastro/v1/history_pb.ts";
+import type { ChangeSchema, DifferenceSchema } from "../gen/lastro/v1/history_pb.ts";
 import { type OwnershipSchema, OwnershipState } from "../gen/lastro/v1/ownership_pb.ts";
 import {
   ActionType,
@@ -21,6 +21,7 @@ import {
 import type { ShownDifference } from "../query/compare-versions.ts";
 import type { EntityName } from "../query/deps.ts";
 import type { EventIdQuestion } from "../query/get-record.ts";
+import type { Change } from "../query/list-changes.ts";
 import type { ShownOwnership } from "../query/ownerships.ts";
 import { contentOf, type RecordContent, type RecordView } from "../query/record-view.ts";
 import type { LogPlace, SeenTree } from "../query/seen-tree.ts";
@@ -203,6 +204,15 @@ export const differenceToWire = (difference: ShownDifference): MessageInitShape<
   path: difference.path,
   ...("oldValue" in difference ? { oldValue: jsonBytes(difference.oldValue) } : {}),
   ...("newValue" in difference ? { newValue: jsonBytes(difference.newValue) } : {}),
+});
+
+export const changeToWire = (change: Change, seen: SeenTree): MessageInitShape<typeof ChangeSchema> => ({
+  record: recordToWire(change.record, seen),
+  ...(change.oldValues === undefined ? {} : { oldValues: Buffer.from(change.oldValues) }),
+  ...(change.newValues === undefined ? {} : { newValues: Buffer.from(change.newValues) }),
+  differences: change.differences.map(differenceToWire),
+  erased: change.erased,
+  masked: change.masked,
 });
 
 export function ownershipToWireMessage(document: ShownOwnership): MessageInitShape<typeof OwnershipSchema> {

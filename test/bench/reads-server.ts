@@ -14,7 +14,9 @@ import {
 } from "../../src/gen/lastro/v1/history_pb.ts";
 import { pooledRandom } from "../../src/lib/pooled-random.ts";
 import type { Guard } from "../../src/query/deps.ts";
+import type { Exports } from "../../src/query/exports.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
+import { openTail } from "../../src/query/tail-records.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
 import { grant, person } from "../support/callers.ts";
@@ -79,7 +81,14 @@ async function startLastro(): Promise<string> {
       interceptors: [telemetry.grpcInterceptor],
       authenticate: async () => callerOf(who),
     },
-    { query, operations: noOperations, collect: quietCollect(query), viewers: testViewers },
+    {
+      query,
+      operations: noOperations,
+      collect: quietCollect(query),
+      viewers: testViewers,
+      tail: openTail(query, { tailsMax: 1, heartbeatMs: 10_000 }, now),
+      exports: {} as Exports,
+    },
   );
   return server.address;
 }

@@ -110,6 +110,38 @@ export function historyReaderContract(name: string, open: () => Promise<Store>, 
       expect(await store.history.byUid(scene.uid("none"), signal)).toBeUndefined();
     });
 
+    test("records of many rids are found in one call; of a rid without a record nothing is said", async () => {
+      const scene = makeScene();
+      const records = Array.from({ length: 150 }, (_, offset) => scene.record({ offset }));
+      await save(scene, records);
+      const rids = [scene.rid(149), scene.rid(900), ...records.map(({ rid }) => rid)];
+      const { rows, looked } = await store.history.byRids(rids, signal);
+      expect(looked).toBe(rids.length);
+      expect([...rows.keys()].sort()).toEqual(records.map(({ rid }) => rid).sort());
+      for (const { rid, uid } of records) expect(rows.get(rid)?.uid).toBe(uid);
+      expect(await store.history.byRids([], signal)).toEqual({ rows: new Map(), looked: 0 });
+    });
+
+    test("a call for large records ends early, says how many rids it looked up, and always moves on", async () => {
+      const scene = makeScene();
+      const body = new Uint8Array(256 * 1024).fill(7);
+      const records = Array.from({ length: 70 }, (_, offset) => scene.record({ offset }));
+      for (let at = 0; at < records.length; at += 10)
+        await save(
+          scene,
+          records.slice(at, at + 10).map((row) => ({ ...row, body })),
+        );
+      const left = records.map(({ rid }) => rid);
+      const steps: number[] = [];
+      while (left.length > 0) {
+        const { rows, looked } = await store.history.byRids(left, signal);
+        expect([...rows.keys()].sort()).toEqual(left.splice(0, looked).sort());
+        steps.push(looked);
+      }
+      expect(steps.length).toBeGreaterThan(1);
+      expect(steps.every((looked) => looked > 0)).toBe(true);
+    });
+
     test("R-10 versions of one stream and kind, inclusive at both ends, in either order, up to the limit", async () => {
       const scene = makeScene();
       await save(scene, [

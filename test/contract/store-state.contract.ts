@@ -127,6 +127,33 @@ export function storeStateContract(name: string, open: () => Promise<Store>): vo
     });
   });
 
+  describe(`${name}: jobs`, () => {
+    test("a job is put where none is, replaced only by who read its latest revision, listed and removed", async () => {
+      await using store = await open();
+      const { jobs, job, putJob, removeJob } = store.state;
+      expect(await jobs(signal)).toEqual([]);
+      expect(await putJob("b", "one", undefined, signal)).toBe(true);
+      expect(await putJob("b", "two", undefined, signal)).toBe(false);
+      expect(await putJob("a", "other", undefined, signal)).toBe(true);
+      const read = await job("b", signal);
+      expect(read).toMatchObject({ name: "b", text: "one" });
+      const verdicts = await Promise.all([
+        putJob("b", "three", read?.revision, signal),
+        putJob("b", "three", read?.revision, signal),
+      ]);
+      expect(verdicts.sort()).toEqual([false, true]);
+      expect((await jobs(signal)).map(({ name: of, text }) => [of, text])).toEqual([
+        ["a", "other"],
+        ["b", "three"],
+      ]);
+      await removeJob("b", signal);
+      await removeJob("b", signal);
+      expect(await job("b", signal)).toBeUndefined();
+      expect(await putJob("b", "four", read?.revision, signal)).toBe(false);
+      expect((await jobs(signal)).map(({ name: of }) => of)).toEqual(["a"]);
+    });
+  });
+
   describe(`${name}: breaker`, () => {
     test("the breaker's state is unknown at first and then what was set last", async () => {
       await using store = await open();

@@ -16,6 +16,7 @@ export const matrix = {
   GetHistory: { roles: readers, foreign: "denied" },
   GetState: { roles: readers, foreign: "denied" },
   CompareVersions: { roles: readers, foreign: "denied" },
+  ListChanges: { roles: readers, foreign: "denied" },
   SearchRecords: { roles: readers, foreign: "empty" },
   GetOwnership: { roles: ["dpo"], foreign: "denied" },
   ListOwnerships: { roles: ["dpo"], foreign: "denied" },
@@ -38,6 +39,17 @@ export const matrix = {
   GetCaller: { roles, foreign: "answered" },
   CreateViewerToken: { roles: readers, foreign: "answered" },
 } as const satisfies Readonly<Record<string, Row>>;
+/** Streams and long-running operations: who may call them. What they tell is narrowed as searches are. */
+export const lasting: Readonly<Record<string, readonly Role[]>> = {
+  TailRecords: readers,
+  ExportRecords: ["auditor"],
+  ReadExport: ["auditor"],
+  ListOperations: ["auditor"],
+  GetOperation: ["auditor"],
+  WaitOperation: ["auditor"],
+  CancelOperation: ["auditor"],
+  DeleteOperation: ["auditor"],
+};
 export type MatrixMethod = keyof typeof matrix;
 
 export const tenants = ["own", "foreign"] as const;

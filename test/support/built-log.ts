@@ -6,7 +6,7 @@ import { leafHash } from "../../src/core/leaf.ts";
 import { controlEntry, coverageEntry } from "../../src/core/log-entries.ts";
 import { rootOf } from "../../src/core/merkle.ts";
 import type { RecordRow } from "../../src/core/record.ts";
-import { formatNote, type VerifierKey } from "../../src/core/signed-note.ts";
+import { formatNote, formatVerifierKey, type VerifierKey } from "../../src/core/signed-note.ts";
 import { fullTiles, joinHashes, tileWidth } from "../../src/core/tiles.ts";
 import {
   type CheckpointName,
@@ -32,10 +32,17 @@ export type BuiltLog = {
   rows(): readonly LogRow[];
   /** Of the first `size` leaves. */
   rootAt(size: number): Uint8Array;
+  /** The first entry, which names the key that signs. */
+  genesis(): Promise<void>;
   /** Control entries that say nothing. */
   heartbeats(count: number): Promise<void>;
-  /** Records of offsets from `from` on, each the next offset, and the entry that covers them. */
-  records(src: Src, from: number, records: readonly Pick<RecordRow, "rid" | "entry">[]): Promise<void>;
+  /** Records of offsets from `from` on, each the next offset, and the entry that covers them and tells when they were logged. */
+  records(
+    src: Src,
+    from: number,
+    records: readonly Pick<RecordRow, "rid" | "entry">[],
+    loggedAtMs?: number,
+  ): Promise<void>;
   /** Lays full tiles and head, and publishes a checkpoint over all leaves. */
   publish(name?: CheckpointName): Promise<PublishedCheckpoint>;
 };
@@ -78,6 +85,11 @@ export function buildLog(log: LogStore): BuiltLog {
     size: () => rows.length,
     rows: () => rows,
     rootAt,
+    async genesis() {
+      const vkey = formatVerifierKey(sha256, signer.key);
+      const entry = controlEntry({ kind: "genesis", id: "genesis", atMs, data: { origin, vkey } });
+      await append([{ key: controlKey("genesis"), entry }], [entry]);
+    },
     async heartbeats(count) {
       const ids = Array.from({ length: count }, (_, at) => `hb-${rows.length + at}`);
       const entries = ids.map((id) => controlEntry({ kind: "heartbeat", id, atMs, data: {} }));
@@ -86,11 +98,11 @@ export function buildLog(log: LogStore): BuiltLog {
         entries,
       );
     },
-    async records(src, from, records) {
+    async records(src, from, records, loggedAtMs = atMs) {
       const n = records.length;
       const counts = { stored: n, duplicate: 0, conflict: 0, rejected: 0, gap: 0 };
       const covers = coverageEntry({
-        atMs, src, from, to: from + n, first: rows.length, n, counts, list: nothingLeftOut,
+        atMs: loggedAtMs, src, from, to: from + n, first: rows.length, n, counts, list: nothingLeftOut,
       }); // biome-ignore format: one line of fields
       await append(
         [

@@ -3,10 +3,18 @@ import { randomBytes } from "node:crypto";
 import type { DescMethod, DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
-import { type CallOptions, Client, credentials, type Metadata, type ServiceError } from "@grpc/grpc-js";
+import {
+  type CallOptions,
+  Client,
+  type ClientReadableStream,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { viewerTokens } from "../../src/access/viewer-tokens.ts";
 import type { CollectDeps } from "../../src/collect/publish-events.ts";
 import { anyone } from "../../src/core/caller.ts";
+import { LastroError } from "../../src/core/errors.ts";
 import { ridOf } from "../../src/core/ids.ts";
 import { defaultParseOptions } from "../../src/core/parse-options.ts";
 import {
@@ -17,7 +25,14 @@ import {
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
-import { type GrpcServer, type GrpcServerOptions, startGrpcServer } from "../../src/servers/grpc/server.ts";
+import type { Exports } from "../../src/query/exports.ts";
+import { openTail } from "../../src/query/tail-records.ts";
+import {
+  type GrpcServer,
+  type GrpcServerOptions,
+  type GrpcServices,
+  startGrpcServer,
+} from "../../src/servers/grpc/server.ts";
 import { worldSrc } from "./history-world.ts";
 
 export type TestServer = GrpcServer & { readonly logged: string[] };
@@ -49,11 +64,26 @@ export const testViewers = viewerTokens({
   random: (bytes) => randomBytes(bytes),
 });
 
+const noExport = async (): Promise<never> => {
+  throw new LastroError("NOT_FOUND", "there is no such export");
+};
+const noExports: Exports = {
+  start: noExport,
+  get: noExport,
+  list: async () => [],
+  cancel: noExport,
+  remove: noExport,
+  read: async function* () {
+    yield await noExport();
+  },
+};
+const tailLimits = { tailsMax: 10, heartbeatMs: 10_000 };
+
 export async function serve(
   query: QueryDeps,
   operations: Operations = noOperations,
   options: Partial<GrpcServerOptions> = {},
-  collect: CollectDeps = quietCollect(query),
+  parts: Partial<GrpcServices> = {},
 ): Promise<TestServer> {
   const logged: string[] = [];
   const log = { info: () => {}, warn: () => {}, error: (code: string) => void logged.push(code) };
@@ -67,7 +97,15 @@ export async function serve(
       log,
       ...options,
     },
-    { query, operations, collect, viewers: testViewers },
+    {
+      query,
+      operations,
+      collect: quietCollect(query),
+      viewers: testViewers,
+      tail: openTail(query, tailLimits, () => performance.now()),
+      exports: noExports,
+      ...parts,
+    },
   );
   server.setServing(true);
   return Object.assign(server, { logged });
@@ -118,11 +156,33 @@ export const call = <S extends DescService, Name extends keyof S["method"] & str
 ): Promise<MessageShape<S["method"][Name]["output"]>> =>
   callMessage(client, service.method[name] as S["method"][Name], request, metadata, options);
 
+/** A call that is answered by a stream; nothing is read before somebody asks. */
+export function callStream<S extends DescService, Name extends keyof S["method"] & string>(
+  client: Client,
+  service: S,
+  name: Name,
+  request: MessageInitShape<S["method"][Name]["input"]>,
+  options: CallOptions = {},
+  metadata = new Metadata(),
+): ClientReadableStream<MessageShape<S["method"][Name]["output"]>> {
+  const method: DescMethod = service.method[name] as S["method"][Name];
+  return client.makeServerStreamRequest(
+    `/${service.typeName}/${method.name}`,
+    (bytes: Uint8Array) => Buffer.from(bytes),
+    (bytes) => fromBinary(method.output, bytes) as MessageShape<S["method"][Name]["output"]>,
+    toBinary(method.input, create(method.input, request as never)),
+    metadata,
+    options,
+  );
+}
+
 export type Failure = {
   readonly code: number;
   readonly message: string;
   readonly reason: string | undefined;
   readonly domain: string | undefined;
+  /** Of a stream: where to go on. */
+  readonly nextIndex: string | undefined;
   readonly fields: readonly string[];
   readonly retryAfterMs: number | undefined;
 };
@@ -145,6 +205,7 @@ export async function failureOf(act: Promise<unknown>): Promise<Failure> {
     message: error.details,
     reason: infos[0]?.reason,
     domain: infos[0]?.domain,
+    nextIndex: infos[0]?.metadata["next_index"],
     fields: violations.map(({ field }) => field),
     retryAfterMs: retry?.retryDelay && durationMs(retry.retryDelay),
   };

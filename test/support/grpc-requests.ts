@@ -13,6 +13,7 @@ export const quietOperations: Operations = {
 };
 
 const eventOf = (tenant: string) => ({ value: Buffer.from(eventText({ metadata: { tenant_id: tenant } })) });
+const absentExport = `operations/export-${"0".repeat(32)}`;
 const byRid = (rid: string) => ({ by: { case: "rid", value: rid } });
 
 /** `rid` is of a record of the tenant. */
@@ -35,6 +36,15 @@ const requests: Readonly<Record<string, (tenant: string, rid: string) => object>
   SkipOffsets: () => ({ src: worldSrc, fromOffset: 1n, toOffset: 2n, reason: "poison" }),
   ResumePartition: () => ({ target: { case: "breaker", value: true } }),
   ReplayDeadLetters: () => ({ positions: [{ topic: "audit.dlq", partition: 0, offset: 1n }] }),
+  ListChanges: (tenant) => ({ entity: entityOf(tenant) }),
+  TailRecords: (tenant) => ({ filter: `tenant = ${tenant}`, from: { case: "index", value: 0n } }),
+  ExportRecords: (tenant) => ({ filter: `tenant = ${tenant}`, format: 1 }),
+  ReadExport: () => ({ name: absentExport }),
+  ListOperations: () => ({ name: "operations" }),
+  GetOperation: () => ({ name: absentExport }),
+  WaitOperation: () => ({ name: absentExport }),
+  CancelOperation: () => ({ name: absentExport }),
+  DeleteOperation: () => ({ name: absentExport }),
   PublishEvent: (tenant) => ({ event: eventOf(tenant) }),
   PublishEvents: (tenant) => ({ events: [eventOf("own"), eventOf(tenant)] }),
   AskPersonalAccess: () => ({ reason: "complaint 17" }),

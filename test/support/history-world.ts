@@ -232,6 +232,10 @@ export async function openHistoryWorld(catalogue: Catalogue = emptyCatalogue): P
       ...history,
       byRid: async (...args) => one(await history.byRid(...args)),
       byUid: async (...args) => one(await history.byUid(...args)),
+      async byRids(...args) {
+        const { rows, looked } = await history.byRids(...args);
+        return { rows: new Map([...rows].map(([rid, row]) => [rid, change(row)])), looked };
+      },
       asOf: async (...args) => one(await history.asOf(...args)),
       versions: async (...args) => (await history.versions(...args)).map(change),
       async search(...args) {

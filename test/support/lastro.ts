@@ -60,7 +60,7 @@ const dieInWrites = ({ dieAt }: LastroOptions): readonly string[] =>
 /** Resolves as soon as the process runs; see `untilReady`. */
 export async function spawnLastro(options: LastroOptions): Promise<LastroProcess> {
   const [grpcPort, httpPort, restPort] = [await freePort(), await freePort(), await freePort()];
-  const grpcAddress = `127.0.0.1:${grpcPort}`;
+  const grpcAddress = options.env?.["LASTRO_GRPC_ADDRESS"] ?? `127.0.0.1:${grpcPort}`;
   const httpAddress = `127.0.0.1:${httpPort}`;
   const restAddress = `127.0.0.1:${restPort}`;
   const command = [

@@ -7,6 +7,10 @@ import type { BreakerState, StoreIdentity, StoreState } from "../../src/ports/st
 const idOf = (ref: KeyRef): string => `${ref.class} ${ref.id}`;
 const isOpen = ({ state }: KeyDocument): boolean => state === "live" || state === "blocked";
 
+const notHere = async (): Promise<never> => {
+  throw new Error("no job is kept here");
+};
+
 export type MemoryKeys = KeyStore & {
   readonly calls: { read: number; create: number; byKid: number };
   readonly documents: Map<string, KeyDocument>;
@@ -93,6 +97,10 @@ export function memoryStoreState(): MemoryState {
       access = { requests, revision: revision + 1 };
       return true;
     },
+    jobs: notHere,
+    job: notHere,
+    putJob: notHere,
+    removeJob: notHere,
   };
 }
 

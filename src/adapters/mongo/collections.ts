@@ -90,6 +90,7 @@ export type PersonalAccessDocument = {
     readonly approval: PersonalAccess["approval"] | null;
   })[];
 };
+export type JobDocument = { readonly _id: `job:${string}`; readonly revision: number; readonly text: string };
 export type CounterDocument = { readonly _id: "probe" | "format"; readonly n: number };
 /** Of `log_index`: `_id` is the index; key and entry as in ports/log-store. */
 export type LogDocument = {
@@ -123,6 +124,7 @@ export type Collections = {
   readonly identity: Collection<IdentityDocument>;
   readonly breaker: Collection<BreakerDocument>;
   readonly personalAccess: Collection<PersonalAccessDocument>;
+  readonly jobs: Collection<JobDocument>;
   readonly counters: Collection<CounterDocument>;
   readonly turns: Collection<TurnDocument>;
   readonly logIndex: Collection<LogDocument>;
@@ -143,6 +145,7 @@ export const collectionsOf = (db: Db): Collections => ({
   identity: db.collection("meta"),
   breaker: db.collection("meta"),
   personalAccess: db.collection("meta"),
+  jobs: db.collection("meta"),
   counters: db.collection("meta"),
   turns: db.collection("turns"),
   logIndex: db.collection("log_index"),

@@ -1,8 +1,10 @@
 /** Reading history from MongoDB: always with a limit, a maximum time and the caller's signal. */
 import type { Filter as MongoFilter } from "mongodb";
-import type { OwnershipKey, StreamId } from "../../core/ids.ts";
+import type { OwnershipKey, Rid, StreamId } from "../../core/ids.ts";
 import type { RecordRow } from "../../core/record.ts";
-import type { AsOf, HistoryReader, OwnershipDocument, RelatedStream } from "../../ports/history-reader.ts";
+import {
+  type AsOf, type HistoryReader, type OwnershipDocument, type RecordsByRid, type RelatedStream, ridsBytesMax, ridsMax,
+} from "../../ports/history-reader.ts"; // biome-ignore format: one line
 import { ownershipNamesMax } from "../../ports/record-store.ts";
 import { dateOf, keyOf, ridKey, textOf } from "./bson-values.ts";
 import type { Collections, OwnershipsDocument, ReadOptions } from "./collections.ts";
@@ -34,6 +36,8 @@ export function mongoHistoryReader(
   return {
     byRid: (rid, signal) => guard("read a record", signal, (options) => one({ _id: ridKey(rid) }, options)),
     byUid: (uid, signal) => guard("read a record", signal, (options) => one({ uid: keyOf(uid) }, options)),
+    byRids: (rids, signal) =>
+      guard("read records", signal, (options) => recordsByRid(collections, rids, options)),
     versions: ({ stream, kind, from, to, order, limit }, signal) => {
       const version = { $gte: from, ...(to !== undefined && { $lte: to }) };
       const sort = { version: order === "asc" ? 1 : -1 } as const;
@@ -118,4 +122,27 @@ function ownershipOf(document: OwnershipsDocument): OwnershipDocument {
     }),
     retainUntilMs: document.retainUntil?.getTime(),
   };
+}
+
+/** Records fetched in one round trip. */
+const ridsPerStep = 64;
+
+async function recordsByRid(
+  { records }: Collections,
+  rids: readonly Rid[],
+  options: ReadOptions,
+): Promise<RecordsByRid> {
+  const rows = new Map<Rid, RecordRow>();
+  const countMax = Math.min(rids.length, ridsMax);
+  let [looked, bytes] = [0, 0];
+  while (looked < countMax && bytes <= ridsBytesMax) {
+    const step = rids.slice(looked, Math.min(looked + ridsPerStep, countMax));
+    for await (const found of records.find({ _id: { $in: step.map(ridKey) } }, options)) {
+      const row = recordRow(found);
+      bytes += row.entry.length + row.body.length;
+      rows.set(row.rid, row);
+    }
+    looked += step.length;
+  }
+  return { rows, looked };
 }

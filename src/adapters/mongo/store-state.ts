@@ -1,18 +1,24 @@
 /** What the store knows of itself, in `meta`. Topic names hold dots, so they are values here, not field names. */
 import { Binary } from "mongodb";
 import type { TopicId } from "../../core/ids.ts";
-import type { StoreIdentity, StoreState } from "../../ports/store-state.ts";
+import type { StoredJob, StoreIdentity, StoreState } from "../../ports/store-state.ts";
 import { bytesOf, dateOf } from "./bson-values.ts";
-import type { Collections, IdentityDocument, PersonalAccessDocument } from "./collections.ts";
+import type { Collections, IdentityDocument, JobDocument, PersonalAccessDocument } from "./collections.ts";
 import { guarded, isDuplicateKey } from "./errors.ts";
 import { insertAbsent } from "./follow-ups.ts";
 import type { TakeTurns } from "./turns.ts";
 
 const id = "identity";
 const accessId = "personal_access";
+const jobId = (name: string): JobDocument["_id"] => `job:${name}`;
+const jobOf = ({ _id, text, revision }: JobDocument): StoredJob => ({
+  name: _id.slice(jobId("").length),
+  text,
+  revision,
+});
 
 export function mongoStoreState(collections: Collections, inTurn: TakeTurns): StoreState {
-  const { identity, breaker, personalAccess } = collections;
+  const { identity, breaker, jobs, personalAccess } = collections;
   const guard = <T>(doing: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> =>
     guarded(doing, signal, "STORE_UNAVAILABLE", work);
   return {
@@ -63,6 +69,42 @@ export function mongoStoreState(collections: Collections, inTurn: TakeTurns): St
           return created.catch((error: unknown) => (isDuplicateKey(error) ? false : Promise.reject(error)));
         }),
       ),
+    jobs: (signal) =>
+      guard("list jobs", signal, async () =>
+        // Behind `job:` comes `job;`.
+        (
+          await jobs
+            .find({ _id: { $gte: jobId(""), $lt: "job;" as JobDocument["_id"] } })
+            .sort({ _id: 1 })
+            .toArray()
+        ).map(jobOf),
+      ),
+    job: (name, signal) =>
+      guard("read a job", signal, async () => {
+        const found = await jobs.findOne({ _id: jobId(name) });
+        return found === null ? undefined : jobOf(found);
+      }),
+    putJob: (name, text, revision, signal) =>
+      guard("store a job", signal, () =>
+        inTurn(async () => {
+          const _id = jobId(name);
+          if (revision !== undefined)
+            return (
+              (await jobs.replaceOne({ _id, revision }, { revision: revision + 1, text })).matchedCount === 1
+            );
+          try {
+            await jobs.insertOne({ _id, revision: 1, text });
+            return true;
+          } catch (error) {
+            if (isDuplicateKey(error)) return false;
+            throw error;
+          }
+        }),
+      ),
+    removeJob: (name, signal) =>
+      guard("remove a job", signal, async () => {
+        await jobs.deleteOne({ _id: jobId(name) });
+      }),
     breaker: (signal) =>
       guard("read the breaker", signal, async () => {
         const found = await breaker.findOne({ _id: "breaker" }, { projection: { _id: 0 } });

@@ -2,9 +2,11 @@
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
 import type { StreamKind } from "../../core/event.ts";
-import type { StreamId } from "../../core/ids.ts";
+import type { Rid, StreamId } from "../../core/ids.ts";
 import type { RecordRow } from "../../core/record.ts";
-import type { AsOf, HistoryReader, RelatedStream, VersionRange } from "../../ports/history-reader.ts";
+import {
+  type AsOf, type HistoryReader, type RecordsByRid, type RelatedStream, ridsBytesMax, ridsMax, type VersionRange,
+} from "../../ports/history-reader.ts"; // biome-ignore format: one line
 import { type HeadKey, headKeyText } from "../../ports/record-store.ts";
 import { b64, integer, positionOf, type Row, text, toBytes } from "./columns.ts";
 import { assertInTime, readCall } from "./faults.ts";
@@ -18,6 +20,26 @@ const stepVersionsMax = 1_000;
 
 const ofStream = "WHERE stream = ? AND kind = ?";
 const recordOrNone = (row: Row | undefined): RecordRow | undefined => row && recordOf(row);
+
+function openByRids(db: DatabaseSync) {
+  const byPosition = prepareRecords(db, "WHERE position = ?");
+  const snapshot = openSnapshot(db);
+  const read = (rids: readonly Rid[]): RecordsByRid => {
+    const rows = new Map<Rid, RecordRow>();
+    let [looked, bytes] = [0, 0];
+    for (const rid of rids.slice(0, ridsMax)) {
+      if (bytes > ridsBytesMax) break;
+      looked++;
+      const position = positionOf(rid);
+      const row = position && recordOrNone(byPosition.get(position));
+      if (!row) continue;
+      bytes += row.entry.length + row.body.length;
+      rows.set(rid, row);
+    }
+    return { rows, looked };
+  };
+  return (rids: readonly Rid[]) => snapshot(() => read(rids));
+}
 
 function openVersions(db: DatabaseSync) {
   const between = `${ofStream} AND version BETWEEN ? AND ? ORDER BY version`;
@@ -92,6 +114,7 @@ function openRelated(db: DatabaseSync) {
 export function openHistory(db: DatabaseSync): HistoryReader {
   const byPosition = prepareRecords(db, "WHERE position = ?");
   const byUid = prepareRecords(db, "WHERE uid = ?");
+  const byRids = openByRids(db);
   const versions = openVersions(db);
   const headVersions = openHeadVersions(db);
   const asOf = openAsOf(db);
@@ -105,6 +128,7 @@ export function openHistory(db: DatabaseSync): HistoryReader {
         return position && recordOrNone(byPosition.get(position));
       }),
     byUid: (uid, signal) => readCall(signal, () => recordOrNone(byUid.get(uidValue(uid)))),
+    byRids: (rids, signal) => readCall(signal, () => byRids(rids)),
     versions: (range, signal) => readCall(signal, () => versions(range)),
     headVersions: (keys, signal) => readCall(signal, () => headVersions(keys)),
     asOf: (stream, kind, bound, signal) => readCall(signal, () => asOf(stream, kind, bound, signal)),

@@ -30,7 +30,9 @@ export type WriteCall =
   | readonly ["createState", WithoutSignal<StateWrites["create"]>]
   | readonly ["replaceState", WithoutSignal<StateWrites["replace"]>]
   | readonly ["setBreaker", WithoutSignal<StateWrites["setBreaker"]>]
-  | readonly ["setPersonalAccess", WithoutSignal<StateWrites["setPersonalAccess"]>];
+  | readonly ["setPersonalAccess", WithoutSignal<StateWrites["setPersonalAccess"]>]
+  | readonly ["putJob", WithoutSignal<StateWrites["putJob"]>]
+  | readonly ["removeJob", WithoutSignal<StateWrites["removeJob"]>];
 export type ToWriteThread = { readonly id: number; readonly call: WriteCall } | "end";
 export type FromWriteThread =
   | { readonly id: number; readonly result: unknown }
@@ -118,6 +120,8 @@ export function writesInThread(data: WriteThreadData, start = startWorker): Writ
       setBreaker: (state, signal) => ask(signal, ["setBreaker", [state]]),
       setPersonalAccess: (requests, revision, signal) =>
         ask(signal, ["setPersonalAccess", [requests, revision]]),
+      putJob: (name, text, revision, signal) => ask(signal, ["putJob", [name, text, revision]]),
+      removeJob: (name, signal) => ask(signal, ["removeJob", [name]]),
     },
     async [Symbol.asyncDispose]() {
       isClosed = true;

@@ -1,7 +1,13 @@
 /** What the store knows of itself, as rows of the table `state`. */
 import type { DatabaseSync } from "node:sqlite";
-import type { BreakerState, PersonalAccess, StoreIdentity, StoreState } from "../../ports/store-state.ts";
-import { integer, text, toB64, toBytes } from "./columns.ts";
+import type {
+  BreakerState,
+  PersonalAccess,
+  StoredJob,
+  StoreIdentity,
+  StoreState,
+} from "../../ports/store-state.ts";
+import { integer, type Row, text, toB64, toBytes } from "./columns.ts";
 import { storeCall } from "./faults.ts";
 
 /** As JSON: bytes as base64url, absent members left out. */
@@ -22,8 +28,19 @@ function identityOf(json: string): StoreIdentity {
   };
 }
 
-export type StateWrites = Pick<StoreState, "create" | "replace" | "setBreaker" | "setPersonalAccess">;
+export type StateWrites = Pick<
+  StoreState,
+  "create" | "replace" | "setBreaker" | "setPersonalAccess" | "putJob" | "removeJob"
+>;
 export type StateReads = Omit<StoreState, keyof StateWrites>;
+
+const jobPrefix = "job:";
+const jobKey = (name: string): string => jobPrefix + name;
+const jobOf = (row: Row): StoredJob => ({
+  name: text(row, "name").slice(jobPrefix.length),
+  text: text(row, "value"),
+  revision: integer(row, "revision"),
+});
 
 export function writeState(db: DatabaseSync): StateWrites {
   const create = db.prepare(
@@ -41,12 +58,30 @@ export function writeState(db: DatabaseSync): StateWrites {
   const replaceAccess = db.prepare(
     "UPDATE state SET revision = revision + 1, value = ? WHERE name = 'personal_access' AND revision = ?",
   );
+  const createJob = db.prepare(
+    "INSERT INTO state (name, revision, value) VALUES (?1, 1, ?2) ON CONFLICT (name) DO NOTHING",
+  );
+  const replaceJob = db.prepare(
+    "UPDATE state SET revision = revision + 1, value = ?2 WHERE name = ?1 AND revision = ?3",
+  );
+  const removeJob = db.prepare("DELETE FROM state WHERE name = ?");
   return {
     setPersonalAccess: (requests, revision, signal) =>
       storeCall(signal, () => {
         const json = JSON.stringify(requests);
         const { changes } = revision === 0 ? createAccess.run(json) : replaceAccess.run(json, revision);
         return changes === 1;
+      }),
+    putJob: (name, job, revision, signal) =>
+      storeCall(signal, () => {
+        const key = jobKey(name);
+        const { changes } =
+          revision === undefined ? createJob.run(key, job) : replaceJob.run(key, job, revision);
+        return changes === 1;
+      }),
+    removeJob: (name, signal) =>
+      storeCall(signal, () => {
+        removeJob.run(jobKey(name));
       }),
     create: (identity, signal) =>
       storeCall(signal, () => {
@@ -66,7 +101,15 @@ export function readState(db: DatabaseSync): StateReads {
   const anything = db.prepare(`
     SELECT EXISTS (SELECT 1 FROM records) OR EXISTS (SELECT 1 FROM accounts) OR EXISTS (SELECT 1 FROM ownerships)
       OR EXISTS (SELECT 1 FROM key_documents) OR EXISTS (SELECT 1 FROM log_index) AS found`);
+  const job = db.prepare("SELECT name, revision, value FROM state WHERE name = ?");
+  const jobs = db.prepare("SELECT name, revision, value FROM state WHERE name GLOB 'job:*' ORDER BY name");
   return {
+    jobs: (signal) => storeCall(signal, () => jobs.all().map(jobOf)),
+    job: (name, signal) =>
+      storeCall(signal, () => {
+        const row = job.get(jobKey(name));
+        return row && jobOf(row);
+      }),
     read: (signal) =>
       storeCall(signal, () => {
         const row = read.get("identity");

@@ -39,6 +39,10 @@ function write([name, args]: WriteCall): Promise<unknown> {
       return state.setBreaker(...args, never);
     case "setPersonalAccess":
       return state.setPersonalAccess(...args, never);
+    case "putJob":
+      return state.putJob(...args, never);
+    case "removeJob":
+      return state.removeJob(...args, never);
   }
 }
 

@@ -4,7 +4,7 @@ import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Metadata, type StatusObject, status } from "@grpc/grpc-js";
 import { type ErrorCode, isTransient, LastroError } from "../../core/errors.ts";
 import { BadRequestSchema, ErrorInfoSchema, RetryInfoSchema } from "../../gen/google/rpc/error_details_pb.ts";
-import { StatusSchema } from "../../gen/google/rpc/status_pb.ts";
+import { type Status, StatusSchema } from "../../gen/google/rpc/status_pb.ts";
 
 const errorDomain = "lastro";
 export const statusDetailsKey = "grpc-status-details-bin";
@@ -18,8 +18,6 @@ function statusCode(code: ErrorCode): status {
       return status.UNAUTHENTICATED;
     case "PERMISSION_DENIED":
       return status.PERMISSION_DENIED;
-    case "LIMIT_REACHED":
-      return status.RESOURCE_EXHAUSTED;
     case "NOT_FOUND":
       return status.NOT_FOUND;
     case "FAILED_PRECONDITION":
@@ -28,6 +26,9 @@ function statusCode(code: ErrorCode): status {
     case "CORRUPT_BATCH":
     case "LOG_HALTED":
       return status.FAILED_PRECONDITION;
+    case "LIMIT_REACHED":
+    case "READER_TOO_SLOW":
+      return status.RESOURCE_EXHAUSTED;
     case "MARK_LOST":
     case "VERSION_CONTENTION":
       return status.ABORTED;
@@ -42,6 +43,7 @@ function statusCode(code: ErrorCode): status {
     case "KEY_UNAVAILABLE":
     case "WITNESS_UNAVAILABLE":
     case "ANCHOR_UNAVAILABLE":
+    case "SHUTTING_DOWN":
       return status.UNAVAILABLE;
     default:
       return status.INTERNAL;
@@ -73,12 +75,13 @@ export function told(error: unknown): Told {
   return { code, reason: error.code, message, field: error.field, retryAfterMs: error.retryAfterMs };
 }
 
-export function grpcStatus(error: unknown): StatusObject {
+/** `place`: where a stream that was cut can be gone on with. */
+export function statusOf(error: unknown, place: Readonly<Record<string, string>> = {}): Status {
   const { code, reason, message, field, retryAfterMs } = told(error);
   const info = create(ErrorInfoSchema, {
     reason,
     domain: errorDomain,
-    metadata: field === undefined ? {} : { field },
+    metadata: field === undefined ? place : { ...place, field },
   });
   const details = [anyPack(ErrorInfoSchema, info)];
   if (code === status.INVALID_ARGUMENT && field !== undefined) {
@@ -91,10 +94,12 @@ export function grpcStatus(error: unknown): StatusObject {
     const retryDelay = durationFromMs(retryAfterMs);
     details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay })));
   }
+  return create(StatusSchema, { code, message, details });
+}
+
+export function grpcStatus(error: unknown, place: Readonly<Record<string, string>> = {}): StatusObject {
+  const message = statusOf(error, place);
   const metadata = new Metadata();
-  metadata.set(
-    statusDetailsKey,
-    Buffer.from(toBinary(StatusSchema, create(StatusSchema, { code, message, details }))),
-  );
-  return { code, details: message, metadata };
+  metadata.set(statusDetailsKey, Buffer.from(toBinary(StatusSchema, message)));
+  return { code: message.code, details: message.message, metadata };
 }

@@ -1,16 +1,24 @@
 /** HistoryService: questions to src/query, answers through the wire. */
 import { LastroError } from "../../core/errors.ts";
-import { type GetStateRequest, type HistoryService, VersionOrder } from "../../gen/lastro/v1/history_pb.ts";
+import {
+  type GetStateRequest,
+  type HistoryService,
+  type TailRecordsRequest,
+  VersionOrder,
+} from "../../gen/lastro/v1/history_pb.ts";
 import type { AsOf } from "../../ports/history-reader.ts";
 import { compareVersions } from "../../query/compare-versions.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { type GetHistoryRequest, getHistory } from "../../query/get-history.ts";
 import { getRecord } from "../../query/get-record.ts";
 import { getState } from "../../query/get-state.ts";
+import { listChanges } from "../../query/list-changes.ts";
 import { searchRecords } from "../../query/search-records.ts";
 import { withSeenTree } from "../../query/seen-tree.ts";
+import type { Tail, TailFrom } from "../../query/tail-records.ts";
 import { waitForLog } from "../../query/wait-for-log.ts";
 import {
+  changeToWire,
   differenceToWire,
   entityFromWire,
   entityToWire,
@@ -38,7 +46,20 @@ function asOfFromWire(asOf: GetStateRequest["asOf"]): AsOf {
   }
 }
 
-export const historyHandlers = (deps: QueryDeps): Handlers<typeof HistoryService> => ({
+function tailFromWire(from: TailRecordsRequest["from"]): TailFrom {
+  switch (from.case) {
+    case "index":
+      return { index: numberOf(from.value, "index") };
+    case "recordedAt":
+      return { recordedAtMs: msOf(from.value, "recorded_at") };
+    case "checkpoint":
+      return { checkpoint: from.value };
+    case undefined:
+      return "now";
+  }
+}
+
+export const historyHandlers = (deps: QueryDeps, tail: Tail): Handlers<typeof HistoryService> => ({
   async getRecord({ by, waitFor }, caller, signal) {
     if (by.case === undefined) {
       throw new LastroError("INVALID_ARGUMENT", "rid or event_id must be given", { field: "by" });
@@ -120,6 +141,30 @@ export const historyHandlers = (deps: QueryDeps): Handlers<typeof HistoryService
     };
   },
 
+  async listChanges(request, caller, signal) {
+    const { recordedFrom, recordedTo, pageSize, pageToken } = request;
+    const question = {
+      entity: entityFromWire(request.entity),
+      fromVersion: numberOf(request.fromVersion, "from_version"),
+      toVersion: numberOf(request.toVersion, "to_version"),
+      recordedFromMs: recordedFrom && msOf(recordedFrom, "recorded_from"),
+      recordedToMs: recordedTo && msOf(recordedTo, "recorded_to"),
+      pageSize,
+      pageToken,
+    };
+    const { answer: page, seen } = await withSeenTree(
+      deps,
+      signal,
+      () => listChanges(deps, question, caller, signal),
+      ({ changes }) => changes.map(({ record }) => record),
+    );
+    return {
+      changes: page.changes.map((change) => changeToWire(change, seen)),
+      nextPageToken: page.nextPageToken,
+      ...treeSizeToWire(seen),
+    };
+  },
+
   async searchRecords({ filter, orderBy, pageSize, pageToken }, caller, signal) {
     const { answer: page, seen } = await withSeenTree(
       deps,
@@ -134,5 +179,16 @@ export const historyHandlers = (deps: QueryDeps): Handlers<typeof HistoryService
       ...startTreeSizeToWire(page.startTreeSize),
       ...treeSizeToWire(seen),
     };
+  },
+
+  async *tailRecords({ filter, from }, caller, signal) {
+    for await (const part of tail({ filter, from: tailFromWire(from) }, caller, signal)) {
+      yield {
+        records: part.records.map((record) => recordToWire(record, part.seen)),
+        nextIndex: BigInt(part.nextIndex),
+        alteredRids: [...part.alteredRids],
+        ...treeSizeToWire(part.seen),
+      };
+    }
   },
 });

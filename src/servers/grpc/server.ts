@@ -13,7 +13,9 @@ import { HealthImplementation } from "grpc-health-check";
 import type { ViewerTokens } from "../../access/viewer-tokens.ts";
 import type { CollectDeps } from "../../collect/publish-events.ts";
 import { LastroError } from "../../core/errors.ts";
+import { Operations as LongRunning } from "../../gen/google/longrunning/operations_pb.ts";
 import { AccessService } from "../../gen/lastro/v1/access_pb.ts";
+import { ExportService } from "../../gen/lastro/v1/export_pb.ts";
 import { HistoryService } from "../../gen/lastro/v1/history_pb.ts";
 import { IdentityService } from "../../gen/lastro/v1/identity_pb.ts";
 import { IngestService } from "../../gen/lastro/v1/ingest_pb.ts";
@@ -26,8 +28,11 @@ import type { Log } from "../../ports/log.ts";
 import type { Operations } from "../../ports/operations.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
+import type { Exports } from "../../query/exports.ts";
+import type { Tail } from "../../query/tail-records.ts";
 import { accessHandlers } from "./access-service.ts";
 import { authenticating } from "./authenticated.ts";
+import { exportHandlers, longRunningHandlers } from "./export-service.ts";
 import { historyHandlers } from "./history-service.ts";
 import { identityHandlers } from "./identity-service.ts";
 import { ingestHandlers } from "./ingest-service.ts";
@@ -55,6 +60,8 @@ export type GrpcLimits = {
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
   readonly deadlineMsMax: number;
+  /** A reader of a stream that takes no message for this long is cut. */
+  readonly streamStallMsMax: number;
 };
 
 export const defaultGrpcLimits: GrpcLimits = {
@@ -71,6 +78,7 @@ export const defaultGrpcLimits: GrpcLimits = {
   keepaliveMs: 60_000,
   keepaliveTimeoutMs: 20_000,
   deadlineMsMax: 30_000,
+  streamStallMsMax: 10_000,
 };
 
 export type GrpcServerOptions = {
@@ -94,6 +102,8 @@ export type GrpcServices = {
   readonly operations: Operations;
   readonly collect: CollectDeps;
   readonly viewers: Pick<ViewerTokens, "make">;
+  readonly tail: Tail;
+  readonly exports: Exports;
 };
 
 export type GrpcServer = AsyncDisposable & {
@@ -101,7 +111,7 @@ export type GrpcServer = AsyncDisposable & {
   readonly address: string;
   /** What health answers for the server and each of its services. */
   setServing(isServing: boolean): void;
-  /** NOT_SERVING, no new calls, running ones get the grace; then they are cut. */
+  /** NOT_SERVING, no new calls, streams end where they are, other running calls get the grace; then they are cut. */
   drain(graceMs: number): Promise<void>;
 };
 
@@ -136,6 +146,8 @@ export const services: readonly DescService[] = [
   IngestService,
   AccessService,
   IdentityService,
+  ExportService,
+  LongRunning,
 ];
 
 export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcServices): Promise<GrpcServer> {
@@ -146,16 +158,26 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   const server = new Server({ ...optionsOf(limits), interceptors });
   limitHttp2(server, limits);
   const { guard } = parts.query;
-  const unary = { now: options.now, log: options.log, deadlineMsMax: limits.deadlineMsMax, guard };
+  const draining = new AbortController();
+  const calls = {
+    now: options.now,
+    log: options.log,
+    deadlineMsMax: limits.deadlineMsMax,
+    stallMsMax: limits.streamStallMsMax,
+    draining: draining.signal,
+    guard,
+  };
   const add = <S extends DescService>(service: S, handlers: Handlers<S>): void =>
-    server.addService(serviceDefinition(service), implementation(service, handlers, unary));
-  add(HistoryService, historyHandlers(parts.query));
+    server.addService(serviceDefinition(service), implementation(service, handlers, calls));
+  add(HistoryService, historyHandlers(parts.query, parts.tail));
   add(OwnershipService, ownershipHandlers(parts.query));
   add(TransparencyService, transparencyHandlers(parts.query));
   add(AccessService, accessHandlers(parts.query));
   add(OperationsService, operationsHandlers(parts.query, parts.operations));
   add(IngestService, ingestHandlers(parts.collect));
   add(IdentityService, identityHandlers(parts.viewers));
+  add(ExportService, exportHandlers(parts.exports));
+  add(LongRunning, longRunningHandlers(parts.query, parts.exports));
   const names = ["", ...services.map((service) => service.typeName)];
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));
   health.addToServer(server);
@@ -169,6 +191,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   const drain = async (graceMs: number): Promise<void> => {
     isDraining = true;
     setServing(false);
+    draining.abort();
     await shutDown(server, graceMs);
   };
   return {

@@ -28,7 +28,7 @@ const definitionOf = (service: DescService, method: DescMethod): ServiceDefiniti
   path: `/${service.typeName}/${method.name}`,
   originalName: method.localName,
   requestStream: false,
-  responseStream: false,
+  responseStream: method.methodKind === "server_streaming",
   requestSerialize: (message: Message) => bufferOf(toBinary(method.input, message)),
   requestDeserialize: (bytes): Decoded => decode(method, bytes),
   responseSerialize: (message: Message) => bufferOf(toBinary(method.output, message)),

@@ -2,6 +2,7 @@
 import {
   create,
   type DescMethod,
+  type DescMethodServerStreaming,
   type DescService,
   type MessageInitShape,
   type MessageShape,
@@ -9,13 +10,13 @@ import {
 import type { handleUnaryCall, ServerUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { Caller } from "../../core/caller.ts";
 import { LastroError } from "../../core/errors.ts";
-import type { Clock } from "../../ports/clock.ts";
-import type { Log } from "../../ports/log.ts";
 import type { Guard } from "../../query/deps.ts";
 import { admit } from "../../query/permit.ts";
 import { callerOf } from "./authenticated.ts";
+import { type CallOptions, logUnexpected, msUntilAnswer, requestOf, tooLate } from "./call.ts";
 import { grpcStatus } from "./errors.ts";
 import type { Decoded } from "./service-definition.ts";
+import { type AnyStreamHandler, type StreamHandler, type StreamOptions, stream } from "./stream.ts";
 
 export type Handler<M extends DescMethod> = (
   request: MessageShape<M["input"]>,
@@ -24,12 +25,12 @@ export type Handler<M extends DescMethod> = (
 ) => Promise<MessageInitShape<M["output"]>>;
 
 export type Handlers<S extends DescService> = {
-  readonly [Name in keyof S["method"]]: Handler<S["method"][Name]>;
+  readonly [Name in keyof S["method"]]: S["method"][Name] extends DescMethodServerStreaming
+    ? StreamHandler<S["method"][Name]>
+    : Handler<S["method"][Name]>;
 };
 
-export type UnaryOptions = {
-  readonly now: Clock;
-  readonly log: Log;
+export type UnaryOptions = CallOptions & {
   /** No call takes longer, whatever its client allows. */
   readonly deadlineMsMax: number;
   readonly guard: Guard;
@@ -40,25 +41,23 @@ type AnyHandler = (request: never, caller: Caller, signal: AbortSignal) => Promi
 export function implementation<S extends DescService>(
   service: S,
   handlers: Handlers<S>,
-  options: UnaryOptions,
+  options: UnaryOptions & StreamOptions,
 ): UntypedServiceImplementation {
-  const byName: Readonly<Record<string, AnyHandler>> = handlers;
+  const byName: Readonly<Record<string, AnyHandler | AnyStreamHandler>> = handlers;
   return Object.fromEntries(
     service.methods.map((method) => {
       const handler = byName[method.localName];
       if (handler === undefined) throw new LastroError("INTERNAL", `no handler for ${method.name}`);
-      return [method.localName, unary(method, handler, options)];
+      const isStream = method.methodKind === "server_streaming";
+      return [
+        method.localName,
+        isStream
+          ? stream(method, handler as AnyStreamHandler, options)
+          : unary(method, handler as AnyHandler, options),
+      ];
     }),
   );
 }
-
-/** A call that is cut ends this part of its time earlier, so that its caller still hears why. */
-const answerShare = 0.05;
-const answerMsMax = 50;
-const untilAnswer = (leftMs: number): number => leftMs - Math.min(leftMs * answerShare, answerMsMax);
-
-const tooLate = (): LastroError =>
-  new LastroError("DEADLINE_EXCEEDED", "the answer was not ready in time; ask for less or allow more time");
 
 const isLate = (error: unknown): boolean =>
   error instanceof LastroError && error.code === "DEADLINE_EXCEEDED";
@@ -70,8 +69,6 @@ function unary(
 ): handleUnaryCall<Decoded, unknown> {
   return (call, callback) => {
     const abort = new AbortController();
-    const deadline = call.getDeadline();
-    const leftMs = (deadline instanceof Date ? deadline.getTime() : deadline) - options.now();
     let answered = false;
     let late: LastroError | undefined;
     const finish = (error: unknown, message?: unknown): void => {
@@ -92,7 +89,7 @@ function unary(
         abort.abort(late);
         setImmediate(() => finish(late));
       },
-      Math.max(0, Math.min(untilAnswer(leftMs), options.deadlineMsMax)),
+      Math.min(msUntilAnswer(call.getDeadline(), options.now), options.deadlineMsMax),
     );
     // Emitted for every call when its stream closes.
     call.on("cancelled", () => {
@@ -101,14 +98,7 @@ function unary(
     answer(method, handler, call, abort.signal, options.guard).then(
       (message) => finish(undefined, message),
       (error: unknown) => {
-        if (!(error instanceof LastroError) && !abort.signal.aborted) {
-          options.log.error(
-            "rpc_failed",
-            `${method.name} failed unexpectedly`,
-            { "rpc.method": method.name },
-            error,
-          );
-        }
+        if (!abort.signal.aborted) logUnexpected(options.log, method, error);
         finish(late === undefined || isLate(error) ? error : late);
       },
     );
@@ -125,10 +115,7 @@ async function answer(
   const caller = callerOf(metadata);
   const leave = admit({ guard }, caller, method.name);
   try {
-    if ("malformed" in request) {
-      throw new LastroError("INVALID_ARGUMENT", `the request is no ${method.input.typeName} message`);
-    }
-    return create(method.output, (await handler(request.message as never, caller, signal)) as never);
+    return create(method.output, (await handler(requestOf(method, request), caller, signal)) as never);
   } finally {
     leave();
   }

@@ -3,10 +3,12 @@ import type { DescMethod } from "@bufbuild/protobuf";
 import { type Client, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Caller, roles } from "../../../src/core/caller.ts";
+import { HistoryService, type TailRecordsResponse } from "../../../src/gen/lastro/v1/history_pb.ts";
 import { publishedLog } from "../../../src/query/published-log.ts";
 import { services } from "../../../src/servers/grpc/server.ts";
 import {
   expected,
+  lasting,
   type MatrixMethod,
   matrix,
   type Reached,
@@ -15,7 +17,14 @@ import {
 } from "../../support/access-matrix.ts";
 import { buildLog } from "../../support/built-log.ts";
 import { authenticateAs, grant, person, sayId } from "../../support/callers.ts";
-import { callMessage, connect, failureOf, serve, type TestServer } from "../../support/grpc-client.ts";
+import {
+  callMessage,
+  callStream,
+  connect,
+  failureOf,
+  serve,
+  type TestServer,
+} from "../../support/grpc-client.ts";
 import { entityOf, quietOperations, requestOf } from "../../support/grpc-requests.ts";
 import { type HistoryWorld, openHistoryWorld, worldSrc } from "../../support/history-world.ts";
 import { openGuard } from "../../support/unguarded.ts";
@@ -110,6 +119,59 @@ describe("R-25 R-70 role, method, own and foreign tenant", () => {
       }
     },
   );
+});
+
+describe("R-25 R-70 streams and long-running operations", () => {
+  /** How it ends, at the first message or without one. */
+  async function endOf(caller: Caller, name: string): Promise<number> {
+    const method = methodOf(name);
+    const metadata = sayId(new Metadata(), caller);
+    const request = requestOf(name, "own", rids.own);
+    if (method.methodKind === "unary")
+      return callMessage(client, method, request, metadata).then(
+        () => status.OK,
+        ({ code }) => code,
+      );
+    const call = callStream(client, method.parent, method.localName, request as never, {}, metadata);
+    try {
+      for await (const _ of call) return status.OK;
+      return status.OK;
+    } catch (error) {
+      return (error as { code: number }).code;
+    }
+  }
+
+  test.each(Object.entries(lasting))("%s is for those who may, and for nobody else", async (name, those) => {
+    for (const role of roles)
+      for (const isBounded of [true, false]) {
+        const code = await endOf(callerOf(role, isBounded), name);
+        expect([role, code === status.PERMISSION_DENIED]).toEqual([role, !those.includes(role)]);
+      }
+    expect(await endOf(nobody, name)).toBe(status.PERMISSION_DENIED);
+  });
+
+  test.each([
+    ["own", true, 2],
+    ["everywhere", false, 4],
+  ] as const)("a tail of who may read %s tells those records alone", async (_, isBounded, count) => {
+    const from = { case: "index", value: 0n } as const;
+    const metadata = sayId(new Metadata(), callerOf("reader", isBounded));
+    const tail: AsyncIterable<TailRecordsResponse> = callStream(
+      client,
+      HistoryService,
+      "tailRecords",
+      { from },
+      {},
+      metadata,
+    );
+    const told: string[] = [];
+    for await (const part of tail) {
+      told.push(...part.records.map(({ entity }) => entity?.tenant ?? ""));
+      if (part.nextIndex >= 6n) break;
+    }
+    expect(told).toHaveLength(count);
+    expect(new Set(told)).toEqual(new Set(isBounded ? ["own"] : ["own", "foreign"]));
+  });
 });
 
 describe("permission comes before existence", () => {

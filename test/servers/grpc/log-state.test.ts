@@ -102,6 +102,7 @@ describe("every answer names the size of the tree it saw", () => {
     ["GetState", () => call(client, HistoryService, "getState", { entity })],
     ["GetState of nothing", () => call(client, HistoryService, "getState", { entity: { ...entity, entityId: "x" } })],
     ["CompareVersions", () => call(client, HistoryService, "compareVersions", { entity, fromVersion: 1n, toVersion: 2n })],
+    ["ListChanges", () => call(client, HistoryService, "listChanges", { entity })],
     ["SearchRecords", () => call(client, HistoryService, "searchRecords", { filter: "kind = change" })],
     ["GetOwnership", () => call(client, OwnershipService, "getOwnership", { ownershipId: ownership })],
     ["ListOwnerships", () => call(client, OwnershipService, "listOwnerships", {})],

@@ -137,38 +137,56 @@ describe("hostile input", () => {
     expect(await isAlive()).toBe(true);
   });
 
-  test("10,000 messages of noise are answered with an error that has its details, or an answer", async () => {
-    const tag = fc.integer({ min: 0, max: 255 });
-    const field = fc.tuple(tag, fc.uint8Array({ maxLength: 20 })).map(([t, bytes]) => [t, ...bytes]);
-    const noise = fc.oneof(
-      fc.uint8Array({ maxLength: 64 }),
-      fc.array(field, { maxLength: 5 }).map((fields) => Uint8Array.from(fields.flat())),
-      fc.constantFrom(
-        Uint8Array.of(0x0a, 2, 0xff, 0xfe),
-        Uint8Array.of(0),
-        new Uint8Array(10_000).fill(0x0b),
-      ),
-    );
-    const paths = HistoryService.methods.map((method) => `/${HistoryService.typeName}/${method.name}`);
-    const samples = fc.sample(noise, 10_000);
-    for (let at = 0; at < samples.length; at += 100) {
-      const batch = samples.slice(at, at + 100).map(async (bytes, i) => {
-        const path = paths[i % paths.length] ?? getRecord;
-        const outcome = await callRaw(client, path, bytes).catch((error: unknown) =>
-          failureOf(Promise.reject(error)),
-        );
-        if (outcome instanceof Uint8Array) return;
-        expect({ bytes, ...outcome }).toMatchObject({
-          reason: expect.stringMatching(/^[A-Z_]+$/),
-          domain: "lastro",
-        });
-        expect({ bytes, code: outcome.code }).not.toEqual({ bytes, code: status.INTERNAL });
+  const tag = fc.integer({ min: 0, max: 255 });
+  const field = fc.tuple(tag, fc.uint8Array({ maxLength: 20 })).map(([t, bytes]) => [t, ...bytes]);
+  const noise = fc.oneof(
+    fc.uint8Array({ maxLength: 64 }),
+    fc.array(field, { maxLength: 5 }).map((fields) => Uint8Array.from(fields.flat())),
+    fc.constantFrom(Uint8Array.of(0x0a, 2, 0xff, 0xfe), Uint8Array.of(0), new Uint8Array(10_000).fill(0x0b)),
+  );
+  const { methods } = HistoryService;
+  const pathsOf = (kind: (typeof methods)[number]["methodKind"]): readonly string[] =>
+    methods
+      .filter(({ methodKind }) => methodKind === kind)
+      .map(({ name }) => `/${HistoryService.typeName}/${name}`);
+  /** The first answer of a stream, which is then given up. */
+  const firstOf = (path: string, bytes: Uint8Array): Promise<Uint8Array> =>
+    new Promise((resolve, reject) => {
+      const [write, read] = [(given: Uint8Array) => Buffer.from(given), (answer: Buffer) => answer];
+      const stream = client.makeServerStreamRequest(path, write, read, bytes);
+      stream.on("error", reject).on("data", (answer: Buffer) => {
+        resolve(answer);
+        stream.cancel();
       });
-      await Promise.all(batch);
-    }
-    expect(server.logged).toEqual([]);
-    expect(await isAlive()).toBe(true);
-  }, 60_000);
+    });
+
+  // A connection whose client gives up many streams at once is closed: streams get fewer.
+  test.each([
+    [10_000, "unary", (path: string, bytes: Uint8Array) => callRaw(client, path, bytes)],
+    [200, "server_streaming", firstOf],
+  ] as const)(
+    "%i messages of noise to %s methods are answered with an error that has its details, or an answer",
+    async (count, kind, ask) => {
+      const paths = pathsOf(kind);
+      const samples = fc.sample(noise, count);
+      for (let at = 0; at < samples.length; at += 100) {
+        const batch = samples.slice(at, at + 100).map(async (bytes, i) => {
+          const path = paths[i % paths.length] ?? "";
+          const outcome = await ask(path, bytes).catch((error: unknown) => failureOf(Promise.reject(error)));
+          if (outcome instanceof Uint8Array) return;
+          expect({ bytes, ...outcome }).toMatchObject({
+            reason: expect.stringMatching(/^[A-Z_]+$/),
+            domain: "lastro",
+          });
+          expect({ bytes, code: outcome.code }).not.toEqual({ bytes, code: status.INTERNAL });
+        });
+        await Promise.all(batch);
+      }
+      expect(server.logged).toEqual([]);
+      expect(await isAlive()).toBe(true);
+    },
+    60_000,
+  );
 });
 
 describe("deadlines", () => {

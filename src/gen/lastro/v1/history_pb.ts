@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lastro/v1/history.proto.
  */
 export const file_lastro_v1_history: GenFile = /*@__PURE__*/
-  fileDesc("ChdsYXN0cm8vdjEvaGlzdG9yeS5wcm90bxIJbGFzdHJvLnYxInYKEEdldFJlY29yZFJlcXVlc3QSDQoDcmlkGAEgASgJSAASJgoIZXZlbnRfaWQYAiABKAsyEi5sYXN0cm8udjEuRXZlbnRJZEgAEiUKCHdhaXRfZm9yGAMgASgOMhMubGFzdHJvLnYxLkxvZ1N0YXRlQgQKAmJ5IlwKEUdldFJlY29yZFJlc3BvbnNlEiEKBnJlY29yZBgBIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAIgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSLFAQoRR2V0SGlzdG9yeVJlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIkCgVraW5kcxgCIAMoDjIVLmxhc3Ryby52MS5TdHJlYW1LaW5kEhgKEGluY2x1ZGVfaW5hY3RpdmUYAyABKAgSJgoFb3JkZXIYBCABKA4yFy5sYXN0cm8udjEuVmVyc2lvbk9yZGVyEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIrIBChJHZXRIaXN0b3J5UmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEiMKCHNlZV9hbHNvGAMgAygLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxhbHRlcmVkX3JpZHMYBCADKAkSFgoJdHJlZV9zaXplGAUgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSK0AQoPR2V0U3RhdGVSZXF1ZXN0EiEKBmVudGl0eRgBIAEoCzIRLmxhc3Ryby52MS5FbnRpdHkSEQoHdmVyc2lvbhgCIAEoA0gAEjEKC3JlY29yZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEi8KCWFjdGlvbl9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIHCgVhc19vZiK5AQoQR2V0U3RhdGVSZXNwb25zZRINCgVmb3VuZBgBIAEoCBIPCgdkZWxldGVkGAIgASgIEhIKBXN0YXRlGAMgASgMSACIAQESDgoGZXJhc2VkGAQgASgIEiEKBnJlY29yZBgFIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAYgASgDSAGIAQESDgoGbWFza2VkGAcgASgIQggKBl9zdGF0ZUIMCgpfdHJlZV9zaXplImUKFkNvbXBhcmVWZXJzaW9uc1JlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxmcm9tX3ZlcnNpb24YAiABKAMSEgoKdG9fdmVyc2lvbhgDIAEoAyJyCgpEaWZmZXJlbmNlEgoKAm9wGAEgASgJEgwKBHBhdGgYAiABKAkSFgoJb2xkX3ZhbHVlGAMgASgMSACIAQESFgoJbmV3X3ZhbHVlGAQgASgMSAGIAQFCDAoKX29sZF92YWx1ZUIMCgpfbmV3X3ZhbHVlIrsBChdDb21wYXJlVmVyc2lvbnNSZXNwb25zZRIqCgtkaWZmZXJlbmNlcxgBIAMoCzIVLmxhc3Ryby52MS5EaWZmZXJlbmNlEh8KBGZyb20YAiABKAsyES5sYXN0cm8udjEuUmVjb3JkEh0KAnRvGAMgASgLMhEubGFzdHJvLnYxLlJlY29yZBIWCgl0cmVlX3NpemUYBCABKANIAIgBARIOCgZtYXNrZWQYBSABKAhCDAoKX3RyZWVfc2l6ZSJfChRTZWFyY2hSZWNvcmRzUmVxdWVzdBIOCgZmaWx0ZXIYASABKAkSEAoIb3JkZXJfYnkYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiwgEKFVNlYXJjaFJlY29yZHNSZXNwb25zZRIiCgdyZWNvcmRzGAEgAygLMhEubGFzdHJvLnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFAoMYWx0ZXJlZF9yaWRzGAMgAygJEhYKCXRyZWVfc2l6ZRgEIAEoA0gAiAEBEhwKD3N0YXJ0X3RyZWVfc2l6ZRgFIAEoA0gBiAEBQgwKCl90cmVlX3NpemVCEgoQX3N0YXJ0X3RyZWVfc2l6ZSptCgxWZXJzaW9uT3JkZXISHQoZVkVSU0lPTl9PUkRFUl9VTlNQRUNJRklFRBAAEh4KGlZFUlNJT05fT1JERVJfTkVXRVNUX0ZJUlNUEAESHgoaVkVSU0lPTl9PUkRFUl9PTERFU1RfRklSU1QQAjKWAwoOSGlzdG9yeVNlcnZpY2USRgoJR2V0UmVjb3JkEhsubGFzdHJvLnYxLkdldFJlY29yZFJlcXVlc3QaHC5sYXN0cm8udjEuR2V0UmVjb3JkUmVzcG9uc2USSQoKR2V0SGlzdG9yeRIcLmxhc3Ryby52MS5HZXRIaXN0b3J5UmVxdWVzdBodLmxhc3Ryby52MS5HZXRIaXN0b3J5UmVzcG9uc2USQwoIR2V0U3RhdGUSGi5sYXN0cm8udjEuR2V0U3RhdGVSZXF1ZXN0GhsubGFzdHJvLnYxLkdldFN0YXRlUmVzcG9uc2USWAoPQ29tcGFyZVZlcnNpb25zEiEubGFzdHJvLnYxLkNvbXBhcmVWZXJzaW9uc1JlcXVlc3QaIi5sYXN0cm8udjEuQ29tcGFyZVZlcnNpb25zUmVzcG9uc2USUgoNU2VhcmNoUmVjb3JkcxIfLmxhc3Ryby52MS5TZWFyY2hSZWNvcmRzUmVxdWVzdBogLmxhc3Ryby52MS5TZWFyY2hSZWNvcmRzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_lastro_v1_record]);
+  fileDesc("ChdsYXN0cm8vdjEvaGlzdG9yeS5wcm90bxIJbGFzdHJvLnYxInYKEEdldFJlY29yZFJlcXVlc3QSDQoDcmlkGAEgASgJSAASJgoIZXZlbnRfaWQYAiABKAsyEi5sYXN0cm8udjEuRXZlbnRJZEgAEiUKCHdhaXRfZm9yGAMgASgOMhMubGFzdHJvLnYxLkxvZ1N0YXRlQgQKAmJ5IlwKEUdldFJlY29yZFJlc3BvbnNlEiEKBnJlY29yZBgBIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAIgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSLFAQoRR2V0SGlzdG9yeVJlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIkCgVraW5kcxgCIAMoDjIVLmxhc3Ryby52MS5TdHJlYW1LaW5kEhgKEGluY2x1ZGVfaW5hY3RpdmUYAyABKAgSJgoFb3JkZXIYBCABKA4yFy5sYXN0cm8udjEuVmVyc2lvbk9yZGVyEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIrIBChJHZXRIaXN0b3J5UmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEiMKCHNlZV9hbHNvGAMgAygLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxhbHRlcmVkX3JpZHMYBCADKAkSFgoJdHJlZV9zaXplGAUgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSK0AQoPR2V0U3RhdGVSZXF1ZXN0EiEKBmVudGl0eRgBIAEoCzIRLmxhc3Ryby52MS5FbnRpdHkSEQoHdmVyc2lvbhgCIAEoA0gAEjEKC3JlY29yZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEi8KCWFjdGlvbl9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIHCgVhc19vZiK5AQoQR2V0U3RhdGVSZXNwb25zZRINCgVmb3VuZBgBIAEoCBIPCgdkZWxldGVkGAIgASgIEhIKBXN0YXRlGAMgASgMSACIAQESDgoGZXJhc2VkGAQgASgIEiEKBnJlY29yZBgFIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAYgASgDSAGIAQESDgoGbWFza2VkGAcgASgIQggKBl9zdGF0ZUIMCgpfdHJlZV9zaXplImUKFkNvbXBhcmVWZXJzaW9uc1JlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxmcm9tX3ZlcnNpb24YAiABKAMSEgoKdG9fdmVyc2lvbhgDIAEoAyJyCgpEaWZmZXJlbmNlEgoKAm9wGAEgASgJEgwKBHBhdGgYAiABKAkSFgoJb2xkX3ZhbHVlGAMgASgMSACIAQESFgoJbmV3X3ZhbHVlGAQgASgMSAGIAQFCDAoKX29sZF92YWx1ZUIMCgpfbmV3X3ZhbHVlIrsBChdDb21wYXJlVmVyc2lvbnNSZXNwb25zZRIqCgtkaWZmZXJlbmNlcxgBIAMoCzIVLmxhc3Ryby52MS5EaWZmZXJlbmNlEh8KBGZyb20YAiABKAsyES5sYXN0cm8udjEuUmVjb3JkEh0KAnRvGAMgASgLMhEubGFzdHJvLnYxLlJlY29yZBIWCgl0cmVlX3NpemUYBCABKANIAIgBARIOCgZtYXNrZWQYBSABKAhCDAoKX3RyZWVfc2l6ZSJfChRTZWFyY2hSZWNvcmRzUmVxdWVzdBIOCgZmaWx0ZXIYASABKAkSEAoIb3JkZXJfYnkYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiwgEKFVNlYXJjaFJlY29yZHNSZXNwb25zZRIiCgdyZWNvcmRzGAEgAygLMhEubGFzdHJvLnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFAoMYWx0ZXJlZF9yaWRzGAMgAygJEhYKCXRyZWVfc2l6ZRgEIAEoA0gAiAEBEhwKD3N0YXJ0X3RyZWVfc2l6ZRgFIAEoA0gBiAEBQgwKCl90cmVlX3NpemVCEgoQX3N0YXJ0X3RyZWVfc2l6ZSKGAQoSVGFpbFJlY29yZHNSZXF1ZXN0Eg4KBmZpbHRlchgBIAEoCRIPCgVpbmRleBgCIAEoA0gAEjEKC3JlY29yZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhQKCmNoZWNrcG9pbnQYBCABKAlIAEIGCgRmcm9tInYKE1RhaWxSZWNvcmRzUmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSEgoKbmV4dF9pbmRleBgCIAEoAxIUCgxhbHRlcmVkX3JpZHMYAyADKAkSEQoJdHJlZV9zaXplGAQgASgDIuwBChJMaXN0Q2hhbmdlc1JlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxmcm9tX3ZlcnNpb24YAiABKAMSEgoKdG9fdmVyc2lvbhgDIAEoAxIxCg1yZWNvcmRlZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRlZF90bxgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkixwEKBkNoYW5nZRIhCgZyZWNvcmQYASABKAsyES5sYXN0cm8udjEuUmVjb3JkEhcKCm9sZF92YWx1ZXMYAiABKAxIAIgBARIXCgpuZXdfdmFsdWVzGAMgASgMSAGIAQESKgoLZGlmZmVyZW5jZXMYBCADKAsyFS5sYXN0cm8udjEuRGlmZmVyZW5jZRIOCgZlcmFzZWQYBSABKAgSDgoGbWFza2VkGAYgASgIQg0KC19vbGRfdmFsdWVzQg0KC19uZXdfdmFsdWVzIngKE0xpc3RDaGFuZ2VzUmVzcG9uc2USIgoHY2hhbmdlcxgBIAMoCzIRLmxhc3Ryby52MS5DaGFuZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhYKCXRyZWVfc2l6ZRgDIAEoA0gAiAEBQgwKCl90cmVlX3NpemUqbQoMVmVyc2lvbk9yZGVyEh0KGVZFUlNJT05fT1JERVJfVU5TUEVDSUZJRUQQABIeChpWRVJTSU9OX09SREVSX05FV0VTVF9GSVJTVBABEh4KGlZFUlNJT05fT1JERVJfT0xERVNUX0ZJUlNUEAIytAQKDkhpc3RvcnlTZXJ2aWNlEkYKCUdldFJlY29yZBIbLmxhc3Ryby52MS5HZXRSZWNvcmRSZXF1ZXN0GhwubGFzdHJvLnYxLkdldFJlY29yZFJlc3BvbnNlEkkKCkdldEhpc3RvcnkSHC5sYXN0cm8udjEuR2V0SGlzdG9yeVJlcXVlc3QaHS5sYXN0cm8udjEuR2V0SGlzdG9yeVJlc3BvbnNlEkMKCEdldFN0YXRlEhoubGFzdHJvLnYxLkdldFN0YXRlUmVxdWVzdBobLmxhc3Ryby52MS5HZXRTdGF0ZVJlc3BvbnNlElgKD0NvbXBhcmVWZXJzaW9ucxIhLmxhc3Ryby52MS5Db21wYXJlVmVyc2lvbnNSZXF1ZXN0GiIubGFzdHJvLnYxLkNvbXBhcmVWZXJzaW9uc1Jlc3BvbnNlEkwKC0xpc3RDaGFuZ2VzEh0ubGFzdHJvLnYxLkxpc3RDaGFuZ2VzUmVxdWVzdBoeLmxhc3Ryby52MS5MaXN0Q2hhbmdlc1Jlc3BvbnNlElIKDVNlYXJjaFJlY29yZHMSHy5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1JlcXVlc3QaIC5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1Jlc3BvbnNlEk4KC1RhaWxSZWNvcmRzEh0ubGFzdHJvLnYxLlRhaWxSZWNvcmRzUmVxdWVzdBoeLmxhc3Ryby52MS5UYWlsUmVjb3Jkc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_lastro_v1_record]);
 
 /**
  * @generated from message lastro.v1.GetRecordRequest
@@ -456,6 +456,230 @@ export const SearchRecordsResponseSchema: GenMessage<SearchRecordsResponse> = /*
   messageDesc(file_lastro_v1_history, 10);
 
 /**
+ * @generated from message lastro.v1.TailRecordsRequest
+ */
+export type TailRecordsRequest = Message<"lastro.v1.TailRecordsRequest"> & {
+  /**
+   * As in SearchRecords.
+   *
+   * @generated from field: string filter = 1;
+   */
+  filter: string;
+
+  /**
+   * None: now, so that only what enters the log from now on is told.
+   *
+   * @generated from oneof lastro.v1.TailRecordsRequest.from
+   */
+  from: {
+    /**
+     * Log index of the first leaf to look at: 0 is the whole log, `next_index` of an earlier answer goes on behind it.
+     *
+     * @generated from field: int64 index = 2;
+     */
+    value: bigint;
+    case: "index";
+  } | {
+    /**
+     * Records recorded at that moment or later.
+     *
+     * @generated from field: google.protobuf.Timestamp recorded_at = 3;
+     */
+    value: Timestamp;
+    case: "recordedAt";
+  } | {
+    /**
+     * A checkpoint of this log that was kept (signed note): what came behind its tree. Refused where this log does not hold that tree.
+     *
+     * @generated from field: string checkpoint = 4;
+     */
+    value: string;
+    case: "checkpoint";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message lastro.v1.TailRecordsRequest.
+ * Use `create(TailRecordsRequestSchema)` to create a new message.
+ */
+export const TailRecordsRequestSchema: GenMessage<TailRecordsRequest> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 11);
+
+/**
+ * @generated from message lastro.v1.TailRecordsResponse
+ */
+export type TailRecordsResponse = Message<"lastro.v1.TailRecordsResponse"> & {
+  /**
+   * In the order of the log. None: a heartbeat.
+   *
+   * @generated from field: repeated lastro.v1.Record records = 1;
+   */
+  records: Record[];
+
+  /**
+   * Everything below it that matches was told by this answer and those before: a tail that is cut goes on from here.
+   *
+   * @generated from field: int64 next_index = 2;
+   */
+  nextIndex: bigint;
+
+  /**
+   * Left out of `records`: what is sealed in them does not match the filter, or they are gone from the store.
+   *
+   * @generated from field: repeated string altered_rids = 3;
+   */
+  alteredRids: string[];
+
+  /**
+   * Size of the latest published tree when the leaves were read.
+   *
+   * @generated from field: int64 tree_size = 4;
+   */
+  treeSize: bigint;
+};
+
+/**
+ * Describes the message lastro.v1.TailRecordsResponse.
+ * Use `create(TailRecordsResponseSchema)` to create a new message.
+ */
+export const TailRecordsResponseSchema: GenMessage<TailRecordsResponse> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 12);
+
+/**
+ * @generated from message lastro.v1.ListChangesRequest
+ */
+export type ListChangesRequest = Message<"lastro.v1.ListChangesRequest"> & {
+  /**
+   * @generated from field: lastro.v1.Entity entity = 1;
+   */
+  entity?: Entity | undefined;
+
+  /**
+   * Versions, both inclusive. 0: the first; the head.
+   *
+   * @generated from field: int64 from_version = 2;
+   */
+  fromVersion: bigint;
+
+  /**
+   * @generated from field: int64 to_version = 3;
+   */
+  toVersion: bigint;
+
+  /**
+   * Of those versions only what was recorded in [from, to). Absent: unbounded.
+   *
+   * @generated from field: google.protobuf.Timestamp recorded_from = 4;
+   */
+  recordedFrom?: Timestamp | undefined;
+
+  /**
+   * @generated from field: google.protobuf.Timestamp recorded_to = 5;
+   */
+  recordedTo?: Timestamp | undefined;
+
+  /**
+   * @generated from field: int32 page_size = 6;
+   */
+  pageSize: number;
+
+  /**
+   * @generated from field: string page_token = 7;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message lastro.v1.ListChangesRequest.
+ * Use `create(ListChangesRequestSchema)` to create a new message.
+ */
+export const ListChangesRequestSchema: GenMessage<ListChangesRequest> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 13);
+
+/**
+ * What one version did to the state of its entity.
+ *
+ * @generated from message lastro.v1.Change
+ */
+export type Change = Message<"lastro.v1.Change"> & {
+  /**
+   * The version, with who did it and when.
+   *
+   * @generated from field: lastro.v1.Record record = 1;
+   */
+  record?: Record | undefined;
+
+  /**
+   * What it changed, before and after, as JSON text: of objects the members that differ, of anything else the whole. Absent where there was, or is, nothing: before the first version, after a deletion.
+   *
+   * @generated from field: optional bytes old_values = 2;
+   */
+  oldValues?: Uint8Array | undefined;
+
+  /**
+   * @generated from field: optional bytes new_values = 3;
+   */
+  newValues?: Uint8Array | undefined;
+
+  /**
+   * From the state before to the state after, RFC 6902 with old and new values. A deleted entity's state is null.
+   *
+   * @generated from field: repeated lastro.v1.Difference differences = 4;
+   */
+  differences: Difference[];
+
+  /**
+   * A state that it is told from was erased: no values and no differences.
+   *
+   * @generated from field: bool erased = 5;
+   */
+  erased: boolean;
+
+  /**
+   * The caller may not see the persons in what the values are made of: values are absent, differences name their places alone.
+   *
+   * @generated from field: bool masked = 6;
+   */
+  masked: boolean;
+};
+
+/**
+ * Describes the message lastro.v1.Change.
+ * Use `create(ChangeSchema)` to create a new message.
+ */
+export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 14);
+
+/**
+ * @generated from message lastro.v1.ListChangesResponse
+ */
+export type ListChangesResponse = Message<"lastro.v1.ListChangesResponse"> & {
+  /**
+   * Oldest first.
+   *
+   * @generated from field: repeated lastro.v1.Change changes = 1;
+   */
+  changes: Change[];
+
+  /**
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+
+  /**
+   * @generated from field: optional int64 tree_size = 3;
+   */
+  treeSize?: bigint | undefined;
+};
+
+/**
+ * Describes the message lastro.v1.ListChangesResponse.
+ * Use `create(ListChangesResponseSchema)` to create a new message.
+ */
+export const ListChangesResponseSchema: GenMessage<ListChangesResponse> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 15);
+
+/**
  * @generated from enum lastro.v1.VersionOrder
  */
 export const VersionOrder = {
@@ -533,6 +757,16 @@ export const HistoryService: GenService<{
     output: typeof CompareVersionsResponseSchema;
   },
   /**
+   * What each version in a range changed: old values, new values and RFC 6902 operations.
+   *
+   * @generated from rpc lastro.v1.HistoryService.ListChanges
+   */
+  listChanges: {
+    methodKind: "unary";
+    input: typeof ListChangesRequestSchema;
+    output: typeof ListChangesResponseSchema;
+  },
+  /**
    * Records that match a filter (AIP-160 subset, docs/search.md).
    *
    * @generated from rpc lastro.v1.HistoryService.SearchRecords
@@ -541,6 +775,16 @@ export const HistoryService: GenService<{
     methodKind: "unary";
     input: typeof SearchRecordsRequestSchema;
     output: typeof SearchRecordsResponseSchema;
+  },
+  /**
+   * Records as they enter the log: first those that are there, then each as it comes (docs/tail.md).
+   *
+   * @generated from rpc lastro.v1.HistoryService.TailRecords
+   */
+  tailRecords: {
+    methodKind: "server_streaming";
+    input: typeof TailRecordsRequestSchema;
+    output: typeof TailRecordsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lastro_v1_history, 0);

@@ -1,0 +1,15 @@
+/** Where the parts of exports lie. */
+
+/** Contract. Only the service's user can read what is written. Throws STORE_UNAVAILABLE. */
+export type ExportFiles = {
+  /** Makes the place of an export. */
+  create(name: string): Promise<void>;
+  /** Whether the export lies here, and not with another process. */
+  has(name: string): Promise<boolean>;
+  /** Whole or not at all, and durable once it resolves; replaces one of the same name. */
+  put(name: string, part: string, bytes: Uint8Array): Promise<void>;
+  /** Undefined where it is not. */
+  part(name: string, part: string): Promise<Uint8Array | undefined>;
+  /** With all its parts; nothing where it is not. */
+  remove(name: string): Promise<void>;
+};

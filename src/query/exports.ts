@@ -1,0 +1,265 @@
+/** Exports as long-running operations: begun, gone on with after a crash, told of, cancelled, read, removed. Each belongs to its caller; to others it is not there. */
+import { createHash } from "node:crypto";
+import { isTransient, LastroError } from "../core/errors.ts";
+import type { ExportFormat } from "../core/export-formats.ts";
+import { fieldsOf } from "../core/filter-holds.ts";
+import { sleep } from "../lib/backoff.ts";
+import { repeat } from "../lib/upkeep.ts";
+import type { ExportFiles } from "../ports/export-files.ts";
+import type { Log } from "../ports/log.ts";
+import type { StoreState } from "../ports/store-state.ts";
+import { type Caller, invalid, type QueryDeps } from "./deps.ts";
+import { type ExportJob, isExportName, type KeptExport, keptExport, noSuchExport } from "./export-job.ts";
+import { permit } from "./permit.ts";
+import { requireSize, requireTree, requireTreeOf } from "./prove.ts";
+import { runExport } from "./run-export.ts";
+import { reachedFilter } from "./search-records.ts";
+
+export type ExportLimits = {
+  /** That run at once in this process. */
+  readonly runningMax: number;
+  /** Of all callers, running or ended. */
+  readonly keptMax: number;
+  readonly bytesMax: number;
+  /** From its beginning until its files are removed. */
+  readonly keptMs: number;
+};
+
+export type ExportsDeps = {
+  readonly query: QueryDeps;
+  readonly state: Pick<StoreState, "jobs" | "job" | "putJob" | "removeJob">;
+  readonly files: ExportFiles;
+  readonly limits: ExportLimits;
+  readonly log: Log;
+};
+
+export type ExportRequest = {
+  readonly filter: string;
+  readonly format: ExportFormat;
+  /** Undefined: the latest published one. */
+  readonly treeSize: number | undefined;
+};
+export type ExportBytes = { readonly data: Uint8Array; readonly nextOffset: number };
+
+export type Exports = {
+  start(request: ExportRequest, caller: Caller, signal: AbortSignal): Promise<KeptExport>;
+  get(name: string, caller: Caller, signal: AbortSignal): Promise<KeptExport>;
+  list(caller: Caller, signal: AbortSignal): Promise<readonly KeptExport[]>;
+  /** One that has ended stays as it is. */
+  cancel(name: string, caller: Caller, signal: AbortSignal): Promise<void>;
+  remove(name: string, caller: Caller, signal: AbortSignal): Promise<void>;
+  read(
+    name: string,
+    offset: number,
+    caller: Caller,
+    signal: AbortSignal,
+  ): AsyncGenerator<ExportBytes, void, undefined>;
+};
+
+const exported = (format: string) => ({ type: "records.exported", id: "export", detail: { format } });
+
+const nameBytes = 16;
+const upkeepMs = 30_000;
+const retryMs = 5_000;
+const answerBytesMax = 256 * 1024;
+
+/** Takes up what a process before this one left; ends with the signal, after which the next one goes on. */
+export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
+  const { query, state, files, limits } = deps;
+  /** Those that run here, with how far they are. */
+  const running = new Map<string, ExportJob>();
+
+  async function run(kept: KeptExport): Promise<void> {
+    const { name } = kept;
+    running.set(name, kept.job);
+    try {
+      await runUntilEnd(deps, kept, (job) => running.set(name, job), signal);
+    } finally {
+      running.delete(name);
+    }
+  }
+
+  async function upkeep(): Promise<void> {
+    for (const kept of (await state.jobs(signal)).filter(({ name }) => isExportName(name)).map(keptExport)) {
+      const { name, job } = kept;
+      if (job.expiresAtMs <= query.now()) await forget(deps, name, signal);
+      else if (job.state === "running" && (await files.has(name)) && !running.has(name)) void run(kept);
+    }
+  }
+  void repeat(upkeepMs, signal, upkeep, (cause) =>
+    deps.log.warn(
+      "exports_not_kept_up",
+      cause instanceof LastroError ? cause.message : "the next pass tries again",
+    ),
+  );
+
+  async function get(name: string, caller: Caller, until: AbortSignal): Promise<KeptExport> {
+    const stored = isExportName(name) ? await state.job(name, until) : undefined;
+    const kept = stored && keptExport(stored);
+    if (kept === undefined || kept.job.caller.id !== caller.id || kept.job.expiresAtMs <= query.now())
+      throw noSuchExport();
+    const progress = kept.job.state === "running" ? running.get(name) : undefined;
+    return progress === undefined ? kept : { ...kept, job: progress };
+  }
+
+  return {
+    get,
+    async start(request, caller, until) {
+      if (running.size >= limits.runningMax)
+        throw new LastroError("LIMIT_REACHED", `${limits.runningMax} exports run already; try again later`);
+      const job = await newJob(deps, request, caller, until);
+      await query.guard.watch.act(caller, exported(request.format), until);
+      if ((await state.jobs(until)).filter(({ name }) => isExportName(name)).length >= limits.keptMax)
+        throw new LastroError("LIMIT_REACHED", `${limits.keptMax} exports are kept already; delete one`);
+      const name = `export-${Buffer.from(query.random(nameBytes)).toString("hex")}`;
+      const kept = { name, job, revision: 1 };
+      running.set(name, job);
+      try {
+        await files.create(name);
+        await state.putJob(name, JSON.stringify(job), undefined, until);
+      } catch (error) {
+        running.delete(name);
+        throw error;
+      }
+      void run(kept);
+      return kept;
+    },
+    async list(caller, until) {
+      const all = (await state.jobs(until)).filter(({ name }) => isExportName(name)).map(keptExport);
+      return all.filter(({ job }) => job.caller.id === caller.id && job.expiresAtMs > query.now());
+    },
+    async cancel(name, caller, until) {
+      for (;;) {
+        await get(name, caller, until);
+        const stored = await state.job(name, until);
+        if (stored === undefined) throw noSuchExport();
+        const { job, revision } = keptExport(stored);
+        if (job.state !== "running") return;
+        const fault = { code: "FAILED_PRECONDITION", message: "the export was cancelled" } as const;
+        const cancelled: ExportJob = { ...job, state: "cancelled", endedAtMs: query.now(), parts: [], fault };
+        if (await state.putJob(name, JSON.stringify(cancelled), revision, until)) return files.remove(name);
+      }
+    },
+    async remove(name, caller, until) {
+      await get(name, caller, until);
+      await forget(deps, name, until);
+    },
+    async *read(name, offset, caller, until) {
+      if (!Number.isSafeInteger(offset) || offset < 0) throw invalid("offset", "must not be negative");
+      const { job } = await get(name, caller, until);
+      if (job.state !== "done")
+        throw new LastroError(
+          "FAILED_PRECONDITION",
+          `the export is ${job.state}; only one that is done is read`,
+        );
+      if (offset > job.bytes) throw invalid("offset", `is beyond the ${job.bytes} bytes of the export`);
+      yield* bytesFrom(deps, name, job, offset);
+    },
+  };
+}
+
+async function newJob(
+  { query, limits }: ExportsDeps,
+  { filter, format, treeSize }: ExportRequest,
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<ExportJob> {
+  const access = permit(query, caller, "ExportRecords");
+  if (fieldsOf(reachedFilter(query, access, filter)).includes("active"))
+    throw invalid("filter", "must not ask for `active`, which changes while one exports");
+  const asked = treeSize === undefined ? undefined : requireSize(treeSize, 1, "tree_size");
+  const latest = await (asked === undefined
+    ? requireTree(query.log, "latest", signal)
+    : requireTreeOf(query.log, asked, "tree_size", signal));
+  const size = asked ?? latest.size;
+  if (format === "evidence" && size !== latest.size)
+    throw invalid(
+      "tree_size",
+      `must be ${latest.size}, or absent: evidence needs the checkpoint of its tree`,
+    );
+  const createdAtMs = query.now();
+  return {
+    caller, filter, format, createdAtMs,
+    treeSize: size,
+    checkpoint: format === "evidence" ? latest.note : null,
+    state: "running",
+    endedAtMs: null,
+    expiresAtMs: createdAtMs + limits.keptMs,
+    nextIndex: 0, seen: 0, written: 0, bytes: 0,
+    parts: [], alteredRids: [], moreAltered: false, fault: null,
+  }; // biome-ignore format: one line for those that begin empty
+}
+
+/** What passes by itself is waited for; anything else ends the export. */
+async function runUntilEnd(
+  deps: ExportsDeps,
+  begun: KeptExport,
+  noteProgress: (job: ExportJob) => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const { query, state, files, limits, log } = deps;
+  const { name } = begun;
+  for (let kept: KeptExport | undefined = begun; kept?.job.state === "running" && !signal.aborted; ) {
+    try {
+      await runExport({ query, state, files, bytesMax: limits.bytesMax }, kept, noteProgress, signal);
+      return;
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isTransient(error)) return fail(deps, name, error, signal).catch(() => undefined);
+      log.warn("export_waits", "an export waits for what is away; it goes on by itself", { name });
+      await sleep(retryMs, signal).catch(() => undefined);
+      const stored = await state.job(name, signal).catch(() => undefined);
+      kept = stored && keptExport(stored);
+    }
+  }
+}
+
+async function fail(
+  { query, state, files, log }: ExportsDeps,
+  name: string,
+  error: unknown,
+  signal: AbortSignal,
+): Promise<void> {
+  const known = error instanceof LastroError;
+  if (!known) log.error("export_failed", "an export failed unexpectedly", { name }, error);
+  const stored = await state.job(name, signal);
+  if (stored === undefined) return;
+  const { job, revision } = keptExport(stored);
+  if (job.state !== "running") return;
+  const fault = known
+    ? { code: error.code, message: error.message }
+    : ({ code: "INTERNAL", message: "the service failed; its log has the cause" } as const);
+  const failed: ExportJob = { ...job, state: "failed", endedAtMs: query.now(), parts: [], fault };
+  if (await state.putJob(name, JSON.stringify(failed), revision, signal)) await files.remove(name);
+}
+
+/** The document goes last: while it is there, the files are found. */
+async function forget({ state, files }: ExportsDeps, name: string, signal: AbortSignal): Promise<void> {
+  await files.remove(name);
+  await state.removeJob(name, signal);
+}
+
+/** A part is held against what was noted of it before any of it is given. */
+async function* bytesFrom(
+  { files }: ExportsDeps,
+  name: string,
+  { parts }: ExportJob,
+  offset: number,
+): AsyncGenerator<ExportBytes, void, undefined> {
+  let begin = 0;
+  for (const part of parts) {
+    const end = begin + part.bytes;
+    if (offset < end) {
+      const bytes = await files.part(name, part.name);
+      if (bytes === undefined)
+        throw new LastroError("FAILED_PRECONDITION", "the export lies with another instance; ask that one");
+      if (createHash("sha256").update(bytes).digest("hex") !== part.sha256)
+        throw new LastroError("BODY_UNREADABLE", `${part.name} of the export was changed; export again`);
+      for (let at = Math.max(0, offset - begin); at < bytes.length; at += answerBytesMax) {
+        const data = bytes.subarray(at, at + answerBytesMax);
+        yield { data, nextOffset: begin + at + data.length };
+      }
+    }
+    begin = end;
+  }
+}

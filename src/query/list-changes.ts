@@ -1,0 +1,209 @@
+/** What each version in a range changed in the state of its entity, oldest first, page by page. */
+import { changedValues } from "../core/changed-values.ts";
+import { differences } from "../core/diff.ts";
+import type { StreamId } from "../core/ids.ts";
+import type { JsonValue } from "../core/json.ts";
+import type { RecordRow } from "../core/record.ts";
+import { type EntityState, isBase, nextState, noState } from "../core/state.ts";
+import type { ShownDifference } from "./compare-versions.ts";
+import { type Caller, checkEntity, type EntityName, invalid, type QueryDeps, streamOf } from "./deps.ts";
+import { answerBytes } from "./get-history.ts";
+import { foldedState, requireSealed, stepOf, unreadable } from "./get-state.ts";
+import { chunkRowsMax, type PageRequest, pageBytesMax, pager } from "./page.ts";
+import { type Access, permit, requireReach, show, tellRead } from "./permit.ts";
+import type { RecordView } from "./record-view.ts";
+import { viewRecords } from "./view-records.ts";
+
+export type ListChangesRequest = PageRequest & {
+  readonly entity: EntityName;
+  /** Inclusive. 0: the first; the head. */
+  readonly fromVersion: number;
+  readonly toVersion: number;
+  /** Inclusive; exclusive. */
+  readonly recordedFromMs: number | undefined;
+  readonly recordedToMs: number | undefined;
+};
+
+export type Change = {
+  readonly record: RecordView;
+  /** JSON text; undefined where there was, or is, no state. */
+  readonly oldValues: string | undefined;
+  readonly newValues: string | undefined;
+  readonly differences: readonly ShownDifference[];
+  readonly erased: boolean;
+  /** The caller may not see persons in what the values are made of. */
+  readonly masked: boolean;
+};
+export type ChangePage = { readonly changes: readonly Change[]; readonly nextPageToken: string };
+
+export async function listChanges(
+  deps: QueryDeps,
+  request: ListChangesRequest,
+  caller: Caller,
+  signal: AbortSignal,
+): Promise<ChangePage> {
+  const access = permit(deps, caller, "ListChanges");
+  const entity = checkEntity(request.entity);
+  requireReach(deps, access, { tenant: entity.tenant, entity_type: entity.entityType });
+  const { fromVersion, toVersion, recordedFromMs = null, recordedToMs = null } = request;
+  const { tenant, namespace, entityType, entityId } = entity;
+  const question = [
+    tenant,
+    namespace,
+    entityType,
+    entityId,
+    fromVersion,
+    toVersion,
+    recordedFromMs,
+    recordedToMs,
+  ];
+  const page = pager(deps, "ListChanges", question, "version", caller, request);
+  const stream = streamOf(deps, entity);
+  const asked = await rangeOf(deps, stream, request, signal);
+  const from = page.after === undefined ? asked.from : Number(page.after[0]) + 1;
+  if (from > asked.to) return { changes: [], nextPageToken: "" };
+  const walk: Walk = { deps, access, entity, stream, request, signal };
+  const { changes, last } = await changesOf(walk, from, asked.to, page.size);
+  await tellRead(
+    deps,
+    access,
+    changes.map(({ record }) => record),
+    signal,
+  );
+  return {
+    changes,
+    nextPageToken: last >= asked.to ? "" : page.tokenAt([last]),
+  };
+}
+
+type Range = { readonly from: number; readonly to: number };
+
+/** Versions that are there. Times follow versions: a version is never recorded before the one it follows. */
+async function rangeOf(
+  { history }: QueryDeps,
+  stream: StreamId,
+  { fromVersion, toVersion, recordedFromMs, recordedToMs }: ListChangesRequest,
+  signal: AbortSignal,
+): Promise<Range> {
+  for (const [field, version] of Object.entries({ from_version: fromVersion, to_version: toVersion }))
+    if (!Number.isSafeInteger(version) || version < 0)
+      throw invalid(field, "must be a version from 1 on, or 0");
+  if (toVersion !== 0 && toVersion < fromVersion)
+    throw invalid("to_version", "must not be below from_version");
+  if (recordedFromMs !== undefined && recordedToMs !== undefined && recordedToMs <= recordedFromMs)
+    throw invalid("recorded_to", "must be later than recorded_from");
+  const newestBefore = async (ms: number | undefined): Promise<number> => {
+    const bound = ms === undefined ? undefined : { recordedAtMs: ms - 1 };
+    return (await history.asOf(stream, "change", bound, signal))?.version ?? 0;
+  };
+  const below = recordedFromMs === undefined ? 0 : await newestBefore(recordedFromMs);
+  const newest = await newestBefore(recordedToMs);
+  return {
+    from: Math.max(1, fromVersion, below + 1),
+    to: toVersion === 0 ? newest : Math.min(toVersion, newest),
+  };
+}
+
+type Walk = {
+  readonly deps: QueryDeps;
+  readonly entity: EntityName;
+  readonly stream: StreamId;
+  readonly request: ListChangesRequest;
+  readonly access: Access;
+  readonly signal: AbortSignal;
+};
+
+/** A state, and whether all that it is made of is shown whole. */
+type Told = { readonly state: EntityState; readonly isWhole: boolean };
+type Changes = { readonly changes: readonly Change[]; readonly last: number };
+
+/** Closes on count or bytes, and moves on by one version at least; those out of the caller's reach are left out. */
+async function changesOf(walk: Walk, from: number, to: number, countMax: number): Promise<Changes> {
+  const { deps, access, stream, signal } = walk;
+  const changes: Change[] = [];
+  let before = await stateBefore(walk, from);
+  let bytes = 0;
+  for (let version = from; version <= to; ) {
+    const limit = Math.min(chunkRowsMax, countMax - changes.length, to - version + 1);
+    const range = { stream, kind: "change", from: version, to, order: "asc", limit } as const;
+    const rows = await deps.history.versions(range, signal);
+    const views = await viewRecords(deps, rows, signal);
+    if (rows.length === 0) throw unreadable(`version ${version} is missing`);
+    for (const [i, row] of rows.entries()) {
+      const view = sealedAt(walk, row, views[i], version);
+      const after = toldAfter(walk, before, row, view);
+      const shown = show(access, row, view);
+      const change = shown && changeOf(shown, before, after);
+      bytes += change === undefined ? 0 : bytesOf(row, change);
+      if (changes.length > 0 && bytes > pageBytesMax) return { changes, last: version - 1 };
+      if (change !== undefined) changes.push(change);
+      before = after;
+      version += 1;
+    }
+    if (changes.length >= countMax) return { changes, last: version - 1 };
+  }
+  return { changes, last: to };
+}
+
+function toldAfter({ deps, access }: Walk, before: Told, row: RecordRow, view: RecordView): Told {
+  const step = stepOf({ deps, access }, row, view);
+  return { state: nextState(before.state, step), isWhole: step.isWhole && (isBase(step) || before.isWhole) };
+}
+
+async function stateBefore({ deps, access, entity, signal }: Walk, from: number): Promise<Told> {
+  if (from === 1) return { state: noState, isWhole: true };
+  // What was before the caller's reach is looked at, and told where it is shown whole.
+  const request = { entity, asOf: { version: from - 1 } };
+  const answer = await foldedState(deps, request, { ...access, seen: undefined }, signal);
+  if (!answer.found) throw unreadable(`version ${from - 1} is missing`);
+  return answer;
+}
+
+/** The columns that chose it are held against what is sealed. */
+function sealedAt(
+  { entity, request: { recordedFromMs, recordedToMs } }: Walk,
+  row: RecordRow,
+  view: RecordView | undefined,
+  version: number,
+): RecordView {
+  requireSealed(view, row.rid, entity, version);
+  const { recordedAtMs } = view;
+  const isWithin =
+    recordedAtMs >= (recordedFromMs ?? recordedAtMs) && recordedAtMs < (recordedToMs ?? recordedAtMs + 1);
+  if (!isWithin) throw unreadable(`record ${row.rid} was found by a time, but says it is of another`);
+  return view;
+}
+
+const bytesOf = (row: RecordRow, { oldValues = "", newValues = "" }: Change): number =>
+  // The differences hold about the same once more.
+  answerBytes(row) + 2 * (oldValues.length + newValues.length);
+
+const isErased = ({ kind, deleted }: EntityState): boolean => kind === "erased" && !deleted;
+const stateOf = (state: EntityState): JsonValue | undefined =>
+  state.kind === "known" && !state.deleted ? state.state : undefined;
+const textOf = (value: JsonValue | undefined): string | undefined =>
+  value === undefined ? undefined : JSON.stringify(value);
+
+function changeOf(record: RecordView, before: Told, after: Told): Change {
+  const untold = { record, oldValues: undefined, newValues: undefined, differences: [] };
+  if (isErased(before.state) || isErased(after.state)) return { ...untold, erased: true, masked: false };
+  const [from, to] = [stateOf(before.state), stateOf(after.state)];
+  const found = differences(from ?? null, to ?? null);
+  if (!before.isWhole || !after.isWhole) {
+    return {
+      ...untold,
+      differences: found.map(({ op, path }) => ({ op, path })),
+      erased: false,
+      masked: true,
+    };
+  }
+  const values = changedValues(from, to);
+  return {
+    record,
+    oldValues: textOf(values.old),
+    newValues: textOf(values.new),
+    differences: found,
+    erased: false,
+    masked: false,
+  };
+}

@@ -1,0 +1,160 @@
+/** Follows the records of a running service over gRPC, and goes on where it was after every break. Believes nothing: proofs are another step. */
+import { setTimeout as delay } from "node:timers/promises";
+import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
+import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
+import { LastroError } from "../core/errors.ts";
+import {
+  HistoryService,
+  TailRecordsRequestSchema,
+  type TailRecordsResponse,
+} from "../gen/lastro/v1/history_pb.ts";
+import { ActionType, type Record as RecordMessage, StreamKind } from "../gen/lastro/v1/record_pb.ts";
+
+const answerBytesMax = 16 * 1024 * 1024;
+const retryMs = 1_000;
+/** Breaks one after the other without a message between them. */
+const breaksMax = 30;
+const method = HistoryService.method.tailRecords;
+
+/** `index`: a log index, as in `nextIndex`; `checkpoint`: behind the tree of one that was kept (signed note). */
+export type TailStart =
+  | { readonly index: number }
+  | { readonly recordedAtMs: number }
+  | { readonly checkpoint: string }
+  | "now";
+
+export type TailedRecord = {
+  readonly index: number;
+  readonly rid: string;
+  readonly recordedAt: string;
+  readonly kind: string;
+  readonly action: string;
+  readonly eventType: string;
+  readonly entity: {
+    readonly tenant: string;
+    readonly namespace: string;
+    readonly type: string;
+    readonly id: string;
+  };
+  readonly version: number;
+  readonly producerService: string;
+  readonly traceId: string;
+  readonly ownerId: string;
+  readonly ownershipId: string | null;
+  readonly flags: readonly string[];
+  /** JSON text as the producer sent it; empty where it was erased. */
+  readonly event: string;
+};
+
+export type Tailed = {
+  readonly records: readonly TailedRecord[];
+  /** In the log, and altered or gone. */
+  readonly alteredRids: readonly string[];
+  /** Keep it: from here it goes on, after all that was given so far. */
+  readonly nextIndex: number;
+};
+
+type Question = MessageInitShape<typeof TailRecordsRequestSchema>;
+
+function questionOf(filter: string, from: TailStart): Question {
+  if (from === "now") return { filter };
+  if ("index" in from) return { filter, from: { case: "index", value: BigInt(from.index) } };
+  if ("checkpoint" in from) return { filter, from: { case: "checkpoint", value: from.checkpoint } };
+  return { filter, from: { case: "recordedAt", value: timestampFromMs(from.recordedAtMs) } };
+}
+
+const text = new TextDecoder();
+const nameIn = (names: Readonly<Record<string, number>>, value: number): string =>
+  (Object.entries(names).find(([, known]) => known === value)?.[0] ?? "").toLowerCase();
+
+const tailedOf = ({ records, alteredRids, nextIndex }: TailRecordsResponse): Tailed => ({
+  records: records.map(recordOf),
+  alteredRids,
+  nextIndex: Number(nextIndex),
+});
+
+function recordOf(record: RecordMessage): TailedRecord {
+  const { rid, entity, recordedAt, kind, action, eventType, version, producerService, traceId } = record;
+  return {
+    index: Number(record.log?.index ?? -1),
+    rid,
+    recordedAt: recordedAt === undefined ? "" : timestampDate(recordedAt).toISOString(),
+    kind: nameIn(StreamKind, kind),
+    action: nameIn(ActionType, action),
+    eventType,
+    entity: {
+      tenant: entity?.tenant ?? "",
+      namespace: entity?.namespace ?? "",
+      type: entity?.entityType ?? "",
+      id: entity?.entityId ?? "",
+    },
+    version: Number(version),
+    producerService,
+    traceId,
+    ownerId: record.actor?.ownerId ?? "",
+    ownershipId: record.ownershipId ?? null,
+    flags: record.flags,
+    event: text.decode(record.event),
+  };
+}
+
+/** Ends with the signal. After a break it asks again, behind what it gave. Throws INVALID_ARGUMENT, FAILED_PRECONDITION and LIMIT_REACHED as the service does; SOURCE_UNAVAILABLE when nothing answers for long. */
+export async function* tailRecords(
+  address: string,
+  { filter, from }: { readonly filter: string; readonly from: TailStart },
+  signal: AbortSignal,
+): AsyncGenerator<Tailed, void, undefined> {
+  let start = from;
+  for (let breaks = 0; !signal.aborted; ) {
+    try {
+      for await (const answer of once(address, questionOf(filter, start), signal)) {
+        const tailed = tailedOf(answer);
+        start = { index: tailed.nextIndex };
+        breaks = 0;
+        yield tailed;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      breaks += 1;
+      const { code, details } = error as ServiceError;
+      if (code !== status.UNAVAILABLE || breaks > breaksMax) throw failureOf(address, code, details, error);
+      await delay(retryMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+}
+
+async function* once(address: string, question: Question, signal: AbortSignal) {
+  const client = new Client(address, credentials.createInsecure(), {
+    "grpc.max_receive_message_length": answerBytesMax,
+  });
+  const stream = client.makeServerStreamRequest(
+    `/${HistoryService.typeName}/${method.name}`,
+    (bytes: Uint8Array) => Buffer.from(bytes),
+    (bytes) => fromBinary(method.output, bytes),
+    toBinary(TailRecordsRequestSchema, create(TailRecordsRequestSchema, question)),
+  );
+  const cancel = (): void => stream.cancel();
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    yield* stream as AsyncIterable<TailRecordsResponse>;
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    stream.cancel();
+    client.close();
+  }
+}
+
+function failureOf(address: string, code: status, details: string, cause: unknown): LastroError {
+  const message = `${method.name} of ${address}: ${status[code] ?? "no gRPC"}: ${details}`;
+  switch (code) {
+    case status.INVALID_ARGUMENT:
+      return new LastroError("INVALID_ARGUMENT", message, { cause });
+    case status.FAILED_PRECONDITION:
+      return new LastroError("FAILED_PRECONDITION", message, { cause });
+    case status.RESOURCE_EXHAUSTED:
+      return new LastroError("LIMIT_REACHED", message, { cause });
+    default:
+      return new LastroError("SOURCE_UNAVAILABLE", message, { cause });
+  }
+}

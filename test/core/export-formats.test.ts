@@ -1,0 +1,124 @@
+/** The formats of exports against golden files, one for each, in which every class of event lies. */
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "@jest/globals";
+import { Ajv2020 } from "ajv/dist/2020.js";
+import { recordFormats } from "../../src/core/export-formats.ts";
+import type { ExportedRecord } from "../../src/core/exported-record.ts";
+import { cefLine, syslogLine } from "../../src/core/siem-lines.ts";
+
+const golden = (name: string): string =>
+  readFileSync(new URL(`../vectors/export/${name}`, import.meta.url), "utf8");
+
+const base: ExportedRecord = {
+  log_index: 7,
+  rid: "AAAAAAAAAAAAAAAAAAAAAQ.0.17",
+  recorded_at: "2026-11-30T12:00:01.250Z",
+  action_at: "2026-11-30T12:00:00.000Z",
+  kind: "change",
+  action: "new",
+  version: 1,
+  event_type: "account.created",
+  tenant: "default",
+  namespace: "billing",
+  entity_type: "account",
+  entity_id: "a-1",
+  producer_service: "billing",
+  producer_service_id: "123e4567-e89b-12d3-a456-426614174000",
+  trace_id: "7b3bf470945611e89eb6529269fb1459",
+  owner_id: "789",
+  owner_ip: "192.168.1.100",
+  owner_role: "clerk",
+  owner_type: "user",
+  ownership_id: "1b08116e-74ff-4e71-8a17-26011cfea33f",
+  severity: "MEDIUM",
+  flags: ["late"],
+  leaf_hash: "ab".repeat(32),
+  body_state: "complete",
+  event: '{"payload":{"public_id":"a-1","big":9007199254740993}}',
+};
+const activity = (event_type: string): Partial<ExportedRecord> => ({
+  kind: "activity",
+  action: "none",
+  event_type,
+});
+/** One of each class, and what was erased. */
+const records: readonly ExportedRecord[] = [
+  base,
+  { ...base, action: "update", version: 2, event_type: "account.updated", severity: "LOW" },
+  { ...base, action: "delete", version: 3, event_type: "account.removed", severity: "CRITICAL" },
+  { ...base, action: "enable", version: 4, event_type: "account.enabled" },
+  { ...base, action: "disable", version: 5, event_type: "account.disabled", severity: "HIGH" },
+  { ...base, ...activity("user.login") },
+  { ...base, ...activity("user.login_failed"), severity: "HIGH" },
+  { ...base, ...activity("user.logout") },
+  { ...base, ...activity("report.exported"), owner_type: "service", owner_ip: "" },
+  {
+    ...base,
+    action_at: "", namespace: "", entity_type: "", entity_id: "", producer_service_id: "", trace_id: "", owner_id: "",
+    owner_ip: "", owner_role: "", owner_type: "", ownership_id: "", event: "", body_state: "erased", flags: [],
+  },
+]; // biome-ignore format: one line of what was erased
+
+const written = (name: keyof typeof recordFormats): string => {
+  const { head, between, foot, text } = recordFormats[name];
+  return head + records.map(text).join(between) + foot;
+};
+
+describe.each(Object.keys(recordFormats) as (keyof typeof recordFormats)[])("%s", (name) => {
+  test("is written as in its golden file", () => {
+    expect(written(name)).toBe(golden(`${name}.${recordFormats[name].extension}`));
+  });
+});
+
+test("OCSF has the class and activity of each record, and its type is made of both", () => {
+  const events = written("ocsf")
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(events.map(({ class_uid, activity_id }) => [class_uid, activity_id])).toEqual([
+    [3004, 1], [3004, 3], [3004, 4], [3004, 8], [3004, 9], [3002, 1], [3002, 1], [3002, 2], [6003, 99], [3004, 1],
+  ]); // biome-ignore format: a list
+  for (const { type_uid, class_uid, activity_id, unmapped, metadata } of events)
+    expect([type_uid, unmapped.rid]).toEqual([class_uid * 100 + activity_id, metadata.uid]);
+});
+
+/** The published schemas of the classes, version 1.4.0, with all objects in place. */
+test("OCSF events are valid by the published schema of their class", () => {
+  for (const line of written("ocsf").trimEnd().split("\n")) {
+    const event = JSON.parse(line);
+    const schema = JSON.parse(golden(`ocsf-1.4.0-${event.class_uid}.schema.json`));
+    const validate = new Ajv2020({ strict: false, validateFormats: false }).compile(schema);
+    expect([event.class_uid, validate(event), validate.errors]).toEqual([event.class_uid, true, null]);
+    expect(validate({ ...event, class_uid: 1 })).toBe(false);
+  }
+});
+
+test.each([
+  ["\u001b[2J", "\\u001b[2J"],
+  ["\r\n level=error", "\\u000d\\u000a level=error"],
+  ["\u202e", "\\u202e"],
+  ["\u2028", "\\u2028"],
+])(
+  "control characters and marks that turn the writing never get into a line as they are: %j",
+  (hostile, shown) => {
+    const record = {
+      ...base,
+      event_type: `x${hostile}`,
+      owner_id: hostile,
+      entity_id: hostile,
+      event: `{"a":"${hostile}"}`,
+    };
+    for (const line of [cefLine(record), syslogLine(record)]) {
+      expect(line.slice(0, -1)).not.toMatch(/[\p{Cc}\p{Bidi_Control}\u2028\u2029]/v);
+      expect(line.split("\n")).toHaveLength(2);
+    }
+    expect(syslogLine(record)).toContain(shown);
+  },
+);
+
+test("CEF escapes what would end a field, and syslog what would end a value", () => {
+  const record = { ...base, event_type: "a|b\\c", owner_id: 'x=y\\z"]', entity_id: 'q"]' };
+  expect(cefLine(record)).toContain("|a\\|b\\\\c|");
+  expect(cefLine(record)).toContain('suid=x\\=y\\\\z"] ');
+  expect(syslogLine(record)).toContain('ownerId="x=y\\\\z\\"\\]"');
+});
