@@ -1,5 +1,12 @@
-/** What the verb of an event type does to its entity. A verb that is not in the table never changes state: it is an activity. */
-import type { Action, ActionType, EnvelopeFlag, Severity } from "./event.ts";
+/** What the verb of an event type does to its entity, and what it is called. A verb that is not in the table never changes state: it is an activity. */
+import {
+  type Action,
+  type ActionType,
+  type EnvelopeFlag,
+  type Severity,
+  type Status,
+  statuses,
+} from "./event.ts";
 
 type VerbMeaning = {
   readonly action: Action;
@@ -59,5 +66,53 @@ const meanings: ReadonlyMap<string, VerbMeaning> = new Map([
 const unknownVerb: VerbMeaning = { action: { kind: "activity" }, severity: "LOW", flags: ["unknown_verb"] };
 
 /** Hyphens and underscores in a verb are the same. */
-export const verbMeaning = (verb: string): VerbMeaning =>
-  meanings.get(verb.replaceAll("-", "_")) ?? unknownVerb;
+const spelled = (verb: string): string => verb.replaceAll("-", "_");
+export const verbMeaning = (verb: string): VerbMeaning => meanings.get(spelled(verb)) ?? unknownVerb;
+
+const verbOf = (eventType: string): string => spelled(eventType.slice(eventType.lastIndexOf(".") + 1));
+
+/** What acts are called in answers, whatever spelling of the verb a producer uses. */
+const operations: Readonly<Record<string, readonly string[]>> = {
+  CREATE: changes.new,
+  UPDATE: changes.update,
+  DELETE: changes.delete,
+  DISABLE: changes.disable,
+  ENABLE: changes.enable,
+  READ: ["viewed", "view", "read", "accessed", "access", "listed", "list", "searched", "search"],
+  LOGIN: ["login", "logged_in"],
+  LOGOUT: ["logout", "logged_out"],
+  PASSWORD_CHANGE: ["password_changed", "password_change"],
+  EXPORT: ["exported", "export"],
+  IMPORT: ["imported", "import"],
+  APPROVE: ["approved", "approve"],
+  REJECT: ["rejected", "reject"],
+  COMPLETE: ["completed", "complete"],
+  CANCEL: ["cancelled", "canceled", "cancel"],
+  ROLE_ASSIGN: ["role_assigned", "role_assign"],
+  ROLE_REMOVE: ["role_removed", "role_remove"],
+  PERMISSION_GRANT: ["permission_granted", "permission_grant"],
+  PERMISSION_REVOKE: ["permission_revoked", "permission_revoke"],
+  CONFIG_UPDATE: ["config_updated", "config_update"],
+  SETTING_CHANGE: ["setting_changed", "setting_change"],
+};
+const operationNames = new Map(
+  Object.entries(operations).flatMap(([name, verbs]) => verbs.map((verb): [string, string] => [verb, name])),
+);
+
+/** `CREATE` for account.created and account.added; a verb without a name of its own in capitals. */
+export function operationOf(eventType: string): string {
+  const verb = verbOf(eventType);
+  return operationNames.get(verb) ?? verb.toUpperCase();
+}
+
+const failing = /(?:^|_)(?:failed|denied)$/;
+const pending = /(?:^|_)(?:requested|submitted|scheduled|queued|pending)$/;
+
+/** How an act ended: what the producer says in `metadata.status`, else what its verb says. */
+export function statusOf(eventType: string, told: unknown): Status {
+  const said = statuses.find((status) => status === told);
+  if (said !== undefined) return said;
+  const verb = verbOf(eventType);
+  if (failing.test(verb)) return "FAILURE";
+  return pending.test(verb) ? "PENDING" : "SUCCESS";
+}

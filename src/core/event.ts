@@ -72,6 +72,9 @@ export type Action = { readonly kind: "change"; readonly action: ActionType } | 
 export const severities = ["LOW", "MEDIUM", "HIGH", "CRITICAL"] as const;
 export type Severity = (typeof severities)[number];
 
+export const statuses = ["SUCCESS", "FAILURE", "PENDING"] as const;
+export type Status = (typeof statuses)[number];
+
 /** The thing an event is about, and what the event does to it. */
 export type Entity = {
   readonly namespace: string;

@@ -1,5 +1,7 @@
 /** Searchable copies of an event's fields: clear text beside the record, outside the hash, cut and cleaned. */
+import { statusOf } from "./actions.ts";
 import type { Classification, Envelope, EnvelopeFlag } from "./event.ts";
+import { member } from "./json.ts";
 import type { Projection } from "./record.ts";
 
 export const projectedTextBytesMax = 1024;
@@ -34,12 +36,14 @@ export function projectionOf(envelope: Envelope, classified: Classification): Pr
     traceId: searchable(envelope.traceId),
     actor: {
       id: searchable(envelope.actor.id),
+      ip: envelope.actor.ip,
       role: searchable(envelope.actor.role),
       type: envelope.actor.type,
     },
     ownershipId: envelope.ownershipId === undefined ? undefined : searchable(envelope.ownershipId),
     actionAtMs: envelope.timestamp.ms,
     severity: classified.severity,
+    status: statusOf(envelope.eventType, member(envelope.metadata, "status")),
     resourceType: classified.resourceType,
     flags: unionOf(envelope.flags, classified.flags),
     indexed: Object.fromEntries(Object.entries(classified.indexed).map(([k, v]) => [k, searchable(v)])),

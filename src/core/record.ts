@@ -1,5 +1,5 @@
 /** What Lastro appends for an accepted event. The entry and the body never change; the rest are copies and search aids. */
-import type { ActionType, ActorType, EnvelopeFlag, Severity, StreamKind } from "./event.ts";
+import type { ActionType, Actor, EnvelopeFlag, Severity, Status, StreamKind } from "./event.ts";
 import type { Fingerprint, Kid, OwnershipKey, Rid, StreamAlias, StreamId, Uid } from "./ids.ts";
 
 /** Searchable copies in the clear, outside the hash: rebuilt or purged at will. Text is cut at 1 KiB, without control characters. */
@@ -12,11 +12,12 @@ export type Projection = {
   readonly eventType: string;
   readonly producerService: string;
   readonly traceId: string;
-  readonly actor: { readonly id: string; readonly role: string; readonly type: ActorType };
+  readonly actor: Actor;
   readonly ownershipId: string | undefined;
   /** The producer's timestamp, ms since the epoch. */
   readonly actionAtMs: number;
   readonly severity: Severity;
+  readonly status: Status;
   readonly resourceType: string | undefined;
   readonly flags: readonly EnvelopeFlag[];
   readonly indexed: Readonly<Record<string, string>>;

@@ -1,6 +1,8 @@
 /** What a search may ask of a record: a closed list of fields, the form of their values, and what a row says of each. */
+import { operationOf } from "./actions.ts";
 import { normaliseTraceId } from "./envelope.ts";
-import { actionTypes, envelopeFlags, severities } from "./event.ts";
+import { actionTypes, envelopeFlags, severities, statuses } from "./event.ts";
+import { normaliseIp } from "./ip-address.ts";
 import { searchable } from "./projection.ts";
 import type { RecordRow } from "./record.ts";
 
@@ -23,12 +25,15 @@ export const searchFields = {
   version: { type: "number" },
   event_type: text,
   action: word(...actionTypes, "none"),
+  operation: text,
   active: { type: "boolean" },
   severity: { type: "level", words: severities },
+  status: word(...statuses),
   resource_type: text,
   producer_service: text,
   trace_id: { type: "text", read: (given) => searchable(normaliseTraceId(given)) },
   owner_id: text,
+  owner_ip: { type: "text", read: (given) => normaliseIp(given) ?? searchable(given) },
   owner_role: text,
   owner_type: word("user", "service"),
   ownership_id: text,
@@ -68,10 +73,14 @@ export function valueOfRow(row: RecordRow, field: FilterField): FieldValue {
       return projection.eventType;
     case "action":
       return row.action;
+    case "operation":
+      return operationOf(projection.eventType);
     case "active":
       return row.isActive;
     case "severity":
       return severities.indexOf(projection.severity);
+    case "status":
+      return projection.status;
     case "resource_type":
       return projection.resourceType ?? "";
     case "producer_service":
@@ -80,6 +89,8 @@ export function valueOfRow(row: RecordRow, field: FilterField): FieldValue {
       return projection.traceId;
     case "owner_id":
       return projection.actor.id;
+    case "owner_ip":
+      return projection.actor.ip;
     case "owner_role":
       return projection.actor.role;
     case "owner_type":

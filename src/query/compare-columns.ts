@@ -66,8 +66,10 @@ export function alteredFields(
     compare("entity_id", projection.entityId, searchable(entityId));
     compare("stream", row.stream, hashes.stream(entry.tenant, namespace, entityType, entityId));
   }
-  const { id, role, type } = content.actor;
+  const { id, ip, role, type } = content.actor;
   if (id !== undefined) compare("owner_id", projection.actor.id, searchable(id));
+  // Rows that were stored before the address was kept have none.
+  if (ip !== undefined && projection.actor.ip !== "") compare("owner_ip", projection.actor.ip, ip);
   if (role !== undefined) compare("owner_role", projection.actor.role, searchable(role));
   if (type !== undefined) compare("owner_type", projection.actor.type, type);
   return altered;

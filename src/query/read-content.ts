@@ -42,6 +42,9 @@ function envelopeOf(value: Uint8Array, meta: SealedMeta): Uint8Array {
   return encoded.length === 0 ? nothing : Buffer.from(String(parse(encoded)), "base64");
 }
 
+const toldStatusIn = (metadata: JsonValue): JsonValue | undefined =>
+  isJsonObject(metadata) ? member(metadata, "status") : undefined;
+
 /** An address is told as it is searched: in its normal form. */
 function actorOf(metadata: JsonValue): Partial<Actor> {
   const owned = isJsonObject(metadata) ? replaceAliases(metadata, "") : undefined;
@@ -66,6 +69,7 @@ export function readContent(opened: NonNullable<OpenedBody["content"]>): RecordC
     return slice === undefined ? nothing : envelope.subarray(slice.start, slice.end);
   };
   const metadata = part("metadata");
+  const told = metadata.length === 0 ? null : parse(metadata);
   const { entity } = meta;
   return {
     state: hidden.length === 0 ? "complete" : "partly_erased",
@@ -78,7 +82,8 @@ export function readContent(opened: NonNullable<OpenedBody["content"]>): RecordC
     producerServiceId: meta.producer_service_id,
     traceId: meta.trace_id,
     ownershipId: meta.ownership_id,
-    actor: metadata.length === 0 ? {} : actorOf(parse(metadata)),
+    actor: actorOf(told),
+    toldStatus: toldStatusIn(told),
     event: value,
     payload: part("payload"),
     metadata,

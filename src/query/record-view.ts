@@ -1,5 +1,6 @@
 /** A record as answers tell it: from its leaf entry and its opened body, never from columns; what the columns say otherwise is named. */
-import type { Actor, EnvelopeFlag, EventIdentity } from "../core/event.ts";
+import type { Actor, EnvelopeFlag, EventIdentity, Severity, Status } from "../core/event.ts";
+import type { JsonValue } from "../core/json.ts";
 import type { RecordEntry } from "../core/leaf.ts";
 
 export type RecordContent = {
@@ -14,6 +15,8 @@ export type RecordContent = {
   readonly traceId: string;
   readonly ownershipId: string | undefined;
   readonly actor: Partial<Actor>;
+  /** `metadata.status`. */
+  readonly toldStatus: JsonValue | undefined;
   /** The bytes received; erased ranges hold null. */
   readonly event: Uint8Array;
   /** JSON text out of `event`. */
@@ -27,6 +30,10 @@ export type RecordView = RecordEntry & {
   readonly content: RecordContent | { readonly state: "erased" | "broken" };
   readonly isActive: boolean;
   readonly flags: readonly EnvelopeFlag[];
+  /** With the flags and the resource type the catalogue's word when the record was stored: nothing sealed says it. */
+  readonly severity: Severity;
+  readonly resourceType: string | undefined;
+  readonly status: Status;
   readonly check: {
     readonly leafHashMatches: boolean;
     readonly bodyMatches: boolean;

@@ -1,4 +1,5 @@
 /** What entry and body say of the fields that a search asks for, so that no altered column passes a record off as what it is not. */
+import { operationOf, statusOf } from "../core/actions.ts";
 import { parseExactly } from "../core/canonical.ts";
 import { indexedText } from "../core/entity.ts";
 import type { ReadField } from "../core/filter-holds.ts";
@@ -43,12 +44,18 @@ function sealedValue(row: RecordRow, view: RecordView, field: SearchField): Fiel
       return view.eventType;
     case "action":
       return view.action;
+    case "operation":
+      return operationOf(view.eventType);
+    case "status":
+      return content === undefined ? undefined : statusOf(view.eventType, content.toldStatus);
     case "producer_service":
       return view.producerService;
     case "trace_id":
       return content?.traceId;
     case "owner_id":
       return content?.actor.id;
+    case "owner_ip":
+      return content?.actor.ip;
     case "owner_role":
       return content?.actor.role;
     case "owner_type":

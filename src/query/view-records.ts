@@ -1,5 +1,6 @@
 /** Rows of the store become records of an answer: keys and heads are looked up once for all of them. */
 import { hash } from "node:crypto";
+import { statusOf } from "../core/actions.ts";
 import { LastroError } from "../core/errors.ts";
 import type { Kid } from "../core/ids.ts";
 import { parseRecordEntry, type RecordEntry } from "../core/leaf.ts";
@@ -93,6 +94,9 @@ function viewOf(
     content,
     isActive: entry.kind === "change" && isHead && activates(entry.action),
     flags: row.projection.flags,
+    severity: row.projection.severity,
+    resourceType: row.projection.resourceType,
+    status: told === undefined ? row.projection.status : statusOf(entry.eventType, told.toldStatus),
     check: {
       leafHashMatches: hash("sha256", `\0${row.entry}`, "hex") === Buffer.from(row.leafHash).toString("hex"),
       bodyMatches: body !== undefined,

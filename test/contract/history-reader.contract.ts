@@ -1,7 +1,7 @@
 /** Contract suite of the history reader: every adapter passes it unchanged. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { severities } from "../../src/core/event.ts";
+import { severities, statuses } from "../../src/core/event.ts";
 import type { Comparison, Filter } from "../../src/core/filter.ts";
 import { holds } from "../../src/core/filter-holds.ts";
 import type { Rid } from "../../src/core/ids.ts";
@@ -67,10 +67,12 @@ function variety(): { tenant: string; rows: readonly RecordRow[] } {
           traceId: `trace-${i % 5}`,
           actor: {
             id: `actor-${i % 2}`,
+            ip: `192.0.2.${i % 3}`,
             role: `role-${i % 3}`,
             type: i % 2 === 0 ? "user" : "service",
           },
           severity: severities[i % 4] ?? "LOW",
+          status: statuses[i % 3] ?? "SUCCESS",
           resourceType: i % 3 === 1 ? undefined : `thing-${i % 3}`,
           flags: i % 4 === 0 ? [] : i % 2 === 0 ? ["late"] : ["aliased", "late"],
           indexed: i % 2 === 0 ? {} : { "/payload/plan": `plan-${i % 3}`, "/payload/$x.y": "" },
@@ -270,6 +272,7 @@ function searchContract(
       ["owner_id", "=", "actor-1"], ["ownership_id", "=", "owner-1"], ["ownership_id", "=", ""], ["action_at", "=", startMs - 20],
       ["recorded_at", "=", startMs + 1], ["active", "=", true], ["active", "=", false], ["severity", "=", 2], ["severity", ">=", 2],
       ["resource_type", "=", "thing-2"], ["resource_type", "=", ""], ["owner_role", "=", "role-1"], ["owner_type", "=", "service"],
+      ["owner_ip", "=", "192.0.2.1"], ["owner_ip", "prefix", "192.0.2.2"], ["status", "=", "FAILURE"], ["operation", "=", "CREATE"], ["operation", "prefix", "UP"],
       ["version", "=", 3], ["version", "<", 3], ["flags", "has", "aliased"], ["flags", "has", "*"], ["event_type", "prefix", "inv"],
       ["/payload/plan", "=", "plan-1"], ["/payload/plan", "=", ""], ["/payload/plan", "prefix", "plan"],
     ]; // biome-ignore format: a table

@@ -42,9 +42,10 @@ export function recordStoreContract(name: string, open: () => Promise<Store>): v
           ownershipId: "ana",
           resourceType: "invoice",
           severity: "CRITICAL",
+          status: "FAILURE",
           flags: ["late", "aliased"],
           indexed: { "/payload/a.b": "x", $where: "1", "": "empty", "/payload/ünï": "ção" },
-          actor: { id: "", role: "", type: "service" },
+          actor: { id: "", ip: "2001:db8::1", role: "", type: "service" },
         },
       });
       const bare = scene.record({ offset: 8, kind: "activity", entity: "e2", version: 1, kids: [] });

@@ -53,7 +53,7 @@ describe("R-10 records are found by owner, trace, producer, event type, time and
     world = await openHistoryWorld();
     await world.publish(
       { type: "account.created", payload: { public_id: "a" } },
-      { payload: { public_id: "a" }, metadata: { user_id: "eve" } },
+      { payload: { public_id: "a" }, metadata: { user_id: "eve", status: "PENDING" } },
       { type: "account.viewed", payload: { public_id: "a" } },
     );
     await world.publish({
@@ -97,6 +97,11 @@ describe("R-10 records are found by owner, trace, producer, event type, time and
     ],
     ["flags:* AND flags:aliased AND resource_type = '' AND kind = activity", ["account.viewed v1"]],
     ["flags:leap_second", []],
+    ["owner_ip = '::ffff:192.168.1.100' AND kind = activity", ["account.viewed v1"]],
+    ["operation = CREATE", ["invoice.created v1", "account.created v1"]],
+    ["operation = READ OR operation = UPDATE", ["account.viewed v1", "account.updated v2"]],
+    ["status = PENDING", ["account.updated v2"]],
+    ["status = SUCCESS AND operation != CREATE", ["account.viewed v1"]],
   ])("%s", async (filter, records) => expect(await found(filter)).toEqual(records));
 
   test("records come in the order that is asked for", async () => {
@@ -133,10 +138,15 @@ describe("R-10 records are found by owner, trace, producer, event type, time and
       const page = await searchRecords(lying, request, anna, signal);
       return [page.records.length, page.alteredRids.length];
     };
-    const asMallory = projected({ actor: { id: "mallory", role: "boss", type: "service" } });
+    const asMallory = projected({
+      actor: { id: "mallory", ip: "192.0.2.66", role: "boss", type: "service" },
+    });
     expect(await answer("owner_id != eve", asMallory)).toEqual([3, 1]);
     expect(await answer("owner_id = mallory OR owner_role = boss", asMallory)).toEqual([0, 4]);
     expect(await answer("owner_type = service", asMallory)).toEqual([0, 4]);
+    expect(await answer("owner_ip = 192.0.2.66", asMallory)).toEqual([0, 4]);
+    expect(await answer("status = FAILURE", projected({ status: "FAILURE" }))).toEqual([0, 4]);
+    expect(await answer("operation = LOGIN", projected({ eventType: "account.login" }))).toEqual([0, 4]);
     expect(await answer("severity = CRITICAL", projected({ severity: "CRITICAL" }))).toEqual([4, 0]);
     expect(await answer("version = 9", (row) => ({ ...row, version: 9 }))).toEqual([0, 4]);
     const erased = { ...world.withoutKeys("s"), history: world.deps.history };

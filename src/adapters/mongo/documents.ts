@@ -1,11 +1,16 @@
 /** The documents of `records` and what they hold, both ways. Names that come from outside are values, never field names. */
 import { Binary } from "mongodb";
-import type { StreamKind } from "../../core/event.ts";
+import { statusOf } from "../../core/actions.ts";
+import type { Actor, StreamKind } from "../../core/event.ts";
 import type { Head, Projection, RecordRow } from "../../core/record.ts";
 import type { Known } from "../../ports/record-store.ts";
 import { bytesOf, dateOf, type Key, keyOf, ridKey, ridOfKey, textOf } from "./bson-values.ts";
 
-type ProjectionDocument = Omit<Projection, "actionAtMs" | "indexed" | "ownershipId" | "resourceType"> & {
+type ChangedFields = "actionAtMs" | "indexed" | "ownershipId" | "resourceType" | "status" | "actor";
+/** Documents that were stored before address and status were kept have neither. */
+type ProjectionDocument = Omit<Projection, ChangedFields> & {
+  readonly actor: Omit<Actor, "ip"> & Partial<Pick<Actor, "ip">>;
+  readonly status?: Projection["status"];
   readonly actionAt: Date;
   readonly ownershipId?: string;
   readonly resourceType?: string;
@@ -67,7 +72,7 @@ function projectionDocument(projection: Projection): ProjectionDocument {
 }
 
 export function recordRow(document: RecordDocument): RecordRow {
-  const { actionAt, indexed, ownershipId, resourceType, ...same } = document.p;
+  const { actionAt, actor, indexed, ownershipId, resourceType, status, ...same } = document.p;
   return {
     rid: ridOfKey(document._id),
     uid: textOf(document.uid),
@@ -86,6 +91,8 @@ export function recordRow(document: RecordDocument): RecordRow {
     body: bytesOf(document.body),
     projection: {
       ...same,
+      actor: { ...actor, ip: actor.ip ?? "" },
+      status: status ?? statusOf(same.eventType, undefined),
       actionAtMs: actionAt.getTime(),
       ownershipId,
       resourceType,

@@ -1,5 +1,6 @@
 /** The walk of a search as a MongoDB query: one equality and a range of times. Nothing a caller writes becomes an operator or a field name. */
 import type { Filter as MongoFilter } from "mongodb";
+import { operationOf } from "../../core/actions.ts";
 import { severities } from "../../core/event.ts";
 import type { Filter } from "../../core/filter.ts";
 import { fieldsOf, type ReadField } from "../../core/filter-holds.ts";
@@ -15,8 +16,8 @@ import type { RecordDocument } from "./documents.ts";
 
 const paths: Readonly<Record<SearchField, string>> = {
   tenant: "p.tenant", namespace: "p.namespace", entity_type: "p.entityType", entity_id: "p.entityId", kind: "kind",
-  version: "version", event_type: "p.eventType", action: "action", active: "isActive", severity: "p.severity",
-  resource_type: "p.resourceType", producer_service: "p.producerService", trace_id: "p.traceId", owner_id: "p.actor.id",
+  version: "version", event_type: "p.eventType", action: "action", operation: "p.eventType", active: "isActive", severity: "p.severity", status: "p.status",
+  resource_type: "p.resourceType", producer_service: "p.producerService", trace_id: "p.traceId", owner_id: "p.actor.id", owner_ip: "p.actor.ip",
   owner_role: "p.actor.role", owner_type: "p.actor.type", ownership_id: "p.ownershipId", flags: "p.flags",
   action_at: "p.actionAt", recorded_at: "recordedAt",
 }; // biome-ignore format: a table
@@ -45,12 +46,15 @@ const readers: Readonly<Record<SearchField, (document: RecordDocument) => FieldV
   version: ({ version }) => version,
   event_type: ({ p }) => p.eventType,
   action: ({ action }) => action,
+  operation: ({ p }) => operationOf(p.eventType),
   active: ({ isActive }) => isActive,
   severity: ({ p }) => severities.indexOf(p.severity),
+  status: ({ p }) => p.status ?? "",
   resource_type: ({ p }) => p.resourceType ?? "",
   producer_service: ({ p }) => p.producerService,
   trace_id: ({ p }) => p.traceId,
   owner_id: ({ p }) => p.actor.id,
+  owner_ip: ({ p }) => p.actor.ip ?? "",
   owner_role: ({ p }) => p.actor.role,
   owner_type: ({ p }) => p.actor.type,
   ownership_id: ({ p }) => p.ownershipId ?? "",

@@ -1,4 +1,5 @@
 /** What every @platformatic/kafka client here is opened with: short timeouts, few retries, no topic made by accident. */
+import { MultipleErrors } from "@platformatic/kafka";
 
 const connectTimeoutMs = 2_000;
 const requestTimeoutMs = 5_000;
@@ -29,3 +30,8 @@ export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<
     work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
   });
 }
+
+const tooLargeIds = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"];
+/** The topic can never hold what was sent. */
+export const isTooLarge = (error: unknown): boolean =>
+  error instanceof MultipleErrors && tooLargeIds.some((id) => error.findBy("apiId", id) !== null);

@@ -1,11 +1,11 @@
 /** Dead letters through @platformatic/kafka: kafkajs cannot send a null header or keep the order of repeated ones. At least once. */
-import { MultipleErrors, Producer } from "@platformatic/kafka";
+import { Producer } from "@platformatic/kafka";
 import { LastroError } from "../../core/errors.ts";
 import type { EventHeader } from "../../core/event.ts";
 import type { DeadLetterPosition } from "../../core/outcome.ts";
 import type { DeadLetter, DeadLetters, ReplayVerdict } from "../../ports/dead-letters.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { clientOptions, untilAborted } from "./client.ts";
+import { clientOptions, isTooLarge, untilAborted } from "./client.ts";
 import {
   attemptHeader,
   deadLetterHeaders,
@@ -158,10 +158,6 @@ async function asking<T>(topic: string, signal: AbortSignal, work: () => Promise
     throw new LastroError("DEAD_LETTERS_UNAVAILABLE", message, { cause });
   }
 }
-
-const tooLargeIds = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"];
-const isTooLarge = (error: unknown): boolean =>
-  error instanceof MultipleErrors && tooLargeIds.some((id) => error.findBy("apiId", id) !== null);
 
 /** The client wants a map; keys are buffers, each its own, so that repeated names stay apart and in order. */
 const toMap = (headers: readonly EventHeader[]): Map<Buffer, Buffer | null> =>

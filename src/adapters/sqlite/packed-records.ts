@@ -11,8 +11,8 @@ const pack = (record: RecordRow) => {
     record.body.length, record.rid, record.uid, record.fingerprint, record.stream, record.kind, record.version, record.alias, record.action,
     record.recordedAtMs, record.isActive, record.ownership, record.kids, record.entry,
     projection.tenant, projection.namespace, projection.entityType, projection.entityId, projection.candidateIds, projection.eventType,
-    projection.producerService, projection.traceId, projection.actor.id, projection.actor.role, projection.actor.type,
-    projection.ownershipId, projection.actionAtMs, projection.severity, projection.resourceType, projection.flags, projection.indexed,
+    projection.producerService, projection.traceId, projection.actor.id, projection.actor.ip, projection.actor.role, projection.actor.type,
+    projection.ownershipId, projection.actionAtMs, projection.severity, projection.status, projection.resourceType, projection.flags, projection.indexed,
   ] as const; // biome-ignore format: a table
 };
 type PackedRow = ReturnType<typeof pack>;
@@ -34,8 +34,8 @@ export function unpackRecords({ rows, bytes }: PackedRecords): readonly RecordRo
   return rows.map((row) => {
     const [
       bodyBytes, rid, uid, fingerprint, stream, kind, version, alias, action, recordedAtMs, isActive, ownership, kids, entry,
-      tenant, namespace, entityType, entityId, candidateIds, eventType, producerService, traceId, id, role, type,
-      ownershipId, actionAtMs, severity, resourceType, flags, indexed,
+      tenant, namespace, entityType, entityId, candidateIds, eventType, producerService, traceId, id, ip, role, type,
+      ownershipId, actionAtMs, severity, status, resourceType, flags, indexed,
     ] = row; // biome-ignore format: a table
     const bodyAt = at + hashBytes;
     const leafHash = bytes.subarray(at, bodyAt);
@@ -46,8 +46,8 @@ export function unpackRecords({ rows, bytes }: PackedRecords): readonly RecordRo
       body: bytes.subarray(bodyAt, at),
       projection: {
         tenant, namespace, entityType, entityId, candidateIds, eventType, producerService, traceId,
-        actor: { id, role, type },
-        ownershipId, actionAtMs, severity, resourceType, flags, indexed,
+        actor: { id, ip, role, type },
+        ownershipId, actionAtMs, severity, status, resourceType, flags, indexed,
       },
     };
   }); // biome-ignore format: a table

@@ -1,5 +1,6 @@
 /** A record as a row of the table `records`, there and back. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from "node:sqlite";
+import { statusOf } from "../../core/actions.ts";
 import { LastroError } from "../../core/errors.ts";
 import type { StreamKind } from "../../core/event.ts";
 import type { B64, Fingerprint, Kid, OwnershipKey, StreamAlias, StreamId, Uid } from "../../core/ids.ts";
@@ -25,9 +26,11 @@ export const insertColumns = [
 ] as const; // biome-ignore format: a table
 export const insertRecord = `INSERT INTO records (${insertColumns.join(", ")}) VALUES (${insertColumns.map(() => "?").join(", ")})`;
 
-/** What no index holds lies together as JSON. */
+/** What no index holds lies together as JSON. Rows that were stored before address and status were kept have neither. */
 export type Aside = Pick<Projection, "candidateIds" | "severity" | "flags" | "indexed"> &
-  Pick<Projection["actor"], "role" | "type"> & { readonly resourceType?: string };
+  Partial<Pick<Projection, "status">> &
+  Pick<Projection["actor"], "role" | "type"> &
+  Partial<Pick<Projection["actor"], "ip">> & { readonly resourceType?: string };
 
 export const kindCode = (kind: StreamKind): number => (kind === "change" ? 0 : 1);
 export const kindOf = (row: Row): StreamKind => (integer(row, "kind") === 0 ? "change" : "activity");
@@ -49,9 +52,9 @@ function kidsIn(bytes: Buffer, from: number): readonly Kid[] {
   return kids;
 }
 
-function asideOf({ candidateIds, severity, flags, indexed, actor, resourceType }: Projection): Aside {
-  const { role, type } = actor;
-  const aside = { candidateIds, severity, flags, indexed, role, type };
+function asideOf({ candidateIds, severity, status, flags, indexed, actor, resourceType }: Projection): Aside {
+  const { ip, role, type } = actor;
+  const aside = { candidateIds, severity, status, flags, indexed, ip, role, type };
   return resourceType === undefined ? aside : { ...aside, resourceType };
 }
 
@@ -112,19 +115,21 @@ const textOrEmpty = (row: Row, field: Field): string => optionalTextOf(row, fiel
 
 function projectionOf(row: Row): Projection {
   const aside: Aside = JSON.parse(textOf(row, "aside"));
+  const eventType = textOrEmpty(row, "event_type");
   return {
     tenant: textOrEmpty(row, "tenant"),
     namespace: textOrEmpty(row, "namespace"),
     entityType: textOrEmpty(row, "entity_type"),
     entityId: textOrEmpty(row, "entity_id"),
     candidateIds: aside.candidateIds,
-    eventType: textOrEmpty(row, "event_type"),
+    eventType,
     producerService: textOrEmpty(row, "producer_service"),
     traceId: textOrEmpty(row, "trace_id"),
-    actor: { id: textOrEmpty(row, "owner_id"), role: aside.role, type: aside.type },
+    actor: { id: textOrEmpty(row, "owner_id"), ip: aside.ip ?? "", role: aside.role, type: aside.type },
     ownershipId: optionalTextOf(row, "ownership_id"),
     actionAtMs: integerOf(row, "action_at"),
     severity: aside.severity,
+    status: aside.status ?? statusOf(eventType, undefined),
     resourceType: aside.resourceType,
     flags: aside.flags,
     indexed: aside.indexed,

@@ -1,4 +1,5 @@
 /** The columns that a search reads of each row it looks at, and no others. */
+import { operationOf } from "../../core/actions.ts";
 import { severities } from "../../core/event.ts";
 import type { Filter } from "../../core/filter.ts";
 import { fieldsOf, type ReadField } from "../../core/filter-holds.ts";
@@ -33,12 +34,18 @@ const readers: Readonly<Record<SearchField, Reader>> = {
   version: numberColumn("version"),
   event_type: textColumn("event_type"),
   action: textColumn("action"),
+  operation: {
+    column: "event_type",
+    read: (row) => operationOf(asOptionalText(row["event_type"], "event_type") ?? ""),
+  },
   active: { column: "is_active", read: (row) => integer(row, "is_active") === 1 },
   severity: inAside(({ severity }) => severities.indexOf(severity)),
+  status: inAside(({ status }) => status ?? ""),
   resource_type: inAside(({ resourceType }) => resourceType ?? ""),
   producer_service: textColumn("producer_service"),
   trace_id: textColumn("trace_id"),
   owner_id: textColumn("owner_id"),
+  owner_ip: inAside(({ ip }) => ip ?? ""),
   owner_role: inAside(({ role }) => role),
   owner_type: inAside(({ type }) => type),
   ownership_id: textColumn("ownership_id"),

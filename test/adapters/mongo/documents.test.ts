@@ -30,7 +30,7 @@ const anyRow: fc.Arbitrary<RecordRow> = fc
       kids: names.map((name) => scene.kid(name)),
       projection: {
         actionAtMs, resourceType, ownershipId: owner, candidateIds: names, indexed: Object.fromEntries(indexed),
-        actor: { id: names[0] ?? "", role: owner ?? "", type: "user" },
+        actor: { id: names[0] ?? "", ip: "192.0.2.1", role: owner ?? "", type: "user" },
       },
     }),
   ); // biome-ignore format: one line a part

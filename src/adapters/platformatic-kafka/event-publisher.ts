@@ -1,0 +1,55 @@
+/** Publishes events on the audit topic through @platformatic/kafka: idempotent, acknowledged by every in-sync replica. */
+import { Producer } from "@platformatic/kafka";
+import { LastroError } from "../../core/errors.ts";
+import { ridOf, srcOf } from "../../core/ids.ts";
+import type { EventPublisher } from "../../ports/event-publisher.ts";
+import type { TopicReader } from "../../ports/topic-reader.ts";
+import { type ClientOptions, clientOptions, isTooLarge, untilAborted } from "./client.ts";
+
+type PublisherOptions = ClientOptions & { readonly topic: string; readonly topicReader: TopicReader };
+
+const allReplicas = -1;
+
+export function openEventPublisher(options: PublisherOptions): EventPublisher {
+  const { topic, topicReader } = options;
+  const producer = new Producer<Buffer, Buffer, Buffer, Buffer>({
+    ...clientOptions(options),
+    idempotent: true,
+  });
+  return {
+    async publish({ key, value, headers }, signal) {
+      const message = {
+        topic,
+        key: Buffer.from(key),
+        value: Buffer.from(value),
+        headers: new Map(
+          Object.entries(headers).map(([name, text]) => [Buffer.from(name), Buffer.from(text)]),
+        ),
+      };
+      return asking(topic, async () => {
+        const sent = await untilAborted(producer.send({ acks: allReplicas, messages: [message] }), signal);
+        const place = sent.offsets?.[0];
+        if (place === undefined) throw new Error("the broker acknowledged no offset");
+        // Read behind the acknowledgement: a topic that was made again before it has another id.
+        const topicId = await topicReader.topicId(topic, signal);
+        return ridOf(srcOf(topicId, place.partition), Number(place.offset));
+      });
+    },
+    async [Symbol.asyncDispose]() {
+      await producer.close(true);
+    },
+  };
+}
+
+async function asking<T>(topic: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    if (isTooLarge(cause)) {
+      const message = `the event is larger than the topic ${topic} takes: raise its max.message.bytes, or send less`;
+      throw new LastroError("FAILED_PRECONDITION", message, { cause });
+    }
+    const message = `Kafka did not acknowledge what was published on ${topic}: check the broker, the topic's min.insync.replicas and our right to write it`;
+    throw new LastroError("SOURCE_UNAVAILABLE", message, { cause });
+  }
+}
