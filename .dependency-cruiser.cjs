@@ -15,6 +15,7 @@ module.exports = {
     only("privacy", ["core", "ports", "lib"]),
     only("log", ["core", "ports", "lib"]),
     only("query", ["core", "ports", "lib", "privacy", "log"]),
+    only("indexing", ["core", "ports", "lib", "privacy", "query"]),
     only("adapters", ["core", "ports", "lib"]),
     only("servers", ["core", "query", "ports", "gen", "lib"]),
     only("witness", ["core", "ports", "lib", "adapters/(files|witness-memory)"]),

@@ -215,7 +215,7 @@ async function openHints({ hints }: Config, { storeId }: StoreKeys, log: Log): P
 
 /** Undefined where the log is left to other instances. */
 async function startLog(
-  { store, transparency, witnesses, anchors }: Config,
+  { store, transparency, witnesses, anchors, searchIndex, keys, catalogueFile }: Config,
   observer: Observer,
   hooks: ServiceHooks,
   lines: Log,
@@ -223,7 +223,7 @@ async function startLog(
 ): Promise<LogThread | undefined> {
   if (!transparency.enabled) return undefined;
   const data = {
-    config: { store, transparency, witnesses, anchors },
+    config: { store, transparency, witnesses, anchors, searchIndex, keys, catalogueFile },
     tellsPoints: hooks.reached !== undefined,
     holder: Buffer.from(random(holderBytes)).toString("hex"),
   };
@@ -272,6 +272,7 @@ const queryDeps = (
   log: PublishedLog,
 ): QueryDeps => ({
   history: store.history,
+  index: store.index,
   log,
   keys: intake.dataKeys,
   lookup: lookupKey,

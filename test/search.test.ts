@@ -30,6 +30,8 @@ function valuesOf(form: FieldForm): string {
   switch (form.type) {
     case "text":
       return "text";
+    case "terms":
+      return "words";
     case "number":
       return "whole number";
     case "time":

@@ -72,6 +72,14 @@ export type AnchorReport = {
   readonly hasKept: ReadonlyMap<string, boolean>;
 };
 
+export type IndexPassReport = {
+  /** Entries of the log that the search index holds. */
+  readonly size: number;
+  /** Entries that the log's head covers and the index does not. */
+  readonly lag: number;
+  readonly durationMs: number;
+};
+
 export type PartitionState = "running" | "waiting" | "stopped" | "released";
 
 export type Observer = {
@@ -94,4 +102,6 @@ export type Observer = {
   witnessesAsked(report: WitnessReport): void;
   /** The anchors were asked to keep a checkpoint. */
   anchorsAsked(report: AnchorReport): void;
+  /** A pass of the search index in this process. */
+  indexPass(report: IndexPassReport): void;
 };

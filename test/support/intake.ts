@@ -116,6 +116,7 @@ export const silentObserver: Observer = {
   logHalted: () => undefined,
   witnessesAsked: () => undefined,
   anchorsAsked: () => undefined,
+  indexPass: () => undefined,
 };
 
 /** The reference event, with changes to it. */

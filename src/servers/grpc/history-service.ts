@@ -9,6 +9,7 @@ import { getRecord } from "../../query/get-record.ts";
 import { getState } from "../../query/get-state.ts";
 import { searchRecords } from "../../query/search-records.ts";
 import { withSeenTree } from "../../query/seen-tree.ts";
+import { summarizeRecords } from "../../query/summarize.ts";
 import { waitForLog } from "../../query/wait-for-log.ts";
 import {
   differenceToWire,
@@ -22,6 +23,7 @@ import {
   startTreeSizeToWire,
   treeSizeToWire,
 } from "../wire.ts";
+import { summaryFromWire, summaryToWire, treeFromWire } from "../wire-summary.ts";
 import { awaitedFromWire } from "../wire-transparency.ts";
 import type { Handlers } from "./unary.ts";
 
@@ -118,11 +120,13 @@ export const historyHandlers = (deps: QueryDeps): Handlers<typeof HistoryService
     };
   },
 
-  async searchRecords({ filter, orderBy, pageSize, pageToken }, caller, signal) {
+  async searchRecords({ filter, orderBy, pageSize, pageToken, asOfTreeSize }, caller, signal) {
+    const asOf = treeFromWire(asOfTreeSize);
+    const question = { filter, orderBy, pageSize, pageToken, asOfTreeSize: asOf };
     const { answer: page, seen } = await withSeenTree(
       deps,
       signal,
-      (treeSize) => searchRecords(deps, { filter, orderBy, pageSize, pageToken }, caller, signal, treeSize),
+      (treeSize) => searchRecords(deps, question, caller, signal, treeSize),
       ({ records }) => records,
     );
     return {
@@ -130,7 +134,19 @@ export const historyHandlers = (deps: QueryDeps): Handlers<typeof HistoryService
       nextPageToken: page.nextPageToken,
       alteredRids: [...page.alteredRids],
       ...startTreeSizeToWire(page.startTreeSize),
+      listDigest: page.listDigest,
       ...treeSizeToWire(seen),
     };
+  },
+
+  async summarizeRecords(request, caller, signal) {
+    const question = summaryFromWire(request);
+    const { answer, seen } = await withSeenTree(
+      deps,
+      signal,
+      (treeSize) => summarizeRecords(deps, question, caller, signal, treeSize),
+      () => [],
+    );
+    return { ...summaryToWire(answer), ...treeSizeToWire(seen) };
   },
 });

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lastro/v1/history.proto.
  */
 export const file_lastro_v1_history: GenFile = /*@__PURE__*/
-  fileDesc("ChdsYXN0cm8vdjEvaGlzdG9yeS5wcm90bxIJbGFzdHJvLnYxInYKEEdldFJlY29yZFJlcXVlc3QSDQoDcmlkGAEgASgJSAASJgoIZXZlbnRfaWQYAiABKAsyEi5sYXN0cm8udjEuRXZlbnRJZEgAEiUKCHdhaXRfZm9yGAMgASgOMhMubGFzdHJvLnYxLkxvZ1N0YXRlQgQKAmJ5IlwKEUdldFJlY29yZFJlc3BvbnNlEiEKBnJlY29yZBgBIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAIgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSLFAQoRR2V0SGlzdG9yeVJlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIkCgVraW5kcxgCIAMoDjIVLmxhc3Ryby52MS5TdHJlYW1LaW5kEhgKEGluY2x1ZGVfaW5hY3RpdmUYAyABKAgSJgoFb3JkZXIYBCABKA4yFy5sYXN0cm8udjEuVmVyc2lvbk9yZGVyEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIrIBChJHZXRIaXN0b3J5UmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEiMKCHNlZV9hbHNvGAMgAygLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxhbHRlcmVkX3JpZHMYBCADKAkSFgoJdHJlZV9zaXplGAUgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSK0AQoPR2V0U3RhdGVSZXF1ZXN0EiEKBmVudGl0eRgBIAEoCzIRLmxhc3Ryby52MS5FbnRpdHkSEQoHdmVyc2lvbhgCIAEoA0gAEjEKC3JlY29yZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEi8KCWFjdGlvbl9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIHCgVhc19vZiKpAQoQR2V0U3RhdGVSZXNwb25zZRINCgVmb3VuZBgBIAEoCBIPCgdkZWxldGVkGAIgASgIEhIKBXN0YXRlGAMgASgMSACIAQESDgoGZXJhc2VkGAQgASgIEiEKBnJlY29yZBgFIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAYgASgDSAGIAQFCCAoGX3N0YXRlQgwKCl90cmVlX3NpemUiZQoWQ29tcGFyZVZlcnNpb25zUmVxdWVzdBIhCgZlbnRpdHkYASABKAsyES5sYXN0cm8udjEuRW50aXR5EhQKDGZyb21fdmVyc2lvbhgCIAEoAxISCgp0b192ZXJzaW9uGAMgASgDInIKCkRpZmZlcmVuY2USCgoCb3AYASABKAkSDAoEcGF0aBgCIAEoCRIWCglvbGRfdmFsdWUYAyABKAxIAIgBARIWCgluZXdfdmFsdWUYBCABKAxIAYgBAUIMCgpfb2xkX3ZhbHVlQgwKCl9uZXdfdmFsdWUiqwEKF0NvbXBhcmVWZXJzaW9uc1Jlc3BvbnNlEioKC2RpZmZlcmVuY2VzGAEgAygLMhUubGFzdHJvLnYxLkRpZmZlcmVuY2USHwoEZnJvbRgCIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSHQoCdG8YAyABKAsyES5sYXN0cm8udjEuUmVjb3JkEhYKCXRyZWVfc2l6ZRgEIAEoA0gAiAEBQgwKCl90cmVlX3NpemUiXwoUU2VhcmNoUmVjb3Jkc1JlcXVlc3QSDgoGZmlsdGVyGAEgASgJEhAKCG9yZGVyX2J5GAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJIsIBChVTZWFyY2hSZWNvcmRzUmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhQKDGFsdGVyZWRfcmlkcxgDIAMoCRIWCgl0cmVlX3NpemUYBCABKANIAIgBARIcCg9zdGFydF90cmVlX3NpemUYBSABKANIAYgBAUIMCgpfdHJlZV9zaXplQhIKEF9zdGFydF90cmVlX3NpemUqbQoMVmVyc2lvbk9yZGVyEh0KGVZFUlNJT05fT1JERVJfVU5TUEVDSUZJRUQQABIeChpWRVJTSU9OX09SREVSX05FV0VTVF9GSVJTVBABEh4KGlZFUlNJT05fT1JERVJfT0xERVNUX0ZJUlNUEAIylgMKDkhpc3RvcnlTZXJ2aWNlEkYKCUdldFJlY29yZBIbLmxhc3Ryby52MS5HZXRSZWNvcmRSZXF1ZXN0GhwubGFzdHJvLnYxLkdldFJlY29yZFJlc3BvbnNlEkkKCkdldEhpc3RvcnkSHC5sYXN0cm8udjEuR2V0SGlzdG9yeVJlcXVlc3QaHS5sYXN0cm8udjEuR2V0SGlzdG9yeVJlc3BvbnNlEkMKCEdldFN0YXRlEhoubGFzdHJvLnYxLkdldFN0YXRlUmVxdWVzdBobLmxhc3Ryby52MS5HZXRTdGF0ZVJlc3BvbnNlElgKD0NvbXBhcmVWZXJzaW9ucxIhLmxhc3Ryby52MS5Db21wYXJlVmVyc2lvbnNSZXF1ZXN0GiIubGFzdHJvLnYxLkNvbXBhcmVWZXJzaW9uc1Jlc3BvbnNlElIKDVNlYXJjaFJlY29yZHMSHy5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1JlcXVlc3QaIC5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_lastro_v1_record]);
+  fileDesc("ChdsYXN0cm8vdjEvaGlzdG9yeS5wcm90bxIJbGFzdHJvLnYxInYKEEdldFJlY29yZFJlcXVlc3QSDQoDcmlkGAEgASgJSAASJgoIZXZlbnRfaWQYAiABKAsyEi5sYXN0cm8udjEuRXZlbnRJZEgAEiUKCHdhaXRfZm9yGAMgASgOMhMubGFzdHJvLnYxLkxvZ1N0YXRlQgQKAmJ5IlwKEUdldFJlY29yZFJlc3BvbnNlEiEKBnJlY29yZBgBIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAIgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSLFAQoRR2V0SGlzdG9yeVJlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIkCgVraW5kcxgCIAMoDjIVLmxhc3Ryby52MS5TdHJlYW1LaW5kEhgKEGluY2x1ZGVfaW5hY3RpdmUYAyABKAgSJgoFb3JkZXIYBCABKA4yFy5sYXN0cm8udjEuVmVyc2lvbk9yZGVyEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIrIBChJHZXRIaXN0b3J5UmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEiMKCHNlZV9hbHNvGAMgAygLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxhbHRlcmVkX3JpZHMYBCADKAkSFgoJdHJlZV9zaXplGAUgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSK0AQoPR2V0U3RhdGVSZXF1ZXN0EiEKBmVudGl0eRgBIAEoCzIRLmxhc3Ryby52MS5FbnRpdHkSEQoHdmVyc2lvbhgCIAEoA0gAEjEKC3JlY29yZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEi8KCWFjdGlvbl9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIHCgVhc19vZiKpAQoQR2V0U3RhdGVSZXNwb25zZRINCgVmb3VuZBgBIAEoCBIPCgdkZWxldGVkGAIgASgIEhIKBXN0YXRlGAMgASgMSACIAQESDgoGZXJhc2VkGAQgASgIEiEKBnJlY29yZBgFIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAYgASgDSAGIAQFCCAoGX3N0YXRlQgwKCl90cmVlX3NpemUiZQoWQ29tcGFyZVZlcnNpb25zUmVxdWVzdBIhCgZlbnRpdHkYASABKAsyES5sYXN0cm8udjEuRW50aXR5EhQKDGZyb21fdmVyc2lvbhgCIAEoAxISCgp0b192ZXJzaW9uGAMgASgDInIKCkRpZmZlcmVuY2USCgoCb3AYASABKAkSDAoEcGF0aBgCIAEoCRIWCglvbGRfdmFsdWUYAyABKAxIAIgBARIWCgluZXdfdmFsdWUYBCABKAxIAYgBAUIMCgpfb2xkX3ZhbHVlQgwKCl9uZXdfdmFsdWUiqwEKF0NvbXBhcmVWZXJzaW9uc1Jlc3BvbnNlEioKC2RpZmZlcmVuY2VzGAEgAygLMhUubGFzdHJvLnYxLkRpZmZlcmVuY2USHwoEZnJvbRgCIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSHQoCdG8YAyABKAsyES5sYXN0cm8udjEuUmVjb3JkEhYKCXRyZWVfc2l6ZRgEIAEoA0gAiAEBQgwKCl90cmVlX3NpemUikQEKFFNlYXJjaFJlY29yZHNSZXF1ZXN0Eg4KBmZpbHRlchgBIAEoCRIQCghvcmRlcl9ieRgCIAEoCRIRCglwYWdlX3NpemUYAyABKAUSEgoKcGFnZV90b2tlbhgEIAEoCRIcCg9hc19vZl90cmVlX3NpemUYBSABKANIAIgBAUISChBfYXNfb2ZfdHJlZV9zaXplItcBChVTZWFyY2hSZWNvcmRzUmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhQKDGFsdGVyZWRfcmlkcxgDIAMoCRIWCgl0cmVlX3NpemUYBCABKANIAIgBARIcCg9zdGFydF90cmVlX3NpemUYBSABKANIAYgBARITCgtsaXN0X2RpZ2VzdBgGIAEoDEIMCgpfdHJlZV9zaXplQhIKEF9zdGFydF90cmVlX3NpemUiuwEKF1N1bW1hcml6ZVJlY29yZHNSZXF1ZXN0Eg4KBmZpbHRlchgBIAEoCRIQCghncm91cF9ieRgCIAMoCRIlCgZidWNrZXQYAyABKA4yFS5sYXN0cm8udjEuVGltZUJ1Y2tldBIRCgl0aW1lX3pvbmUYBCABKAkSEgoKdmFsdWVzX21heBgFIAEoBRIcCg9hc19vZl90cmVlX3NpemUYBiABKANIAIgBAUISChBfYXNfb2ZfdHJlZV9zaXplIioKClZhbHVlQ291bnQSDQoFdmFsdWUYASABKAkSDQoFY291bnQYAiABKAMiUQoLRmllbGRDb3VudHMSDQoFZmllbGQYASABKAkSJQoGdmFsdWVzGAIgAygLMhUubGFzdHJvLnYxLlZhbHVlQ291bnQSDAoEcmVzdBgDIAEoAyL8AQoYU3VtbWFyaXplUmVjb3Jkc1Jlc3BvbnNlEg0KBXRvdGFsGAEgASgDEiYKBmZpZWxkcxgCIAMoCzIWLmxhc3Ryby52MS5GaWVsZENvdW50cxImCgdidWNrZXRzGAMgAygLMhUubGFzdHJvLnYxLlZhbHVlQ291bnQSEgoKaXNfcGFydGlhbBgEIAEoCBIRCglsb29rZWRfYXQYBSABKAMSHgoRY291bnRlZF90cmVlX3NpemUYBiABKANIAIgBARIWCgl0cmVlX3NpemUYByABKANIAYgBAUIUChJfY291bnRlZF90cmVlX3NpemVCDAoKX3RyZWVfc2l6ZSptCgxWZXJzaW9uT3JkZXISHQoZVkVSU0lPTl9PUkRFUl9VTlNQRUNJRklFRBAAEh4KGlZFUlNJT05fT1JERVJfTkVXRVNUX0ZJUlNUEAESHgoaVkVSU0lPTl9PUkRFUl9PTERFU1RfRklSU1QQAiprCgpUaW1lQnVja2V0EhsKF1RJTUVfQlVDS0VUX1VOU1BFQ0lGSUVEEAASFAoQVElNRV9CVUNLRVRfSE9VUhABEhMKD1RJTUVfQlVDS0VUX0RBWRACEhUKEVRJTUVfQlVDS0VUX01PTlRIEAMy8wMKDkhpc3RvcnlTZXJ2aWNlEkYKCUdldFJlY29yZBIbLmxhc3Ryby52MS5HZXRSZWNvcmRSZXF1ZXN0GhwubGFzdHJvLnYxLkdldFJlY29yZFJlc3BvbnNlEkkKCkdldEhpc3RvcnkSHC5sYXN0cm8udjEuR2V0SGlzdG9yeVJlcXVlc3QaHS5sYXN0cm8udjEuR2V0SGlzdG9yeVJlc3BvbnNlEkMKCEdldFN0YXRlEhoubGFzdHJvLnYxLkdldFN0YXRlUmVxdWVzdBobLmxhc3Ryby52MS5HZXRTdGF0ZVJlc3BvbnNlElgKD0NvbXBhcmVWZXJzaW9ucxIhLmxhc3Ryby52MS5Db21wYXJlVmVyc2lvbnNSZXF1ZXN0GiIubGFzdHJvLnYxLkNvbXBhcmVWZXJzaW9uc1Jlc3BvbnNlElIKDVNlYXJjaFJlY29yZHMSHy5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1JlcXVlc3QaIC5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1Jlc3BvbnNlElsKEFN1bW1hcml6ZVJlY29yZHMSIi5sYXN0cm8udjEuU3VtbWFyaXplUmVjb3Jkc1JlcXVlc3QaIy5sYXN0cm8udjEuU3VtbWFyaXplUmVjb3Jkc1Jlc3BvbnNlYgZwcm90bzM", [file_google_protobuf_timestamp, file_lastro_v1_record]);
 
 /**
  * @generated from message lastro.v1.GetRecordRequest
@@ -391,6 +391,13 @@ export type SearchRecordsRequest = Message<"lastro.v1.SearchRecordsRequest"> & {
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
+
+  /**
+   * Only records that the tree of this size holds; at most the published one. The same filter as of the same tree gives the same list.
+   *
+   * @generated from field: optional int64 as_of_tree_size = 5;
+   */
+  asOfTreeSize?: bigint | undefined;
 };
 
 /**
@@ -427,11 +434,18 @@ export type SearchRecordsResponse = Message<"lastro.v1.SearchRecordsResponse"> &
   treeSize?: bigint | undefined;
 
   /**
-   * tree_size of the answer that gave the first page: the same on every page of a walk. Each record that this tree holds and that matches is on exactly one of them.
+   * as_of_tree_size, where it was asked for; else the tree_size of the answer that gave the first page, or, of full text, the part of that tree that the index held. The same on every page of a walk: each record that this tree holds and that matches is on exactly one of them.
    *
    * @generated from field: optional int64 start_tree_size = 5;
    */
   startTreeSize?: bigint | undefined;
+
+  /**
+   * Of all records that the pages of the walk gave so far; on the last page, of the whole list (docs/search.md).
+   *
+   * @generated from field: bytes list_digest = 6;
+   */
+  listDigest: Uint8Array;
 };
 
 /**
@@ -440,6 +454,168 @@ export type SearchRecordsResponse = Message<"lastro.v1.SearchRecordsResponse"> &
  */
 export const SearchRecordsResponseSchema: GenMessage<SearchRecordsResponse> = /*@__PURE__*/
   messageDesc(file_lastro_v1_history, 10);
+
+/**
+ * @generated from message lastro.v1.SummarizeRecordsRequest
+ */
+export type SummarizeRecordsRequest = Message<"lastro.v1.SummarizeRecordsRequest"> & {
+  /**
+   * @generated from field: string filter = 1;
+   */
+  filter: string;
+
+  /**
+   * At most 8 fields or indexed paths, each counted by its values.
+   *
+   * @generated from field: repeated string group_by = 2;
+   */
+  groupBy: string[];
+
+  /**
+   * @generated from field: lastro.v1.TimeBucket bucket = 3;
+   */
+  bucket: TimeBucket;
+
+  /**
+   * IANA name, such as America/Sao_Paulo; empty: UTC.
+   *
+   * @generated from field: string time_zone = 4;
+   */
+  timeZone: string;
+
+  /**
+   * Of each field; 0: 20; above 1000: 1000.
+   *
+   * @generated from field: int32 values_max = 5;
+   */
+  valuesMax: number;
+
+  /**
+   * Counted is what the tree of this size holds. Absent: the newest tree that can be counted.
+   *
+   * @generated from field: optional int64 as_of_tree_size = 6;
+   */
+  asOfTreeSize?: bigint | undefined;
+};
+
+/**
+ * Describes the message lastro.v1.SummarizeRecordsRequest.
+ * Use `create(SummarizeRecordsRequestSchema)` to create a new message.
+ */
+export const SummarizeRecordsRequestSchema: GenMessage<SummarizeRecordsRequest> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 11);
+
+/**
+ * @generated from message lastro.v1.ValueCount
+ */
+export type ValueCount = Message<"lastro.v1.ValueCount"> & {
+  /**
+   * Empty where the record has no such value.
+   *
+   * @generated from field: string value = 1;
+   */
+  value: string;
+
+  /**
+   * @generated from field: int64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message lastro.v1.ValueCount.
+ * Use `create(ValueCountSchema)` to create a new message.
+ */
+export const ValueCountSchema: GenMessage<ValueCount> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 12);
+
+/**
+ * @generated from message lastro.v1.FieldCounts
+ */
+export type FieldCounts = Message<"lastro.v1.FieldCounts"> & {
+  /**
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * Most frequent first.
+   *
+   * @generated from field: repeated lastro.v1.ValueCount values = 2;
+   */
+  values: ValueCount[];
+
+  /**
+   * Records of the values that are left out.
+   *
+   * @generated from field: int64 rest = 3;
+   */
+  rest: bigint;
+};
+
+/**
+ * Describes the message lastro.v1.FieldCounts.
+ * Use `create(FieldCountsSchema)` to create a new message.
+ */
+export const FieldCountsSchema: GenMessage<FieldCounts> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 13);
+
+/**
+ * @generated from message lastro.v1.SummarizeRecordsResponse
+ */
+export type SummarizeRecordsResponse = Message<"lastro.v1.SummarizeRecordsResponse"> & {
+  /**
+   * @generated from field: int64 total = 1;
+   */
+  total: bigint;
+
+  /**
+   * In the order of group_by.
+   *
+   * @generated from field: repeated lastro.v1.FieldCounts fields = 2;
+   */
+  fields: FieldCounts[];
+
+  /**
+   * Ascending: 2026-11, 2026-11-30 or 2026-11-30T01:00:00-03:00. Those without a record are left out.
+   *
+   * @generated from field: repeated lastro.v1.ValueCount buckets = 3;
+   */
+  buckets: ValueCount[];
+
+  /**
+   * More records had to be looked at than are for one answer: the newest of them were counted.
+   *
+   * @generated from field: bool is_partial = 4;
+   */
+  isPartial: boolean;
+
+  /**
+   * Records looked at one by one; the others were counted by the index.
+   *
+   * @generated from field: int64 looked_at = 5;
+   */
+  lookedAt: bigint;
+
+  /**
+   * The tree whose records are counted. Absent: there is no tree, and what is stored was counted.
+   *
+   * @generated from field: optional int64 counted_tree_size = 6;
+   */
+  countedTreeSize?: bigint | undefined;
+
+  /**
+   * @generated from field: optional int64 tree_size = 7;
+   */
+  treeSize?: bigint | undefined;
+};
+
+/**
+ * Describes the message lastro.v1.SummarizeRecordsResponse.
+ * Use `create(SummarizeRecordsResponseSchema)` to create a new message.
+ */
+export const SummarizeRecordsResponseSchema: GenMessage<SummarizeRecordsResponse> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 14);
 
 /**
  * @generated from enum lastro.v1.VersionOrder
@@ -473,6 +649,44 @@ export type VersionOrder = (typeof VersionOrder)[keyof typeof VersionOrder] | Un
  */
 export const VersionOrderSchema: GenEnum<VersionOrder> = /*@__PURE__*/
   enumDesc(file_lastro_v1_history, 0);
+
+/**
+ * @generated from enum lastro.v1.TimeBucket
+ */
+export const TimeBucket = {
+  /**
+   * Not by time.
+   *
+   * @generated from enum value: TIME_BUCKET_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: TIME_BUCKET_HOUR = 1;
+   */
+  HOUR: 1,
+
+  /**
+   * @generated from enum value: TIME_BUCKET_DAY = 2;
+   */
+  DAY: 2,
+
+  /**
+   * @generated from enum value: TIME_BUCKET_MONTH = 3;
+   */
+  MONTH: 3,
+} as const;
+
+/**
+ * @generated from enum lastro.v1.TimeBucket
+ */
+export type TimeBucket = (typeof TimeBucket)[keyof typeof TimeBucket] | UnknownEnum;
+
+/**
+ * Describes the enum lastro.v1.TimeBucket.
+ */
+export const TimeBucketSchema: GenEnum<TimeBucket> = /*@__PURE__*/
+  enumDesc(file_lastro_v1_history, 1);
 
 /**
  * @generated from service lastro.v1.HistoryService
@@ -527,6 +741,16 @@ export const HistoryService: GenService<{
     methodKind: "unary";
     input: typeof SearchRecordsRequestSchema;
     output: typeof SearchRecordsResponseSchema;
+  },
+  /**
+   * How many records match a filter, by values of fields and by time (docs/summaries.md).
+   *
+   * @generated from rpc lastro.v1.HistoryService.SummarizeRecords
+   */
+  summarizeRecords: {
+    methodKind: "unary";
+    input: typeof SummarizeRecordsRequestSchema;
+    output: typeof SummarizeRecordsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lastro_v1_history, 0);
