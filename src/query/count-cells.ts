@@ -50,8 +50,7 @@ export async function cellsWithin(
     all.push(...blocks.map((block: SummaryBlock) => decodeCells(block[which])));
     from = Math.max(from, end * entries);
   }
-  const tail = await countedBetween({ history: deps.history, log: deps.log.store }, inBlocks, size, signal);
-  return [...all, countCells(tail, which)];
+  return [...all, await tailCells(deps, { size, inBlocks }, which, signal)];
 }
 
 const missing = (): LastroError =>
@@ -59,3 +58,20 @@ const missing = (): LastroError =>
     "STORE_UNAVAILABLE",
     "the search index is being made anew; ask again once it has caught up",
   );
+
+type Tail = Reach & { readonly cells: Cells };
+/** The last tail that was counted, until the log grows: many ask for the same one. Actors are not kept. */
+const lastTails = new WeakMap<object, Tail>();
+
+async function tailCells(
+  { history, log }: QueryDeps,
+  { size, inBlocks }: Reach,
+  which: "cells" | "actors",
+  signal: AbortSignal,
+): Promise<Cells> {
+  const last = lastTails.get(history);
+  if (which === "cells" && last?.size === size && last.inBlocks === inBlocks) return last.cells;
+  const cells = countCells(await countedBetween({ history, log: log.store }, inBlocks, size, signal), which);
+  if (which === "cells") lastTails.set(history, { size, inBlocks, cells });
+  return cells;
+}

@@ -160,7 +160,7 @@ describe("R-64 summaries", () => {
     "entity_type != invoice", "owner_role = admin",
   ]); // biome-ignore format: a list
 
-  test(`any filter, range and grouping counts as a plain recount does, as of any tree (seed ${seed})`, async () => {
+  test(`R-64 any filter, range and grouping counts as a plain recount does, as of any tree (seed ${seed})`, async () => {
     const property = fc.asyncProperty(
       conditions,
       ranges,

@@ -103,6 +103,7 @@ describe("every answer names the size of the tree it saw", () => {
     ["GetState of nothing", () => call(client, HistoryService, "getState", { entity: { ...entity, entityId: "x" } })],
     ["CompareVersions", () => call(client, HistoryService, "compareVersions", { entity, fromVersion: 1n, toVersion: 2n })],
     ["SearchRecords", () => call(client, HistoryService, "searchRecords", { filter: "kind = change" })],
+    ["SummarizeRecords", () => call(client, HistoryService, "summarizeRecords", { groupBy: ["kind"] })],
     ["GetOwnership", () => call(client, OwnershipService, "getOwnership", { ownershipId: ownership })],
     ["ListOwnerships", () => call(client, OwnershipService, "listOwnerships", {})],
     ["ListOwnedRecords", () => call(client, OwnershipService, "listOwnedRecords", { ownershipId: ownership })],
