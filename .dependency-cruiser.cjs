@@ -17,6 +17,7 @@ module.exports = {
     only("access", ["core", "ports", "lib"]),
     only("query", ["core", "ports", "lib", "privacy", "log", "access"]),
     only("collect", ["core", "ports", "lib", "query"]),
+    only("indexing", ["core", "ports", "lib", "privacy", "query"]),
     only("adapters", ["core", "ports", "lib"]),
     only("servers", ["core", "collect", "query", "access", "ports", "gen", "lib"]),
     only("witness", ["core", "ports", "lib", "adapters/(files|witness-memory)"]),

@@ -31,7 +31,6 @@ import { openKafka, partitionsConcurrently } from "./open-kafka.ts";
 import { openHints, openHotCopies } from "./open-redis.ts";
 import { openStore } from "./open-store.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
-import type { HistoryReader } from "./ports/history-reader.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 import type { Store } from "./ports/store.ts";
@@ -167,7 +166,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     random,
   };
   const guard = openGuard(config, guardAround, opened, signal);
-  const query = queryDeps(intake, keys, catalogue, history, published, guard);
+  const query = queryDeps(intake, keys, catalogue, { ...store, history }, published, guard);
   const tail = openTail(query, config.tails, steadyNow);
   const { folder, limits } = config.exports;
   const exports = openExports({ query, state: store.state, files: exportFiles(folder), limits, log }, signal);
@@ -266,7 +265,7 @@ async function openKeys({ keys }: Config, store: Store, signal: AbortSignal): Pr
 
 /** Undefined where the log is left to other instances. */
 async function startLog(
-  { store, transparency, witnesses, anchors }: Config,
+  { store, transparency, witnesses, anchors, searchIndex, keys, catalogueFile }: Config,
   observer: Observer,
   hooks: ServiceHooks,
   lines: Log,
@@ -274,7 +273,7 @@ async function startLog(
 ): Promise<LogThread | undefined> {
   if (!transparency.enabled) return undefined;
   const data = {
-    config: { store, transparency, witnesses, anchors },
+    config: { store, transparency, witnesses, anchors, searchIndex, keys, catalogueFile },
     tellsPoints: hooks.reached !== undefined,
     holder: Buffer.from(random(holderBytes)).toString("hex"),
   };
@@ -285,11 +284,12 @@ const queryDeps = (
   intake: IntakeDeps,
   { lookupKey }: StoreKeys,
   catalogue: Catalogue,
-  history: HistoryReader,
+  { history, index }: Pick<Store, "history" | "index">,
   log: PublishedLog,
   guard: Guard,
 ): QueryDeps => ({
   history,
+  index,
   log,
   keys: intake.dataKeys,
   lookup: lookupKey,

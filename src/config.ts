@@ -78,6 +78,8 @@ const Variables = z.object({
   LASTRO_LOG_INTERVAL_MS: number(10, minute, 500, "ms", "Pause between two passes of the sequencer; while it lags there is none"),
   LASTRO_LOG_BATCH: number(300, 9_000, 2_000, "rows", "Rows of one pass of the sequencer: records, coverage, control entries"),
   LASTRO_LOG_HEARTBEAT_MS: number(second, 10 * minute, 30 * second, "ms", "A log to which nothing was appended for this long gets a heartbeat"),
+  LASTRO_SEARCH_INDEX: variable(onOff, "on", { description: "Keep the index of full text and summaries in step with the log, where this process extends it; its terms lie in the store in the clear" }),
+  LASTRO_SEARCH_INDEX_SHARE: number(1, 100, 10, "%", "Of the time that this index may take while intake is busy, that is, while the log grows by more than 1,000 entries a second; it catches up later"),
   LASTRO_WITNESSES: variable(witnessList, "", { description: "Witnesses that are asked to cosign checkpoints: `<verifier key>@<URL>`, separated by commas" }),
   LASTRO_WITNESS_QUORUM: optional(wholeNumber(1, witnessesMax), { unit: "witnesses", description: "Cosignatures that make a checkpoint `witnessed`", defaultText: "more than half of them" }),
   LASTRO_WITNESS_INTERVAL_MS: number(100, 10 * minute, 5 * second, "ms", "Pause between two askings of the witnesses"),
@@ -305,6 +307,7 @@ function shape(v: Values) {
         keyOverlapMs: v.LASTRO_LOG_KEY_OVERLAP_MS,
       },
     },
+    searchIndex: { enabled: v.LASTRO_SEARCH_INDEX, busyShare: v.LASTRO_SEARCH_INDEX_SHARE },
     witnesses: {
       list: v.LASTRO_WITNESSES,
       quorum: v.LASTRO_WITNESS_QUORUM ?? Math.floor(v.LASTRO_WITNESSES.length / 2) + 1,

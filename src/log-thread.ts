@@ -6,9 +6,14 @@ import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { folderAnchor } from "./adapters/anchors/folder.ts";
 import { openCheckpointSigner } from "./adapters/files/checkpoint-signer.ts";
+import { openKeyRing } from "./adapters/files/key-ring.ts";
+import type { LogFaces } from "./adapters/sqlite/open.ts";
 import { httpWitness } from "./adapters/tlog-witness/witness.ts";
+import { readCatalogue } from "./catalogue-file.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
+import type { IndexPassDeps } from "./indexing/index-pass.ts";
+import { runIndexing } from "./indexing/run-indexing.ts";
 import { sleep } from "./lib/backoff.ts";
 import { verifyEd25519 } from "./lib/ed25519.ts";
 import { sha256 } from "./lib/sha256.ts";
@@ -22,12 +27,17 @@ import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { LogStore } from "./ports/log-store.ts";
 import type { LogPoint, Observer } from "./ports/observer.ts";
+import { dataKeys } from "./privacy/data-keys.ts";
+import { openStoreKeys } from "./privacy/store-keys.ts";
 
 type Authority = NonNullable<Config["anchors"]["authority"]>;
 
 /** What the thread is started with. */
 export type LogThreadData = {
-  readonly config: Pick<Config, "store" | "transparency" | "witnesses" | "anchors">;
+  readonly config: Pick<
+    Config,
+    "store" | "transparency" | "witnesses" | "anchors" | "searchIndex" | "keys" | "catalogueFile"
+  >;
   /** Whether it waits at each step until the service has heard of it. */
   readonly tellsPoints: boolean;
   /** Names this process in the log's lease: the next thread goes on at once. */
@@ -36,7 +46,7 @@ export type LogThreadData = {
 
 export type LogObserver = Pick<
   Observer,
-  "logPass" | "logStandby" | "logHalted" | "witnessesAsked" | "anchorsAsked"
+  "logPass" | "logStandby" | "logHalted" | "witnessesAsked" | "anchorsAsked" | "indexPass"
 >;
 type Calls<T> = {
   [K in keyof T]: T[K] extends (...args: infer A) => void ? readonly [K, A] : never;
@@ -77,6 +87,7 @@ const observer: LogObserver = {
   logHalted: (...args) => say({ kind: "observed", call: ["logHalted", args] }),
   witnessesAsked: (...args) => say({ kind: "observed", call: ["witnessesAsked", args] }),
   anchorsAsked: (...args) => say({ kind: "observed", call: ["anchorsAsked", args] }),
+  indexPass: (...args) => say({ kind: "observed", call: ["indexPass", args] }),
 };
 const lines: Log = {
   info: (...args) => say({ kind: "line", call: ["info", args] }),
@@ -120,19 +131,48 @@ async function openAuthority(folder: string, authority: Authority): Promise<Anch
   return openTimeStampAnchor({ folder, ...authority, random });
 }
 
+/** The index opens bodies, with keys of its own thread: plain bytes pass no border. */
+async function openIndexing({ state, keys, ...faces }: LogFaces): Promise<IndexPassDeps> {
+  const ring = await openKeyRing({ path: config.keys.ringFile, create: false, random });
+  const opened = await openStoreKeys({ state, ring, random, now: Date.now }, end.signal);
+  return {
+    ...faces,
+    keys: dataKeys({ keys, ring: opened.ring, now: Date.now, random }),
+    catalogue: readCatalogue(config.catalogueFile),
+  };
+}
+
+function startIndexing(faces: LogFaces, mayRun: () => boolean): void {
+  const { enabled, busyShare } = config.searchIndex;
+  const open = () => openIndexing(faces);
+  if (enabled)
+    void runIndexing({ open, mayRun, busyShare, now: steadyNow, random, sleep, observer, lines }, end.signal);
+}
+
 async function main(): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const { log, records, rest = () => undefined } = opened.use(await openLogStore(config, cacheBytes));
+  const faces = opened.use(await openLogStore(config, cacheBytes));
+  const { log, records, rest = () => undefined } = faces;
   const { name: logName, keyFile: path, intervalMs, limits } = config.transparency;
   const create = (await log.size(end.signal)) === 0;
   const openSigner = await openCheckpointSigner({ path, create, random });
   const witnesses = openWitnesses(log);
   const anchors = await openAnchors(log);
+  // Between two passes, with nothing that waits to be logged.
+  let isResting = false;
   const run = runLog(
     {
-      log, records, openSigner, logName, sha256, limits, random, sleep, reached, intervalMs, observer, lines, holder, rest,
+      log, records, openSigner, logName, sha256, limits, random, sleep, intervalMs, observer, lines, holder,
       now: Date.now,
       witnessSizes: witnesses.sizes,
+      rest() {
+        isResting = true;
+        rest();
+      },
+      reached(point) {
+        isResting = false;
+        return reached(point);
+      },
       onState: (state) => say({ kind: "state", state }),
     },
     end.signal,
@@ -140,6 +180,7 @@ async function main(): Promise<void> {
   const isSequencing = (): boolean => run.state().kind === "sequencing";
   witnesses.start(isSequencing);
   anchors.start(isSequencing);
+  startIndexing(faces, () => isSequencing() && isResting);
   say({ kind: "opened" });
   await run.ended;
   end.abort();

@@ -1,14 +1,16 @@
 /** The log's thread with a store file of its own: real threads, real keys. */
 import { randomBytes } from "node:crypto";
-import { writeFileSync } from "node:fs";
+import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
+import { openKeyRing } from "../src/adapters/files/key-ring.ts";
 import { openSqliteStore } from "../src/adapters/sqlite/open.ts";
 import { type Config, parseConfig } from "../src/config.ts";
 import type { LogThreadData } from "../src/log-thread.ts";
 import { logPoints } from "../src/ports/observer.ts";
 import type { Store } from "../src/ports/store.ts";
+import { openStoreKeys } from "../src/privacy/store-keys.ts";
 import { type LogThread, type LogThreadOptions, startLogThread } from "../src/run-log-thread.ts";
 import { checkLogged } from "./support/log-checker.ts";
 import { accountFor } from "./support/log-world.ts";
@@ -32,8 +34,13 @@ afterEach(async () => {
   folder[Symbol.dispose]();
 });
 
-function configured(): Config {
-  const parsed = parseConfig({ LASTRO_DATA_DIR: folder.path, LASTRO_LOG_INTERVAL_MS: "10" }, () => "");
+function configured(searchIndex: "on" | "off" = "off"): Config {
+  const env = {
+    LASTRO_DATA_DIR: folder.path,
+    LASTRO_LOG_INTERVAL_MS: "10",
+    LASTRO_SEARCH_INDEX: searchIndex,
+  };
+  const parsed = parseConfig(env, () => "");
   if (!parsed.ok) throw new Error(parsed.errors.join("\n"));
   return parsed.config;
 }
@@ -56,6 +63,7 @@ async function start(over: Partial<LogThreadOptions> = {}): Promise<Started> {
         logHalted: () => hear("logHalted"),
         witnessesAsked: () => hear("witnessesAsked"),
         anchorsAsked: () => hear("anchorsAsked"),
+        indexPass: () => undefined,
         reached: hear,
       },
       lines: { info: hear, warn: hear, error: hear },
@@ -86,6 +94,50 @@ test("the thread logs what another connection to the file stored, and tells of i
   await checkLogged(store);
   expect(started.heard).toContain("log_runs");
   expect(started.heard).toContain("logPass");
+});
+
+test("the search index follows the log in its thread, from when the keys are there", async () => {
+  const passes: { readonly size: number; readonly lag: number }[] = [];
+  const heard: string[] = [];
+  const hear = (what: string): void => void heard.push(what);
+  const config = configured("on");
+  const random = (bytes: number) => randomBytes(bytes);
+  const ring = await openKeyRing({ path: config.keys.ringFile, create: true, random });
+  await openStoreKeys({ state: store.state, ring, random, now: Date.now }, never);
+  const away = join(folder.path, "away.json");
+  renameSync(config.keys.ringFile, away);
+  await startLogThread(
+    {
+      data: { config, holder: "test", tellsPoints: false },
+      observer: {
+        logPass: () => undefined,
+        logStandby: () => undefined,
+        logHalted: () => undefined,
+        witnessesAsked: () => undefined,
+        anchorsAsked: () => undefined,
+        indexPass: (report) => void passes.push(report),
+        reached: () => undefined,
+      },
+      lines: { info: hear, warn: hear, error: hear },
+      random: (bytes) => randomBytes(bytes),
+    },
+    stop.signal,
+  );
+  await until("waiting for keys", () => heard.includes("search_index_waits"));
+  renameSync(away, config.keys.ringFile);
+  await accountFor(store, makeScene(), "sss");
+  await until("indexed", () => passes.some(({ size, lag }) => size >= 5 && lag === 0));
+  const found = await store.history.search(
+    {
+      filter: { kind: "compare", field: "text", operator: "has", value: "updated" },
+      order: { field: "recorded_at", direction: "asc" },
+      after: undefined,
+      limit: 10,
+      scanMax: 10,
+    },
+    never,
+  );
+  expect(found.rows).toHaveLength(3);
 });
 
 test("a thread that is lost is started again and goes on", async () => {
@@ -168,6 +220,7 @@ test("at each step it waits until the service has heard of it", async () => {
       logHalted: () => undefined,
       witnessesAsked: () => undefined,
       anchorsAsked: () => undefined,
+      indexPass: () => undefined,
       reached: (point) => void seen.push(point),
     },
   });

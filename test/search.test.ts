@@ -8,9 +8,12 @@ import {
   filterTermsMax,
   operatorsOf,
   parseFilter,
+  textWordsMax,
 } from "../src/core/filter.ts";
+import { entityIdTermsMax, recordTermsMax, searchedByDefault } from "../src/core/record-terms.ts";
 import { type FieldForm, searchFields } from "../src/core/search-fields.ts";
 import { orderFields } from "../src/core/search-walk.ts";
+import { termCharactersMax, textCharactersMax } from "../src/core/terms.ts";
 import { scanRowsMax } from "../src/query/search-page.ts";
 
 const page = readFileSync("docs/search.md", "utf8");
@@ -30,6 +33,8 @@ function valuesOf(form: FieldForm): string {
   switch (form.type) {
     case "text":
       return "text";
+    case "terms":
+      return "words";
     case "number":
       return "whole number";
     case "time":
@@ -58,9 +63,18 @@ test("the limits and orders in docs/search.md are the code's", () => {
     `| length | ${shown(filterBytesMax)} bytes |`,
     `| conditions | ${filterTermsMax} |`,
     `| conditions, parentheses and negations | ${filterNodesMax} |`,
+    `| words of one condition on \`text\` | ${textWordsMax} |`,
     `| parentheses inside each other | ${filterDepthMax} |`,
     `| records looked at for a page | ${shown(scanRowsMax)} |`,
   ])
     expect(page).toContain(row);
   for (const field of orderFields) expect(page).toContain(`\`${field}\``);
+});
+
+test("R-65 what docs/search.md says of full text is the code's", () => {
+  expect(page).toContain(searchedByDefault.map((pointer) => `\`${pointer}\``).join(", "));
+  expect(page).toContain(
+    `Of a text the first ${textCharactersMax.toLocaleString("en-US")} characters count, of a word the first ${termCharactersMax}, of a record the first ${recordTermsMax} different words.`,
+  );
+  expect(page).toContain(`of its entity id, where that has at most ${entityIdTermsMax};`);
 });

@@ -56,6 +56,7 @@ const rule = z
     payload_is: z.enum(["state", "merge"]).optional(),
     index: pointers.optional(),
     never_index: pointers.optional(),
+    search: pointers.optional(),
     processing: z
       .strictObject({
         legal_basis: listedText.optional(),

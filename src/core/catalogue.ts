@@ -15,6 +15,8 @@ export type CatalogueRule = {
   readonly payloadIs: "state" | "merge" | undefined;
   readonly index: readonly string[];
   readonly neverIndex: readonly string[];
+  /** Pointers of texts for full text; undefined: the usual ones. */
+  readonly search: readonly string[] | undefined;
   readonly processing: Processing | undefined;
   /** By major.minor: the first fault of a payload, or undefined. */
   readonly schemas: ReadonlyMap<string, FaultFinder>;
@@ -90,6 +92,7 @@ function ruleOf(given: RuleFile): CatalogueRule {
     payloadIs: given.payload_is,
     index: given.index ?? [],
     neverIndex: given.never_index ?? [],
+    search: given.search,
     processing: processing && {
       legalBasis: processing.legal_basis,
       purpose: processing.purpose,

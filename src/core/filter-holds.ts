@@ -3,7 +3,7 @@ import { assertNever } from "./errors.ts";
 import type { Comparison, Filter } from "./filter.ts";
 import type { FieldValue, FilterField } from "./search-fields.ts";
 
-/** Undefined: not known, because it was erased. */
+/** Undefined: not known, because it was erased or is not indexed yet. */
 export type ReadField = (field: FilterField) => FieldValue | undefined;
 
 /** Undefined where what is not known would decide. */
@@ -48,7 +48,9 @@ function compares(value: FieldValue, { operator, value: wanted }: Comparison): b
     case ">=":
       return value >= wanted;
     case "prefix":
-      return typeof value === "string" && value.startsWith(String(wanted));
+      return typeof value === "object"
+        ? value.some((term) => term.startsWith(String(wanted)))
+        : String(value).startsWith(String(wanted));
     case "has":
       return (
         typeof value === "object" && (wanted === "*" ? value.length > 0 : value.includes(String(wanted)))

@@ -18,12 +18,13 @@ import {
   type SearchField,
   searchFields,
 } from "./search-fields.ts";
+import { termsIn } from "./terms.ts";
 import { parseTimestamp } from "./timestamp.ts";
 
 export type Comparison = {
   readonly kind: "compare";
   readonly field: FilterField;
-  /** `prefix`: begins with; `has`: the list holds the word, or, for `*`, any word. */
+  /** `prefix`: begins with, of a list: one of it does; `has`: the list holds the word, or, for `*`, any word. */
   readonly operator: "=" | "<" | "<=" | ">" | ">=" | "prefix" | "has";
   readonly value: string | number | boolean;
 };
@@ -50,6 +51,7 @@ export const operatorsOf: Readonly<Record<FieldForm["type"], readonly string[]>>
   number: ordering,
   time: ordering,
   words: [":"],
+  terms: [":"],
 };
 
 export const allOf = (filters: readonly Filter[]): Filter => group("all", filters);
@@ -74,6 +76,13 @@ const pathOf = ({ kind, text }: Token): IndexedPath =>
     ? (text as IndexedPath)
     : (text.split(".").map(pointerSegment).join("") as IndexedPath);
 
+/** A field by its name, as a filter names it: `tenant`, `payload.plan`, `/payload/plan`. */
+export function parseField(name: string, paths: ReadonlySet<string>): FilterField | undefined {
+  if (isSearchField(name)) return name;
+  const path = name.startsWith("/") ? name : name.split(".").map(pointerSegment).join("");
+  return paths.has(path) ? (path as IndexedPath) : undefined;
+}
+
 function fieldOf(name: Token, paths: ReadonlySet<string>): FilterField {
   if (name.kind === "sign" || isKeyword(name)) return refuse(name.at, "a condition is expected here");
   if (name.kind === "word" && isSearchField(name.text)) return name.text;
@@ -90,7 +99,11 @@ function numberOf(token: Token, field: FilterField): number {
   return Number.isSafeInteger(number) ? number : refuse(token.at, `${field} is a whole number`);
 }
 
-function readValue(token: Token, field: FilterField, form: FieldForm): Comparison["value"] {
+function readValue(
+  token: Token,
+  field: FilterField,
+  form: Exclude<FieldForm, { type: "terms" }>,
+): Comparison["value"] {
   switch (form.type) {
     case "text":
       return form.read(token.text);
@@ -113,6 +126,27 @@ function readValue(token: Token, field: FilterField, form: FieldForm): Compariso
   }
 }
 
+const isList = ({ type }: FieldForm): boolean => type === "words" || type === "terms";
+
+/** Words of one condition on full text. */
+export const textWordsMax = 16;
+
+/** Each word is a term of the record; a wildcard makes the last one a beginning. */
+function textOf(field: FilterField, token: Token): Filter {
+  const words = termsIn(token.text);
+  if (words.length === 0) return refuse(token.at, `${field} needs a letter or a digit`);
+  if (words.length > textWordsMax) return refuse(token.at, `${field} has more than ${textWordsMax} words`);
+  const isPrefix = token.isPrefix && /[\p{L}\p{N}\p{M}]$/u.test(token.text);
+  return allOf(
+    words.map((value, at) => ({
+      kind: "compare",
+      field,
+      operator: isPrefix && at === words.length - 1 ? "prefix" : "has",
+      value,
+    })),
+  );
+}
+
 /** `operator` is one that the form allows. */
 function comparisonOf(field: FilterField, operator: string, token: Token): Filter {
   const form = formOf(field);
@@ -123,9 +157,10 @@ function comparisonOf(field: FilterField, operator: string, token: Token): Filte
     value,
   });
   if (operator === ":" && token.kind === "word" && token.text === "*")
-    return form.type === "words" ? compare("has", "*") : not(compare("=", ""));
+    return isList(form) ? compare("has", "*") : not(compare("=", ""));
   const wildcardAt = token.kind === "word" ? token.text.indexOf("*") : -1;
   if (wildcardAt >= 0) return refuseWildcard(token.at + wildcardAt);
+  if (form.type === "terms") return textOf(field, token);
   if (token.isPrefix) {
     if (form.type !== "text" || token.text === "")
       return refuse(token.at, "a wildcard stands behind at least one character, and only for fields of text");

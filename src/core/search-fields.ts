@@ -6,11 +6,12 @@ import { normaliseIp } from "./ip-address.ts";
 import { searchable } from "./projection.ts";
 import type { RecordRow } from "./record.ts";
 
-/** `word`: one of a list; `level`: one of a list in ascending order, compared by its place; `words`: any number out of a list. */
+/** `word`: one of a list; `level`: one of a list in ascending order, compared by its place; `words`: any number out of a list; `terms`: any number of any. */
 export type FieldForm =
   | { readonly type: "text"; read(text: string): string }
   | { readonly type: "word" | "level" | "words"; readonly words: readonly string[] }
-  | { readonly type: "time" | "number" | "boolean" };
+  | { readonly type: "time" | "number" | "boolean" }
+  | { readonly type: "terms" };
 
 const text: FieldForm = { type: "text", read: searchable };
 const time: FieldForm = { type: "time" };
@@ -40,6 +41,7 @@ export const searchFields = {
   flags: { type: "words", words: envelopeFlags },
   action_at: time,
   recorded_at: time,
+  text: { type: "terms" },
 } as const satisfies Readonly<Record<string, FieldForm>>;
 export type SearchField = keyof typeof searchFields;
 /** Of an event's JSON: an RFC 6901 pointer that the catalogue indexes. */
@@ -52,8 +54,8 @@ export const formOf = (field: FilterField): FieldForm => (isIndexedPath(field) ?
 /** Levels as their place, times as ms since the epoch. What is absent is the empty text. */
 export type FieldValue = string | number | boolean | readonly string[];
 
-/** What the columns and the projection say. */
-export function valueOfRow(row: RecordRow, field: FilterField): FieldValue {
+/** What the columns and the projection say; terms are in neither. */
+export function valueOfRow(row: RecordRow, field: FilterField): FieldValue | undefined {
   const { projection } = row;
   if (isIndexedPath(field)) return projection.indexed[field] ?? "";
   switch (field) {
@@ -103,5 +105,7 @@ export function valueOfRow(row: RecordRow, field: FilterField): FieldValue {
       return projection.actionAtMs;
     case "recorded_at":
       return row.recordedAtMs;
+    case "text":
+      return undefined;
   }
 }

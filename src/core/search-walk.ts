@@ -28,16 +28,20 @@ const drivers = [
   { field: "entity_id", isNarrow: true },
   { field: "ownership_id", isNarrow: true },
   { field: "owner_id", isNarrow: true },
+  { field: "text", isNarrow: true },
   { field: "event_type", isNarrow: false },
   { field: "producer_service", isNarrow: false },
   { field: "tenant", isNarrow: false },
 ] as const;
 type Driver = (typeof drivers)[number];
 export type DriverField = Driver["field"];
+const narrowDrivers = drivers.filter(({ isNarrow }) => isNarrow);
 
 export type Walk = {
-  /** Of the records with this value; undefined: of all. */
-  readonly driver: { readonly field: DriverField; readonly value: string } | undefined;
+  /** Of the records with this value, or with a term that begins so; undefined: of all. */
+  readonly driver:
+    | { readonly field: DriverField; readonly value: string; readonly isPrefix: boolean }
+    | undefined;
   readonly order: SearchOrder;
   /** Inclusive bounds of the field that orders; infinite where there is none. */
   readonly min: number;
@@ -48,33 +52,66 @@ export type Walk = {
 /** `ordered` is walked in the order asked for. `collected`, where there is one, is a narrow walk in another order: all of it has to be seen. */
 export type WalkPlan = { readonly ordered: Walk; readonly collected: Walk | undefined };
 
-export function planWalk({ filter, order, after }: RecordSearch): WalkPlan {
+/** `term`, where there is one, is the term of the filter to find records by: the rarest. */
+export function planWalk({ filter, order, after }: RecordSearch, term?: Comparison): WalkPlan {
   const conjuncts = conjunctsOf(filter);
-  const walkBy = (by: SearchOrder, among: readonly Driver[]): Walk => ({
-    driver: driverOf(conjuncts, among),
+  const walkBy = (by: SearchOrder, driver: Walk["driver"]): Walk => ({
+    driver,
     order: by,
     ...rangeOf(conjuncts, by.field),
     after: undefined,
   });
-  if (order.field === "recorded_at")
-    return { ordered: { ...walkBy(order, drivers), after }, collected: undefined };
-  const collected = walkBy(
-    { field: "recorded_at", direction: "asc" },
-    drivers.filter(({ isNarrow }) => isNarrow),
-  );
+  const narrow = driverOf(conjuncts, term, narrowDrivers);
+  // The records of a term lie in the order of recorded_at, those of a beginning in none.
+  if (order.field === "recorded_at" && narrow?.isPrefix !== true)
+    return {
+      ordered: { ...walkBy(order, narrow ?? driverOf(conjuncts, term, drivers)), after },
+      collected: undefined,
+    };
   return {
-    ordered: { ...walkBy(order, []), after },
-    collected: collected.driver === undefined ? undefined : collected,
+    ordered: {
+      ...walkBy(order, order.field === "recorded_at" ? driverOf(conjuncts, undefined, drivers) : undefined),
+      after,
+    },
+    collected: narrow && walkBy({ field: "recorded_at", direction: "asc" }, narrow),
   };
 }
 
 /** What is absent is the empty text, and in no index. */
-function driverOf(conjuncts: readonly Comparison[], among: readonly Driver[]): Walk["driver"] {
+function driverOf(
+  conjuncts: readonly Comparison[],
+  term: Comparison | undefined,
+  among: readonly Driver[],
+): Walk["driver"] {
   for (const { field } of among) {
-    const found = conjuncts.find((one) => one.field === field && one.operator === "=" && one.value !== "");
-    if (found !== undefined) return { field, value: String(found.value) };
+    const found =
+      field === "text"
+        ? term
+        : conjuncts.find((one) => one.field === field && one.operator === "=" && one.value !== "");
+    if (found !== undefined)
+      return { field, value: String(found.value), isPrefix: found.operator === "prefix" };
   }
   return undefined;
+}
+
+/** Records that have the term, or a term that begins so, counted up to `max`. */
+export type CountTerm = (term: Comparison, max: number) => Promise<number>;
+
+/** Of the terms that every record found must have, the one that fewest have; counting costs as much as looking at that many records. */
+async function rarestTerm(
+  filter: Filter,
+  scanMax: number,
+  count: CountTerm,
+): Promise<Comparison | undefined> {
+  const terms = conjunctsOf(filter).filter(({ field, value }) => field === "text" && value !== "*");
+  let [rarest, fewest] = [terms[0], Number.POSITIVE_INFINITY];
+  if (terms.length < 2) return rarest;
+  for (const term of terms) {
+    const found = await count(term, Math.min(scanMax, fewest));
+    if (found < fewest || (found === fewest && rarest?.operator === "prefix"))
+      [rarest, fewest] = [term, found];
+  }
+  return rarest;
 }
 
 /** A record on the walk: its value in the order asked for, and its place in the source, as bytes that order as it does. */
@@ -89,13 +126,14 @@ export type Matches<Found> = {
 
 type StartWalk<Found> = (walk: Walk) => AsyncIterable<readonly Found[]>;
 
-/** What matches, in order. `placeOf` is the place in the source of a record that was given before. */
+/** What matches or, where terms are not known yet, may match, in order. `placeOf` is the place in the source of a record that was given before. */
 export async function findMatches<Found extends Candidate>(
   search: RecordSearch,
   start: StartWalk<Found>,
   placeOf: (rid: Rid) => Uint8Array,
+  countTerm: CountTerm,
 ): Promise<Matches<Found>> {
-  const plan = planWalk(search);
+  const plan = planWalk(search, await rarestTerm(search.filter, search.scanMax, countTerm));
   const after = search.after && { at: search.after.value, place: placeOf(search.after.rid) };
   const collected = plan.collected && (await collect(search, start(plan.collected), after));
   return collected ?? follow(search, start(plan.ordered));
@@ -110,7 +148,7 @@ async function follow<Found extends Candidate>(
   for await (const candidates of walk) {
     for (const candidate of candidates) {
       scanned++;
-      if (holds(filter, candidate.read) === true) hits.push(candidate);
+      if (holds(filter, candidate.read) !== false) hits.push(candidate);
       if (hits.length === limit || scanned === scanMax) return { hits, scanned, last: candidate };
     }
   }
@@ -133,7 +171,7 @@ async function collect<Found extends Candidate>(
     scanned += candidates.length;
     if (scanned > scanMax) return undefined;
     const found = candidates.filter(
-      (one) => (after === undefined || compare(one, after) > 0) && holds(filter, one.read) === true,
+      (one) => (after === undefined || compare(one, after) > 0) && holds(filter, one.read) !== false,
     );
     hits = [...hits, ...found].sort(compare).slice(0, limit);
   }

@@ -2,6 +2,7 @@
 import type { StreamKind } from "../core/event.ts";
 import type { OwnershipKey, Rid, StreamId, Uid } from "../core/ids.ts";
 import type { RecordRow } from "../core/record.ts";
+import type { FieldValue, FilterField } from "../core/search-fields.ts";
 import type { RecordSearch, SearchPlace } from "../core/search-walk.ts";
 import type { HeadKey } from "./record-store.ts";
 
@@ -22,6 +23,11 @@ export type RecordsByRid = {
 export const ridsMax = 1_000;
 /** Entries and bodies of one call; the records of one step of a store may be over it. */
 export const ridsBytesMax = 4 * 1024 * 1024;
+
+/** Of each record found, values of the fields asked for, in their order. */
+export type ScanAnswer = Omit<SearchAnswer, "rows"> & {
+  readonly found: readonly { readonly rid: Rid; readonly values: readonly (FieldValue | undefined)[] }[];
+};
 
 export type VersionRange = {
   readonly stream: StreamId;
@@ -78,12 +84,24 @@ export type HistoryReader = {
   byUid(uid: Uid, signal: AbortSignal): Promise<RecordRow | undefined>;
   /** Of at most `ridsMax` rids, as many from the first on as `ridsBytesMax` allows, and one at least. */
   byRids(rids: readonly Rid[], signal: AbortSignal): Promise<RecordsByRid>;
+  /** Of at most `ridsMax` records what columns, projection and terms say of the fields, in the order of the rids; those that are not stored are left out. */
+  values(
+    rids: readonly Rid[],
+    fields: readonly FilterField[],
+    signal: AbortSignal,
+  ): Promise<readonly (readonly (FieldValue | undefined)[])[]>;
   versions(range: VersionRange, signal: AbortSignal): Promise<readonly RecordRow[]>;
   /** Highest versions by `headKeyText`; streams without a record are absent. */
   headVersions(keys: readonly HeadKey[], signal: AbortSignal): Promise<ReadonlyMap<string, number>>;
   asOf(stream: StreamId, kind: StreamKind, bound: AsOf, signal: AbortSignal): Promise<RecordRow | undefined>;
-  /** Records for which the filter holds, by what columns and projection say, in order. Ends at `limit` answers or `scanMax` records looked at, and looks at one at least. */
+  /**
+   * Records for which the filter holds, by what columns, projection and terms say, in order. Ends at `limit` answers or `scanMax` records looked
+   * at, and looks at one at least. Where the terms of a record would decide and it is not indexed yet, it is found: its content decides. But
+   * where every record found must have a term, only indexed ones are.
+   */
   search(search: RecordSearch, signal: AbortSignal): Promise<SearchAnswer>;
+  /** The same, without reading the records whole. */
+  scan(search: RecordSearch, fields: readonly FilterField[], signal: AbortSignal): Promise<ScanAnswer>;
   /** Other streams that share a candidate id with this one, tenant and entity type being equal. */
   relatedStreams(stream: StreamId, limit: number, signal: AbortSignal): Promise<readonly RelatedStream[]>;
   ownership(key: OwnershipKey, signal: AbortSignal): Promise<OwnershipDocument | undefined>;

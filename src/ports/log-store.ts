@@ -13,6 +13,8 @@ export type LogKey = Rid | `cov:${string}` | `ctl:${string}`;
 export const coverageKey = (src: Src, from: number): LogKey => `cov:${src}#${String(from).padStart(16, "0")}`;
 export const controlKey = (id: string): LogKey => `ctl:${id}`;
 
+export const isRecordKey = (key: LogKey): key is Rid => !key.startsWith("cov:") && !key.startsWith("ctl:");
+
 export type LogRow = {
   readonly index: number;
   readonly key: LogKey;

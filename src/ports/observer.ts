@@ -72,6 +72,14 @@ export type AnchorReport = {
   readonly hasKept: ReadonlyMap<string, boolean>;
 };
 
+export type IndexPassReport = {
+  /** Entries of the log that the search index holds. */
+  readonly size: number;
+  /** Entries that the log's head covers and the index does not. */
+  readonly lag: number;
+  readonly durationMs: number;
+};
+
 export type PartitionState = "running" | "waiting" | "stopped" | "released";
 
 export type Observer = {
@@ -96,4 +104,6 @@ export type Observer = {
   anchorsAsked(report: AnchorReport): void;
   /** What became of events of our own about what callers did. */
   selfAudit(outcome: "published" | "dropped", events: number): void;
+  /** A pass of the search index in this process. */
+  indexPass(report: IndexPassReport): void;
 };

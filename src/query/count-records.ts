@@ -1,60 +1,63 @@
-/** Counts of what matches, by the words of audit logs. */
-import { operationOf } from "../core/actions.ts";
-import type { Caller, QueryDeps } from "./deps.ts";
-import { lookAt } from "./looked-at.ts";
-import { permit } from "./permit.ts";
-import { contentOf, type RecordView } from "./record-view.ts";
-import type { WalkRequest } from "./search-records.ts";
+/** Counting records one by one, newest first, a bounded number of them. */
+import { allOf, type Comparison, type Filter } from "../core/filter.ts";
+import type { FilterField } from "../core/search-fields.ts";
+import type { SearchPlace } from "../core/search-walk.ts";
+import type { Tally } from "../core/summary.ts";
+import { heldBy } from "./as-of.ts";
+import type { QueryDeps } from "./deps.ts";
 
-const groups = {
-  action: (record) => operationOf(record.eventType),
-  resource: (record) => record.resourceType ?? contentOf(record)?.entityType,
-  severity: (record) => record.severity,
-  status: (record) => record.status,
-  service_name: (record) => record.producerService,
-  user_id: (record) => contentOf(record)?.actor.id,
-  day: (record) => {
-    const content = contentOf(record);
-    return content && new Date(content.actionAtMs).toISOString().slice(0, 10);
-  },
-} satisfies Readonly<Record<string, (record: RecordView) => string | undefined>>;
-export type CountGroup = keyof typeof groups;
-export const countGroups = Object.keys(groups) as CountGroup[];
+/** Records looked at for one answer. */
+export const countedRowsMax = 20_000;
+/** Looked at between two looks at the log. */
+const stepRowsMax = 1_000;
 
-/** Values of a group that are told, the most frequent first. */
-export const topMax = 20;
-
-export type Count = { readonly value: string; readonly count: number };
-export type RecordCounts = {
-  readonly total: number;
-  readonly by: Readonly<Record<CountGroup, readonly Count[]>>;
-  readonly isPartial: boolean;
+export type Span = {
+  readonly filter: Filter;
+  /** Inclusive ms of recorded_at; infinite where there is no bound. */
+  readonly min: number;
+  readonly max: number;
 };
+export type Looked = { readonly looked: number; readonly isPartial: boolean };
 
+const bound = (operator: ">=" | "<=", value: number): readonly Comparison[] =>
+  Number.isFinite(value) ? [{ kind: "compare", field: "recorded_at", operator, value }] : [];
+
+/** `size`: of the tree whose records are counted; undefined: all that are stored are. */
 export async function countRecords(
   deps: QueryDeps,
-  request: WalkRequest,
-  caller: Caller,
+  { filter, min, max }: Span,
+  groupBy: readonly FilterField[],
+  tally: Pick<Tally, "addRecord">,
+  { size, rowsMax }: { readonly size: number | undefined; readonly rowsMax: number },
   signal: AbortSignal,
-): Promise<RecordCounts> {
-  const access = permit(deps, caller, "SummarizeRecords");
-  let total = 0;
-  const counted = new Map(countGroups.map((group) => [group, new Map<string, number>()]));
-  const isWhole = await lookAt(deps, request, access, signal, (record) => {
-    total += 1;
-    for (const [group, counts] of counted) {
-      const value = groups[group](record);
-      if (value !== undefined) counts.set(value, (counts.get(value) ?? 0) + 1);
-    }
-  });
-  const by = Object.fromEntries(
-    [...counted].map(([group, counts]) => [group, topOf(counts)]),
-  ) as RecordCounts["by"];
-  return { total, by, isPartial: !isWhole };
+): Promise<Looked> {
+  const question = {
+    filter: allOf([filter, ...bound(">=", min), ...bound("<=", max)]),
+    order: { field: "recorded_at", direction: "desc" },
+    limit: stepRowsMax,
+  } as const;
+  let looked = 0;
+  for (let after: SearchPlace | undefined; looked < rowsMax; ) {
+    const scanMax = Math.min(stepRowsMax, rowsMax - looked);
+    const answer = await deps.history.scan(
+      { ...question, after, scanMax },
+      ["recorded_at", ...groupBy],
+      signal,
+    );
+    const isHeld = await heldBy(
+      deps,
+      answer.found.map(({ rid }) => rid),
+      size,
+      signal,
+    );
+    for (const {
+      rid,
+      values: [at, ...values],
+    } of answer.found)
+      if (isHeld(rid)) tally.addRecord(Number(at), values);
+    looked += answer.scanned;
+    if (answer.next === undefined) return { looked, isPartial: false };
+    after = answer.next;
+  }
+  return { looked, isPartial: true };
 }
-
-const topOf = (counts: ReadonlyMap<string, number>): readonly Count[] =>
-  [...counts]
-    .map(([value, count]) => ({ value, count }))
-    .sort((a, b) => b.count - a.count || (a.value < b.value ? -1 : 1))
-    .slice(0, topMax);

@@ -7,6 +7,7 @@ import { LastroError } from "../core/errors.ts";
 import type { StreamId } from "../core/ids.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { HistoryReader } from "../ports/history-reader.ts";
+import type { SearchIndex } from "../ports/search-index.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
 import type { PublishedLog } from "./published-log.ts";
@@ -22,6 +23,7 @@ export type Guard = {
 
 export type QueryDeps = {
   readonly history: HistoryReader;
+  readonly index: Pick<SearchIndex, "state" | "blocks">;
   readonly log: PublishedLog;
   readonly keys: Pick<DataKeys, "forOpening">;
   readonly lookup: LookupKey;

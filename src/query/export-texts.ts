@@ -43,7 +43,7 @@ export async function matchesIn(
       signal,
     );
     for (const [i, { index, row }] of some.entries()) {
-      const { matching, isAltered, rid } = judge(filter, row, views[i], access);
+      const { matching, isAltered, rid } = judge(deps, filter, row, views[i], access);
       if (isAltered) alteredRids.push(rid);
       if (matching !== undefined) found.push({ index, row, view: matching });
     }

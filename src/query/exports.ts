@@ -13,7 +13,7 @@ import { type ExportJob, isExportName, type KeptExport, keptExport, noSuchExport
 import { permit } from "./permit.ts";
 import { requireSize, requireTree, requireTreeOf } from "./prove.ts";
 import { runExport } from "./run-export.ts";
-import { reachedFilter } from "./search-records.ts";
+import { reachedFilter, refuseText } from "./search-records.ts";
 
 export type ExportLimits = {
   /** That run at once in this process. */
@@ -165,7 +165,7 @@ async function newJob(
   signal: AbortSignal,
 ): Promise<ExportJob> {
   const access = permit(query, caller, "ExportRecords");
-  if (fieldsOf(reachedFilter(query, access, filter)).includes("active"))
+  if (fieldsOf(refuseText(reachedFilter(query, access, filter))).includes("active"))
     throw invalid("filter", "must not ask for `active`, which changes while one exports");
   const asked = treeSize === undefined ? undefined : requireSize(treeSize, 1, "tree_size");
   const latest = await (asked === undefined

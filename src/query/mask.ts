@@ -1,6 +1,6 @@
 /** What is shown of a record to who may see it and not the persons in it. Entry, hash and places stay, so that it verifies as before. */
 import type { Filter } from "../core/filter.ts";
-import { isIndexedPath, type SearchField } from "../core/search-fields.ts";
+import { type FilterField, isIndexedPath, type SearchField } from "../core/search-fields.ts";
 import { contentOf, type RecordView } from "./record-view.ts";
 
 /** `named`: a whole value may be asked for, as whoever knows it may ask for its history; a part of one would find persons out. */
@@ -26,6 +26,7 @@ const askable: Readonly<Record<SearchField, "open" | "named" | "personal">> = {
   owner_type: "open",
   ownership_id: "personal",
   flags: "open",
+  text: "personal",
   action_at: "open",
   recorded_at: "open",
 };
@@ -38,6 +39,9 @@ export function asksPersonal(filter: Filter): boolean {
   if (isIndexedPath(field)) return true;
   return askable[field] === "personal" || (askable[field] === "named" && operator !== "=");
 }
+
+/** Whether its values tell of persons. */
+export const isPersonal = (field: FilterField): boolean => isIndexedPath(field) || askable[field] !== "open";
 
 const nothing = new Uint8Array();
 

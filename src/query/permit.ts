@@ -3,6 +3,7 @@ import { type Method, needsNoGrant, scopesFor } from "../access/policy.ts";
 import { filterOfScopes } from "../access/scope.ts";
 import type { Read } from "../access/watch.ts";
 import type { Caller, Scope } from "../core/caller.ts";
+import { emptyCatalogue } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import { allOf, type Filter } from "../core/filter.ts";
 import { holds, type ReadField } from "../core/filter-holds.ts";
@@ -86,7 +87,8 @@ export const isInSight = ({ seen }: Access, row: RecordRow): boolean =>
 /** The record as the caller may see it; undefined: not at all. What was erased is as its columns say. */
 export function show({ seen, whole }: Access, row: RecordRow, view: RecordView): RecordView | undefined {
   if (seen === undefined && whole === undefined) return view;
-  const sealed = sealedValues(row, view);
+  // No scope asks for words, which a catalogue names.
+  const sealed = sealedValues(emptyCatalogue, row, view);
   const read: ReadField = (field) => sealed(field) ?? valueOfRow(row, field);
   if (seen !== undefined && holds(seen, read) !== true) return undefined;
   return whole === undefined || holds(whole, read) === true ? view : masked(view);

@@ -1,6 +1,7 @@
 /** What entry and body say of the fields that a search asks for, so that no altered column passes a record off as what it is not. */
 import { operationOf, statusOf } from "../core/actions.ts";
 import { parseExactly } from "../core/canonical.ts";
+import type { Catalogue } from "../core/catalogue.ts";
 import { indexedText } from "../core/entity.ts";
 import type { ReadField } from "../core/filter-holds.ts";
 import { resolvePointer } from "../core/json-pointer.ts";
@@ -14,18 +15,24 @@ import {
   type SearchField,
   valueOfRow,
 } from "../core/search-fields.ts";
+import { contentTerms } from "./content-terms.ts";
 import { contentOf, type RecordContent, type RecordView } from "./record-view.ts";
 
 /** Undefined where it was erased. */
 export const sealedValues =
-  (row: RecordRow, view: RecordView): ReadField =>
+  (catalogue: Catalogue, row: RecordRow, view: RecordView): ReadField =>
   (field: FilterField) => {
     if (isIndexedPath(field)) return sealedPath(row, contentOf(view), field);
-    const value = sealedValue(row, view, field);
+    const value = sealedValue(catalogue, row, view, field);
     return typeof value === "string" ? searchable(value) : value;
   };
 
-function sealedValue(row: RecordRow, view: RecordView, field: SearchField): FieldValue | undefined {
+function sealedValue(
+  catalogue: Catalogue,
+  row: RecordRow,
+  view: RecordView,
+  field: SearchField,
+): FieldValue | undefined {
   const content = contentOf(view);
   switch (field) {
     case "tenant":
@@ -74,6 +81,8 @@ function sealedValue(row: RecordRow, view: RecordView, field: SearchField): Fiel
     case "flags":
       // The catalogue said so when the record was stored; nothing sealed does.
       return valueOfRow(row, field);
+    case "text":
+      return content?.state === "complete" ? contentTerms(catalogue, view.eventType, content) : undefined;
   }
 }
 

@@ -1,11 +1,15 @@
 /** Records that match a filter. The projection finds them; each is then held against the filter by what is sealed in it. */
 
+import type { Catalogue } from "../core/catalogue.ts";
 import { allOf, type Comparison, type Filter, parseFilter } from "../core/filter.ts";
-import { holds } from "../core/filter-holds.ts";
+import { fieldsOf, holds } from "../core/filter-holds.ts";
 import type { Rid } from "../core/ids.ts";
+import { leafHash } from "../core/leaf.ts";
 import { searchable } from "../core/projection.ts";
 import type { RecordRow } from "../core/record.ts";
 import { orderFields, type RecordSearch, type SearchOrder } from "../core/search-walk.ts";
+import { sha256 } from "../lib/sha256.ts";
+import { checkAsOf, heldBy, textTree } from "./as-of.ts";
 import { type Caller, invalid, type QueryDeps, requireText, tenantOf } from "./deps.ts";
 import type { RecordPage } from "./get-history.ts";
 import { chunkRowsMax, type PageRequest, type Pager, pager } from "./page.ts";
@@ -22,9 +26,18 @@ export type SearchRequest = PageRequest & {
   readonly also?: Filter;
   /** Matches to pass over before the first that is given; with a page token what the token says. */
   readonly skip?: number;
+  /** Only records that the tree of this size holds. */
+  readonly asOfTreeSize?: number | undefined;
 };
-/** Of the walk that the page belongs to: the tree that was published when its first page was asked for, undefined where there was none. */
-export type SearchPage = RecordPage & { readonly startTreeSize: number | undefined };
+export type SearchPage = RecordPage & {
+  /**
+   * Of the walk that the page belongs to: the tree that it is read as of, or, of full text, the tree that the index held when its first page
+   * was asked for, else the tree that was published then. Undefined where there was none.
+   */
+  readonly startTreeSize: number | undefined;
+  /** Of all records given so far (docs/search.md). */
+  readonly listDigest: Uint8Array;
+};
 export type OwnedRequest = PageRequest & { readonly tenant: string; readonly ownershipId: string };
 
 export async function searchRecords(
@@ -36,9 +49,19 @@ export async function searchRecords(
 ): Promise<SearchPage> {
   const access = permit(deps, caller, "SearchRecords");
   const { filter, order } = searchOf(deps, access, request);
-  const question = request.also === undefined ? [request.filter] : [request.filter, request.also];
+  const { asOfTreeSize: asOf, also } = request;
+  checkAsOf(asOf, treeSize);
+  // Whether a record is active changes without an entry: no tree tells of it.
+  if (asOf !== undefined && fieldsOf(filter).includes("active"))
+    throw invalid("filter", "cannot ask for active together with as_of_tree_size");
+  const question = [
+    request.filter,
+    ...(also === undefined ? [] : [also]),
+    ...(asOf === undefined ? [] : [asOf]),
+  ];
   const page = pager(deps, "SearchRecords", question, orderText(order), caller, request);
-  return search(deps, { filter, order }, access, page, signal, treeSize, request.skip);
+  const start = (await textTree(deps, filter, { asOf, treeSize }, signal)) ?? asOf ?? treeSize;
+  return search(deps, { filter, order, asOf }, access, page, signal, start, request.skip);
 }
 
 export type WalkRequest = Pick<SearchRequest, "filter" | "orderBy" | "also">;
@@ -67,8 +90,15 @@ function searchOf(deps: QueryDeps, access: Access, { filter, orderBy, also }: Wa
 
 /** What is asked for, within the caller's reach. */
 export function reachedFilter(deps: QueryDeps, access: Access, text: string, also?: Filter): Filter {
-  const asked = filterOf(deps, text);
+  const asked = parseFilter(text, indexedPaths(deps.catalogue));
   return narrowed(deps, access, also === undefined ? asked : allOf([asked, also]));
+}
+
+/** Of words nobody knows before a record is opened, and along the log all would have to be. */
+export function refuseText(filter: Filter): Filter {
+  if (fieldsOf(filter).includes("text"))
+    throw invalid("filter", "cannot ask for text here; SearchRecords can");
+  return filter;
 }
 
 /** The records of an ownership, newest first. */
@@ -116,45 +146,61 @@ const equal = (field: Comparison["field"], value: string): Filter => ({
   value,
 });
 
-/** A path may be one that some rule indexes. */
-export const filterOf = ({ catalogue: { rules } }: Pick<QueryDeps, "catalogue">, text: string): Filter =>
-  parseFilter(text, new Set([...rules.values()].flatMap(({ index }) => index)));
+/** Every pointer that some rule indexes. */
+export const indexedPaths = ({ rules }: Catalogue): ReadonlySet<string> =>
+  new Set([...rules.values()].flatMap(({ index }) => index));
 
 async function search(
   deps: QueryDeps,
-  { filter, order }: Pick<RecordSearch, "filter" | "order">,
+  { filter, order, asOf }: Pick<RecordSearch, "filter" | "order"> & { readonly asOf?: number | undefined },
   access: Access,
   page: Pager,
   signal: AbortSignal,
   treeSize: number | undefined,
   skipAtStart = 0,
 ): Promise<SearchPage> {
-  const { startTreeSize, ...start } = startOf(page, treeSize, skipAtStart);
+  const { startTreeSize, digest, ...start } = startOf(page, treeSize, skipAtStart);
   const found = await collectMatches(deps.history, { filter, order, ...start }, page.size, signal);
-  const judged = await judgeAll(deps, filter, found.rows, access, signal);
+  const isHeld = await heldBy(
+    deps,
+    found.rows.map(({ rid }) => rid),
+    asOf,
+    signal,
+  );
+  const rows = found.rows.filter(({ rid }) => isHeld(rid));
+  const judged = await judgeAll(deps, filter, rows, access, signal);
   const { next, skip } = found;
-  const tree = startTreeSize ?? noTree;
   const records = matchingOf(judged);
+  const listDigest = records.reduce<Uint8Array>((before, { entry }) => listed(before, entry), digest);
+  const token = [startTreeSize ?? noTree, Buffer.from(listDigest).toString("base64url")];
   await tellRead(deps, access, records, signal);
   return {
     records,
     alteredRids: judged.filter(({ isAltered }) => isAltered).map(({ rid }) => rid),
     nextPageToken:
-      next === undefined ? "" : page.tokenAt([next.value, next.rid, tree, ...(skip === 0 ? [] : [skip])]),
+      next === undefined ? "" : page.tokenAt([next.value, next.rid, ...token, ...(skip === 0 ? [] : [skip])]),
     startTreeSize,
+    listDigest,
   };
 }
+
+/** The digest of a list with one entry more: SHA-256(digest of the list before ‖ SHA-256(0x00 ‖ entry)). */
+const listed = (before: Uint8Array, entry: string): Uint8Array =>
+  sha256(Buffer.concat([before, leafHash(sha256, entry)]));
+/** Of a list without entries. */
+const emptyList = new Uint8Array(32);
 
 /** In a token, which has no place for what is absent. */
 const noTree = -1;
 
 function startOf({ after }: Pager, treeSize: number | undefined, skip: number) {
-  if (after === undefined) return { after, skip, startTreeSize: treeSize };
-  const [value, rid, size, left = 0] = after;
+  if (after === undefined) return { after, skip, startTreeSize: treeSize, digest: emptyList };
+  const [value, rid, size, digest, left = 0] = after;
   return {
     after: { value: Number(value), rid: String(rid) as Rid },
     skip: Number(left),
     startTreeSize: typeof size === "number" && size !== noTree ? size : undefined,
+    digest: Buffer.from(String(digest), "base64url"),
   };
 }
 
@@ -166,7 +212,7 @@ async function judgeAll(
   signal: AbortSignal,
 ): Promise<readonly Judged[]> {
   const views = await viewRecords(deps, rows, signal);
-  return rows.map((row, i) => judge(filter, row, views[i], access));
+  return rows.map((row, i) => judge(deps, filter, row, views[i], access));
 }
 
 type Judged = ReturnType<typeof judge>;
@@ -174,11 +220,18 @@ const matchingOf = (judged: readonly Judged[]): readonly RecordView[] =>
   judged.map(({ matching }) => matching).filter((view) => view !== undefined);
 
 /** What is sealed decides; what was erased cannot contradict. */
-export function judge(filter: Filter, row: RecordRow, view: RecordView | undefined, access: Access) {
+export function judge(
+  deps: Pick<QueryDeps, "catalogue">,
+  filter: Filter,
+  row: RecordRow,
+  view: RecordView | undefined,
+  access: Access,
+) {
   const { rid } = row;
   if (view === undefined) return { rid, isAltered: true, matching: undefined };
-  const sealed = sealedValues(row, view);
-  // Whether a record is active changes while one reads: such a row was not altered, it only no longer matches.
-  const isAltered = holds(filter, (field) => (field === "active" ? undefined : sealed(field))) === false;
+  const sealed = sealedValues(deps.catalogue, row, view);
+  // Whether a record is active changes while one reads, and one that is not indexed yet may only match: such a row was not altered.
+  const isAltered =
+    holds(filter, (field) => (field === "active" || field === "text" ? undefined : sealed(field))) === false;
   return { rid, isAltered, matching: holds(filter, sealed) === false ? undefined : show(access, row, view) };
 }

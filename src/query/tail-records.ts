@@ -17,7 +17,7 @@ import { indexBefore } from "./log-time.ts";
 import { type Access, permit, tellRead } from "./permit.ts";
 import { prefixOf, proven, requireSize, requireTree, requireTreeOf } from "./prove.ts";
 import type { RecordView } from "./record-view.ts";
-import { judge, reachedFilter } from "./search-records.ts";
+import { judge, reachedFilter, refuseText } from "./search-records.ts";
 import { type SeenTree, seenTree } from "./seen-tree.ts";
 import { viewRecords } from "./view-records.ts";
 
@@ -94,7 +94,7 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<TailPart, void, undefined> {
   const access = permit(deps, caller, "TailRecords");
-  const asked = reachedFilter(deps, access, request.filter);
+  const asked = refuseText(reachedFilter(deps, access, request.filter));
   const since = typeof request.from === "object" && "recordedAtMs" in request.from ? request.from : undefined;
   const filter = since === undefined ? asked : allOf([asked, recordedSince(since.recordedAtMs)]);
   const holdsFor = (row: RecordRow): boolean => holds(filter, (field) => valueOfRow(row, field)) === true;
@@ -175,7 +175,7 @@ async function partOf(
 ): Promise<Omit<TailPart, "nextIndex">> {
   const rows = records.flatMap(({ row }) => row ?? []);
   const views = await viewRecords(deps, rows, signal);
-  const judged = rows.map((row, i) => judge(filter, row, views[i], access));
+  const judged = rows.map((row, i) => judge(deps, filter, row, views[i], access));
   // Whose it was nobody can tell any more, so it is told to those who may see all.
   const gone = access.seen === undefined ? records.filter(({ row }) => row === undefined) : [];
   const shown = judged.flatMap(({ matching }) => matching ?? []);

@@ -95,7 +95,10 @@ async function intakeLoss(servers: Servers): Promise<string> {
 }
 
 /** Sequences everything that is stored; returns leaves a second. */
-async function sequenceAll(path: string, folder: string): Promise<{ size: number; perSecond: number }> {
+export async function sequenceAll(
+  path: string,
+  folder: string,
+): Promise<{ size: number; perSecond: number }> {
   await using store = await openSqliteStore({ path });
   const random = (bytes: number): Uint8Array => crypto.getRandomValues(new Uint8Array(bytes));
   const openSigner = await openCheckpointSigner({ path: join(folder, "log-key.json"), create: true, random });

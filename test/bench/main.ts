@@ -12,6 +12,7 @@ import { logSection } from "./log.ts";
 import { peersSection } from "./peers.ts";
 import { profileSection } from "./profile.ts";
 import { readsSection } from "./reads.ts";
+import { searchSection } from "./search.ts";
 import { type Section, withMeasured, withPlots } from "./section.ts";
 import { startSection } from "./start.ts";
 import { variantsSection } from "./variants.ts";
@@ -27,6 +28,7 @@ const parts: Readonly<Record<string, (servers: Servers) => Promise<Section>>> = 
   log: logSection,
   reads: readsSection,
   access: accessSection,
+  search: searchSection,
 };
 
 const docs = new URL("../../docs/", import.meta.url);

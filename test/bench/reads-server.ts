@@ -62,6 +62,7 @@ async function startLastro(): Promise<string> {
   const intake = await intakeOver(store, { ringPath, create: false, now });
   const query = {
     history: store.history,
+    index: store.index,
     log: publishedLog({ log: store.log, now }),
     keys: intake.dataKeys,
     lookup: intake.lookup,

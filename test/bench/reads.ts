@@ -26,14 +26,14 @@ const warmUps = 2;
 const learners = 16;
 
 type Question = { readonly key: string; readonly bytes: Buffer };
-type Method = {
+export type Method = {
   readonly name: string;
   readonly path: string;
   readonly questions: readonly Question[];
   readonly read: (answer: Buffer) => unknown;
 };
 
-function methodOf<Asked extends DescMessage>(
+export function methodOf<Asked extends DescMessage>(
   name: string,
   [asked, answered]: readonly [Asked, DescMessage],
   requests: readonly (readonly [key: string, request: MessageInitShape<Asked>])[],

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { severities, statuses } from "../../src/core/event.ts";
 import type { Comparison, Filter } from "../../src/core/filter.ts";
-import { holds } from "../../src/core/filter-holds.ts";
+import { holds, type ReadField } from "../../src/core/filter-holds.ts";
 import type { Rid } from "../../src/core/ids.ts";
 import { parseRid } from "../../src/core/ids.ts";
 import type { RecordRow } from "../../src/core/record.ts";
@@ -31,10 +31,21 @@ function comparePositions(a: Rid, b: Rid): number {
   return topics || left.partition - right.partition || left.offset - right.offset;
 }
 
+/** Of the rows of `variety`: every fifth has none. */
+function termsOf({ rid }: RecordRow): readonly string[] {
+  const n = (parseRid(rid)?.offset ?? 0) / 300;
+  return n % 5 === 4 ? [] : [["joao", "jose", "maria"][n % 3] ?? "", n % 2 === 0 ? "a" : "jovem", `word${n}`];
+}
+
+const readerOf =
+  (row: RecordRow): ReadField =>
+  (field) =>
+    field === "text" ? termsOf(row) : valueOfRow(row, field);
+
 /** What a search is held against: the filter's meaning, asked of plain rows. */
 const expected = (rows: readonly RecordRow[], filter: Filter, order: SearchOrder) =>
   rows
-    .filter((row) => holds(filter, (field) => valueOfRow(row, field)) === true)
+    .filter((row) => holds(filter, readerOf(row)) === true)
     .sort((a, b) => orderValue(a, order) - orderValue(b, order) || comparePositions(a.rid, b.rid))
     .map((row) => row.rid)
     [order.direction === "asc" ? "slice" : "toReversed"]();
@@ -234,7 +245,15 @@ function searchContract(
   describe(`${name}: search`, () => {
     const { tenant, rows } = variety();
     const inTenant = equal("tenant", tenant);
-    beforeAll(() => save(makeScene(), rows));
+    beforeAll(async () => {
+      await save(makeScene(), rows);
+      const texts = rows.map((row) => ({
+        rid: row.rid,
+        recordedAtMs: row.recordedAtMs,
+        terms: termsOf(row),
+      }));
+      await store().index.addTexts(texts, signal);
+    });
 
     const search = (over: Partial<RecordSearch> & Pick<RecordSearch, "filter" | "order">) =>
       store().history.search({ after: undefined, limit: 100, scanMax: 1_000, ...over }, signal);
@@ -275,6 +294,7 @@ function searchContract(
       ["owner_ip", "=", "192.0.2.1"], ["owner_ip", "prefix", "192.0.2.2"], ["status", "=", "FAILURE"], ["operation", "=", "CREATE"], ["operation", "prefix", "UP"],
       ["version", "=", 3], ["version", "<", 3], ["flags", "has", "aliased"], ["flags", "has", "*"], ["event_type", "prefix", "inv"],
       ["/payload/plan", "=", "plan-1"], ["/payload/plan", "=", ""], ["/payload/plan", "prefix", "plan"],
+      ["text", "has", "joao"], ["text", "has", "*"], ["text", "prefix", "jo"], ["text", "prefix", "word3"],
     ]; // biome-ignore format: a table
     for (const [field, operator, value] of comparisons) {
       test(`R-23 ${field} ${operator} ${JSON.stringify(value)} finds exactly its records, and NOT the others, in every order`, async () => {
@@ -297,6 +317,9 @@ function searchContract(
       ["an owner and a time", [equal("owner_id", "actor-0"), compare("action_at", "<", startMs - 5)]],
       ["an owner and a trace", [equal("owner_id", "actor-0"), equal("trace_id", "trace-1")]],
       ["an owner, a time and active", [equal("owner_id", "actor-0"), compare("recorded_at", ">", startMs + 2), equal("active", true)]],
+      ["a rare and a usual word", [compare("text", "has", "a"), compare("text", "has", "maria")]],
+      ["a word and a beginning", [compare("text", "prefix", "jo"), compare("text", "has", "a"), compare("recorded_at", ">", startMs)]],
+      ["a beginning and a word that is no first one", [compare("text", "has", "jovem"), compare("text", "prefix", "j")]],
       ["one of two owners", [{ kind: "any", of: [equal("owner_id", "actor-0"), equal("trace_id", "trace-1")] }, equal("kind", "change")]],
     ]; // biome-ignore format: a table
     for (const [title, of] of joined) {
@@ -341,6 +364,69 @@ function searchContract(
       await fc.assert(property, { seed, numRuns: filterRuns });
     }, 120_000);
 
+    test("R-23 a record that is not indexed yet is found where its words alone would decide, but by no index of words", async () => {
+      const scene = makeScene();
+      const row = scene.record({ offset: 0 });
+      await save(scene, [row]);
+      const own = equal("tenant", scene.tenant);
+      const word = compare("text", "has", "joao");
+      const other: Filter = { kind: "any", of: [word, equal("kind", "activity")] };
+      const found = async (of: readonly Filter[]) =>
+        (
+          await search({ filter: allOf(own, ...of), order: { field: "recorded_at", direction: "desc" } })
+        ).rows.map(({ rid }) => rid);
+      expect(await found([other])).toEqual([row.rid]);
+      expect(await found([{ kind: "not", of: word }])).toEqual([row.rid]);
+      expect(await found([other, equal("kind", "activity")])).toEqual([]);
+      expect(await found([word])).toEqual([]);
+      await store().index.addTexts(
+        [{ rid: row.rid, recordedAtMs: row.recordedAtMs, terms: ["ana"] }],
+        signal,
+      );
+      expect(await found([other])).toEqual([]);
+    });
+
+    test("a beginning that more records have than may be looked at is walked by time, and gives the same records", async () => {
+      const word = allOf(inTenant, compare("text", "prefix", "jo"));
+      for (const order of orders)
+        expect(await walk(word, order, { limit: 3, scanMax: 5 })).toEqual(expected(rows, word, order));
+    });
+
+    test("a scan gives the values asked for of the records that a search gives, in its order", async () => {
+      const order = { field: "recorded_at", direction: "desc" } as const;
+      const filter = allOf(inTenant, compare("text", "has", "a"));
+      const bounds = { filter, order, after: undefined, limit: 100, scanMax: 1_000 };
+      const scan = await store().history.scan(
+        bounds,
+        ["owner_id", "severity", "/payload/plan", "recorded_at"],
+        signal,
+      );
+      const { rows: whole } = await search(bounds);
+      expect(whole.length).toBeGreaterThan(3);
+      expect(scan.found.map(({ rid }) => rid)).toEqual(whole.map(({ rid }) => rid));
+      expect(scan.found.map(({ values }) => values)).toEqual(
+        whole.map((row) => [
+          row.projection.actor.id,
+          severities.indexOf(row.projection.severity),
+          row.projection.indexed["/payload/plan"] ?? "",
+          row.recordedAtMs,
+        ]),
+      );
+      const first = await store().history.scan({ ...bounds, limit: 2 }, [], signal);
+      const rest = await store().history.scan({ ...bounds, after: first.next }, [], signal);
+      expect([...first.found, ...rest.found].map(({ rid }) => rid)).toEqual(whole.map(({ rid }) => rid));
+    });
+
+    test("values of many records are read at once, in the order asked for; those that are not there are left out", async () => {
+      const some = [rows[9], rows[2], rows[4]].filter((row) => row !== undefined);
+      const fields = ["recorded_at", "severity", "status", "text", "/payload/plan"] as const;
+      const read = (rids: readonly Rid[]) => store().history.values(rids, fields, signal);
+      expect(await read([makeScene().rid(1), ...some.map(({ rid }) => rid)])).toEqual(
+        some.map((row) => fields.map(readerOf(row))),
+      );
+      expect(await read([])).toEqual([]);
+    });
+
     test("R-23 a search stops where enough records were looked at, and says where to go on", async () => {
       const never = equal("namespace", "nowhere");
       for (const order of orders.slice(0, 2)) {
@@ -370,6 +456,9 @@ function searchContract(
         () => history.headVersions([{ stream, kind: "change" }], ended),
         () => history.asOf(stream, "change", undefined, ended),
         () => history.search({ filter: allOf(), order, after: undefined, limit: 1, scanMax: 1 }, ended),
+        () => history.scan({ filter: allOf(), order, after: undefined, limit: 1, scanMax: 1 }, [], ended),
+        () => history.byRids([scene.rid(0)], ended),
+        () => history.values([scene.rid(0)], [], ended),
         () => history.relatedStreams(stream, 1, ended),
         () => history.ownership(scene.ownership("ana"), ended),
         () => history.ownerships({ tenant: undefined, after: undefined, limit: 1 }, ended),

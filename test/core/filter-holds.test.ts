@@ -5,7 +5,7 @@ import type { FieldValue, FilterField } from "../../src/core/search-fields.ts";
 
 /** Of a record whose owner_id was erased. */
 const values: Partial<Record<FilterField, FieldValue>> = {
-  tenant: "acme", entity_id: "é-1", ownership_id: "", active: true, version: 3, severity: 1, flags: ["late", "aliased"],
+  tenant: "acme", entity_id: "é-1", ownership_id: "", active: true, version: 3, severity: 1, flags: ["late", "aliased"], text: ["joao", "silva"],
   recorded_at: Date.parse("2024-06-22T12:00:00Z"), "/payload/plan": "gold",
 }; // biome-ignore format: a record
 const judged = (text: string) =>
@@ -24,6 +24,11 @@ test.each([
   ["payload.plan:gold AND payload.plan:*", true],
   ["flags:late -flags:clock_skew", true],
   ["-flags:*", false],
+  [`text:"silva JOÃO"`, true],
+  [`text:"joao sil*"`, true],
+  [`text:"joao so*"`, false],
+  ["text:jo", false],
+  ["text:*", true],
   ["severity >= MEDIUM AND severity < HIGH", true],
   ["severity > MEDIUM", false],
   ["version <= 3 AND version >= 3 AND version = 3", true],

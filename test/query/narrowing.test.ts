@@ -99,7 +99,7 @@ function asksOfPersons(filter: Filter): boolean {
   if (filter.kind === "not") return asksOfPersons(filter.of);
   if (filter.kind !== "compare") return filter.of.some(asksOfPersons);
   const { field, operator } = filter;
-  const isPersonal = ["owner_id", "owner_ip", "ownership_id"].includes(field) || isIndexedPath(field);
+  const isPersonal = ["owner_id", "owner_ip", "ownership_id", "text"].includes(field) || isIndexedPath(field);
   return isPersonal || (field === "entity_id" && operator === "prefix");
 }
 const ridsOf = (views: readonly RecordView[]): readonly string[] => views.map(({ rid }) => rid);

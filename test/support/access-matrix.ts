@@ -18,6 +18,7 @@ export const matrix = {
   CompareVersions: { roles: readers, foreign: "denied" },
   ListChanges: { roles: readers, foreign: "denied" },
   SearchRecords: { roles: readers, foreign: "empty" },
+  SummarizeRecords: { roles: readers, foreign: "answered" },
   GetOwnership: { roles: ["dpo"], foreign: "denied" },
   ListOwnerships: { roles: ["dpo"], foreign: "denied" },
   ListOwnedRecords: { roles: ["dpo"], foreign: "denied" },

@@ -47,6 +47,11 @@ function comparisonOf(field: FilterField, values: FilterValues): fc.Arbitrary<Co
       return fc.constantFrom(...form.words, "*").map((word) => compare(field, "has", word));
     case "level":
       return ordered(fc.nat(form.words.length - 1));
+    case "terms":
+      return fc.oneof(
+        fc.constantFrom("*", "a", "jo", "joao").map((term) => compare(field, "has", term)),
+        fc.constantFrom("j", "jo").map((term) => compare(field, "prefix", term)),
+      );
     case "boolean":
       return equals(fc.boolean());
     case "number":
@@ -84,8 +89,8 @@ function valueText({ field, operator, value }: Comparison): string {
   return form.type === "time" ? new Date(Number(value)).toISOString() : String(value);
 }
 
-const signOf = ({ operator }: Comparison): string =>
-  operator === "prefix" ? "=" : operator === "has" ? ":" : operator;
+const signOf = ({ field, operator }: Comparison): string =>
+  operator === "prefix" ? (field === "text" ? ":" : "=") : operator === "has" ? ":" : operator;
 
 export function filterText(filter: Filter): string {
   switch (filter.kind) {

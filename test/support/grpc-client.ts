@@ -14,7 +14,6 @@ import {
 import { viewerTokens } from "../../src/access/viewer-tokens.ts";
 import type { CollectDeps } from "../../src/collect/publish-events.ts";
 import { anyone } from "../../src/core/caller.ts";
-import { LastroError } from "../../src/core/errors.ts";
 import { ridOf } from "../../src/core/ids.ts";
 import { defaultParseOptions } from "../../src/core/parse-options.ts";
 import {
@@ -25,6 +24,7 @@ import {
 import { StatusSchema } from "../../src/gen/google/rpc/status_pb.ts";
 import type { Operations } from "../../src/ports/operations.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
+import type { KeptExport } from "../../src/query/export-job.ts";
 import type { Exports } from "../../src/query/exports.ts";
 import { openTail } from "../../src/query/tail-records.ts";
 import {
@@ -64,17 +64,24 @@ export const testViewers = viewerTokens({
   random: (bytes) => randomBytes(bytes),
 });
 
-const noExport = async (): Promise<never> => {
-  throw new LastroError("NOT_FOUND", "there is no such export");
-};
-const noExports: Exports = {
-  start: noExport,
-  get: noExport,
-  list: async () => [],
-  cancel: noExport,
-  remove: noExport,
+/** Whatever is asked for is an empty export that has ended. */
+const ended: KeptExport = {
+  name: `export-${"0".repeat(32)}`,
+  revision: 1,
+  job: {
+    caller: anyone, filter: "", format: "ndjson", treeSize: 1, checkpoint: null, state: "done",
+    createdAtMs: 0, endedAtMs: 0, expiresAtMs: 0, nextIndex: 1, seen: 0, written: 0, bytes: 0,
+    parts: [], alteredRids: [], moreAltered: false, fault: null,
+  },
+}; // biome-ignore format: nothing of it matters
+const quietExports: Exports = {
+  start: async () => ended,
+  get: async () => ended,
+  list: async () => [ended],
+  cancel: async () => undefined,
+  remove: async () => undefined,
   read: async function* () {
-    yield await noExport();
+    yield { data: new Uint8Array(), nextOffset: 0 };
   },
 };
 const tailLimits = { tailsMax: 10, heartbeatMs: 10_000 };
@@ -103,7 +110,7 @@ export async function serve(
       collect: quietCollect(query),
       viewers: testViewers,
       tail: openTail(query, tailLimits, () => performance.now()),
-      exports: noExports,
+      exports: quietExports,
       ...parts,
     },
   );

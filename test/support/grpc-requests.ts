@@ -37,6 +37,7 @@ const requests: Readonly<Record<string, (tenant: string, rid: string) => object>
   ResumePartition: () => ({ target: { case: "breaker", value: true } }),
   ReplayDeadLetters: () => ({ positions: [{ topic: "audit.dlq", partition: 0, offset: 1n }] }),
   ListChanges: (tenant) => ({ entity: entityOf(tenant) }),
+  SummarizeRecords: (tenant) => ({ filter: `tenant = ${tenant}`, groupBy: ["action"] }),
   TailRecords: (tenant) => ({ filter: `tenant = ${tenant}`, from: { case: "index", value: 0n } }),
   ExportRecords: (tenant) => ({ filter: `tenant = ${tenant}`, format: 1 }),
   ReadExport: () => ({ name: absentExport }),

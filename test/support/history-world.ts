@@ -93,6 +93,7 @@ export async function openHistoryWorld(catalogue: Catalogue = emptyCatalogue): P
   const lookup = lookupKey(randomBytes(32));
   const deps: QueryDeps = {
     history: store.history,
+    index: store.index,
     log: publishedLog({ log: store.log, now }),
     keys,
     lookup,

@@ -117,6 +117,7 @@ export const silentObserver: Observer = {
   witnessesAsked: () => undefined,
   anchorsAsked: () => undefined,
   selfAudit: () => undefined,
+  indexPass: () => undefined,
 };
 
 /** The reference event, with changes to it. */

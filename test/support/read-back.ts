@@ -50,6 +50,7 @@ export async function openReadBack(): Promise<ReadBack> {
 
 const queryDeps = ({ store, deps, lookup }: Intake, now: () => number): QueryDeps => ({
   history: store.history,
+  index: store.index,
   log: publishedLog({ log: store.log, now }),
   keys: deps.dataKeys,
   lookup,

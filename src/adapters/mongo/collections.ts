@@ -112,6 +112,21 @@ export type CheckpointDocument = {
 export type LeaseDocument = { readonly _id: "log_lease"; readonly holder: string; readonly until: number };
 /** `place` orders those that wait. */
 export type ControlDocument = { readonly _id: string; readonly place: number; readonly entry: string };
+/** Terms of a record, which has the same `_id`; `at` is its recordedAt. */
+export type TextDocument = { readonly _id: Binary; readonly at: Date; readonly terms: readonly string[] };
+/** `_id` is level ‖ `/` ‖ n. */
+export type BlockDocument = {
+  readonly _id: string;
+  readonly level: number;
+  readonly n: number;
+  readonly cells: Binary;
+  readonly actors: Binary;
+};
+export type IndexStateDocument = {
+  readonly _id: "search_index";
+  readonly rules: string;
+  readonly size: number;
+};
 export type TurnDocument = { readonly _id: "updates"; readonly ticket: string };
 
 export type Collections = {
@@ -133,6 +148,9 @@ export type Collections = {
   readonly logHead: Collection<LogHeadDocument>;
   readonly logCheckpoints: Collection<CheckpointDocument>;
   readonly logLease: Collection<LeaseDocument>;
+  readonly texts: Collection<TextDocument>;
+  readonly blocks: Collection<BlockDocument>;
+  readonly indexState: Collection<IndexStateDocument>;
 };
 
 export const collectionsOf = (db: Db): Collections => ({
@@ -154,6 +172,9 @@ export const collectionsOf = (db: Db): Collections => ({
   logHead: db.collection("meta"),
   logCheckpoints: db.collection("meta"),
   logLease: db.collection("meta"),
+  texts: db.collection("texts"),
+  blocks: db.collection("summary_blocks"),
+  indexState: db.collection("meta"),
 });
 
 /** Passed to every read, so that the server ends it too: the signal alone ends only the wait. */
@@ -192,5 +213,7 @@ export const indexPlans: readonly IndexPlan[] = [
   { collection: "ownerships", name: "kid", key: { "keys.kid": 1 } },
   { collection: "keys", name: "kid", key: { "keys.kid": 1 } },
   { collection: "logIndex", name: "key", key: { key: 1 }, unique: true },
+  { collection: "texts", name: "terms", key: { terms: 1, at: 1, _id: 1 } },
+  { collection: "blocks", name: "place", key: { level: 1, n: 1 }, unique: true },
   { collection: "logControls", name: "place", key: { place: 1 }, unique: true },
 ]; // biome-ignore format: a table

@@ -11,7 +11,7 @@ import type { Collections, OwnershipsDocument, ReadOptions } from "./collections
 import { type RecordDocument, recordRow } from "./documents.ts";
 import { guarded } from "./errors.ts";
 import type { ReadHeads } from "./look-ups.ts";
-import { searchRecords } from "./search.ts";
+import { readValues, scanRecords, searchRecords } from "./search.ts";
 
 export function mongoHistoryReader(
   collections: Collections,
@@ -38,6 +38,8 @@ export function mongoHistoryReader(
     byUid: (uid, signal) => guard("read a record", signal, (options) => one({ uid: keyOf(uid) }, options)),
     byRids: (rids, signal) =>
       guard("read records", signal, (options) => recordsByRid(collections, rids, options)),
+    values: (rids, fields, signal) =>
+      guard("read values", signal, (options) => readValues(collections, rids, fields, options)),
     versions: ({ stream, kind, from, to, order, limit }, signal) => {
       const version = { $gte: from, ...(to !== undefined && { $lte: to }) };
       const sort = { version: order === "asc" ? 1 : -1 } as const;
@@ -56,6 +58,8 @@ export function mongoHistoryReader(
       ),
     search: (search, signal) =>
       guard("search records", signal, (options) => searchRecords(collections, search, options)),
+    scan: (search, fields, signal) =>
+      guard("count records", signal, (options) => scanRecords(collections, search, fields, options)),
     relatedStreams: (stream, limit, signal) =>
       guard("read related streams", signal, (options) => relatedStreams(collections, stream, limit, options)),
     ownership: (key, signal) =>

@@ -1,4 +1,4 @@
-/** Opens the six faces of a MongoDB store on one connection. */
+/** Opens the seven faces of a MongoDB store on one connection. */
 import { LastroError } from "../../core/errors.ts";
 import type { Store } from "../../ports/store.ts";
 import { mongoAuditReader } from "./audit-reader.ts";
@@ -12,6 +12,7 @@ import { mongoKeyStore } from "./key-store.ts";
 import { mongoLog } from "./log.ts";
 import { eachHead, walkedHeads } from "./look-ups.ts";
 import { type Manners, mongoRecordStore } from "./record-store.ts";
+import { mongoSearchIndex } from "./search-index.ts";
 import { mongoStoreState } from "./store-state.ts";
 import { atomicUpdates, insertedTurns } from "./turns.ts";
 
@@ -49,6 +50,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     state: mongoStoreState(collections, manners.inTurn),
     audit: mongoAuditReader(collections, options.queryMaxMs ?? queryMaxMs),
     log: mongoLog(collections, manners),
+    index: mongoSearchIndex(collections, manners),
     description: server.description,
     [Symbol.asyncDispose]: () => client.close(),
   };

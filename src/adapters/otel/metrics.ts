@@ -24,6 +24,7 @@ export const histograms = {
   lastro_log_pass_seconds: "Duration of a pass of the sequencer",
   lastro_log_delay_seconds:
     "From recorded_at to a published checkpoint: oldest and newest record of each source and pass",
+  lastro_index_pass_seconds: "Duration of a pass of the search index",
   db_client_operation_duration_seconds: "Duration of calls to the store",
   rpc_server_call_duration_seconds: "Duration of gRPC calls",
 } as const;
@@ -40,6 +41,8 @@ export const gauges = {
   lastro_log_anchored_size: "Leaves of the latest checkpoint that an anchor keeps",
   lastro_anchor_keeps: "1 for an anchor that kept the checkpoint when it was asked last",
   lastro_certificate_expires_seconds: "When the listeners' certificate expires, as Unix time",
+  lastro_index_size: "Entries of the log that the search index holds",
+  lastro_index_lag: "Entries that the log's head covers and the search index does not",
   lastro_dependency_up: "1 while the dependency answers",
 } as const;
 

@@ -54,6 +54,7 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
     ...log,
     ...witnessObserver(metrics),
     ...anchorObserver(metrics),
+    ...indexObserver(metrics),
   };
 }
 
@@ -85,6 +86,19 @@ function anchorObserver(metrics: Metrics): Pick<Observer, "anchorsAsked"> {
         keeps.set(anchor, isKept);
         sizes.set(anchor, isKept ? size : (sizes.get(anchor) ?? 0));
       }
+    },
+  };
+}
+
+/** Shown once this process indexed. */
+function indexObserver(metrics: Metrics): Pick<Observer, "indexPass"> {
+  let [size, lag]: (number | undefined)[] = [];
+  metrics.show("lastro_index_size", () => known(size));
+  metrics.show("lastro_index_lag", () => known(lag));
+  return {
+    indexPass(report) {
+      [size, lag] = [report.size, report.lag];
+      metrics.record("lastro_index_pass_seconds", report.durationMs / 1_000);
     },
   };
 }

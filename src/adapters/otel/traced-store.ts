@@ -68,6 +68,7 @@ export function tracedStore(store: Store, tracer: Tracer | undefined, metrics: M
     state: traced("state", store.state),
     audit: traced("audit", store.audit),
     log: traced("log", store.log),
+    index: traced("index", store.index),
     description: store.description,
     [Symbol.asyncDispose]: () => store[Symbol.asyncDispose](),
   };

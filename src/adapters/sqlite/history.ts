@@ -12,7 +12,7 @@ import { b64, integer, positionOf, type Row, text, toBytes } from "./columns.ts"
 import { assertInTime, readCall } from "./faults.ts";
 import { openOwnerships } from "./ownerships.ts";
 import { kindCode, prepareRecords, recordOf, uidValue } from "./record-row.ts";
-import { openSearch } from "./search.ts";
+import { openScan, openSearch, openValues } from "./search.ts";
 import { openSnapshot } from "./transaction.ts";
 
 /** Versions looked at between two looks at the signal. */
@@ -119,6 +119,8 @@ export function openHistory(db: DatabaseSync): HistoryReader {
   const headVersions = openHeadVersions(db);
   const asOf = openAsOf(db);
   const search = openSearch(db);
+  const scan = openScan(db);
+  const values = openValues(db);
   const related = openRelated(db);
   const ownerships = openOwnerships(db);
   return {
@@ -129,10 +131,12 @@ export function openHistory(db: DatabaseSync): HistoryReader {
       }),
     byUid: (uid, signal) => readCall(signal, () => recordOrNone(byUid.get(uidValue(uid)))),
     byRids: (rids, signal) => readCall(signal, () => byRids(rids)),
+    values: (rids, fields, signal) => readCall(signal, () => values(rids, fields)),
     versions: (range, signal) => readCall(signal, () => versions(range)),
     headVersions: (keys, signal) => readCall(signal, () => headVersions(keys)),
     asOf: (stream, kind, bound, signal) => readCall(signal, () => asOf(stream, kind, bound, signal)),
     search: (question, signal) => readCall(signal, () => search(question, signal)),
+    scan: (question, fields, signal) => readCall(signal, () => scan(question, fields, signal)),
     relatedStreams: (stream, limit, signal) => readCall(signal, () => related(stream, limit)),
     ownership: (key, signal) => readCall(signal, () => ownerships.read(key)),
     ownerships: (listing, signal) => readCall(signal, () => ownerships.list(listing)),

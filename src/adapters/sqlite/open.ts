@@ -9,12 +9,13 @@ import { type DatabaseSettings, defaults, openDatabase } from "./database.ts";
 import { storeCall } from "./faults.ts";
 import { type GroupCommit, openGroupCommit } from "./group-commit.ts";
 import { openHistory } from "./history.ts";
-import { readKeys } from "./keys.ts";
+import { readKeys, writeKeys } from "./keys.ts";
 import { lockStore } from "./lock.ts";
 import { openLog } from "./log.ts";
 import { type RecordReads, readRecords } from "./records.ts";
 import { writesInThread } from "./run-write-thread.ts";
-import { readState } from "./state.ts";
+import { openSearchIndex } from "./search-index.ts";
+import { readState, writeState } from "./state.ts";
 import { openWrites, type Writes } from "./writes.ts";
 
 export type SqliteOptions = Partial<DatabaseSettings> & {
@@ -48,6 +49,7 @@ export const facesOver = (
   state: { ...readState(db), ...state },
   audit: openAudit(db),
   log: openLog(db, commit),
+  index: openSearchIndex(db, commit),
 });
 
 /** Throws STORE_LOCKED, STORE_NEWER, STORE_UNAVAILABLE; CONFIG_INVALID for a file of another program. */
@@ -75,7 +77,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   });
 }
 
-export type LogFaces = Pick<Store, "log" | "audit"> &
+export type LogFaces = Pick<Store, "log" | "audit" | "history" | "index" | "keys" | "state"> &
   AsyncDisposable & {
     readonly records: RecordReads;
     /** To be called when the log has caught up: does what would hold up others at a busier time. */
@@ -98,10 +100,15 @@ export async function openSqliteLog({
 }: Required<Pick<SqliteOptions, "path" | "cacheBytes">>): Promise<LogFaces> {
   return storeCall(new AbortController().signal, () => {
     const db = openDatabase(path, { cacheBytes });
+    const commit = openGroupCommit(db);
     return {
-      log: openLog(db, openGroupCommit(db)),
+      log: openLog(db, commit),
       records: readRecords(db),
       audit: openAudit(db),
+      history: openHistory(db),
+      index: openSearchIndex(db, commit),
+      keys: { ...readKeys(db), ...writeKeys(db, commit) },
+      state: { ...readState(db), ...writeState(db) },
       rest: () => foldWal(db),
       [Symbol.asyncDispose]: async () => db.close(),
     };

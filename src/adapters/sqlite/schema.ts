@@ -162,7 +162,36 @@ CREATE TABLE log_lease (
 ) STRICT;
 `;
 
-const migrations: readonly string[] = [first, log];
+/**
+ * The search index, which follows the log: terms of records, and counts of blocks of the log. `texts` holds each record's terms, which tell
+ * what to take away of `terms`. All of it can be made again.
+ */
+const searchIndex = `
+CREATE TABLE search_index (
+  one INTEGER PRIMARY KEY CHECK (one = 1),
+  rules TEXT NOT NULL,
+  size INTEGER NOT NULL
+) STRICT;
+CREATE TABLE terms (
+  term TEXT NOT NULL,
+  recorded_at INTEGER NOT NULL,
+  record INTEGER NOT NULL,
+  PRIMARY KEY (term, recorded_at, record)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE texts (
+  record INTEGER PRIMARY KEY,
+  terms TEXT NOT NULL
+) STRICT;
+CREATE TABLE summary_blocks (
+  level INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  cells BLOB NOT NULL,
+  actors BLOB NOT NULL,
+  PRIMARY KEY (level, n)
+) STRICT;
+`;
+
+const migrations: readonly string[] = [first, log, searchIndex];
 
 const pragma = (db: DatabaseSync, name: string): number => {
   const row = db.prepare(`PRAGMA ${name}`).get();

@@ -1,40 +1,64 @@
 /** Searching in short steps: the process is ours alone while SQLite works, so between steps others run and the signal is looked at. */
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
-import { type Candidate, findMatches, type RecordSearch, type Walk } from "../../core/search-walk.ts";
-import type { SearchAnswer } from "../../ports/history-reader.ts";
+import type { Comparison } from "../../core/filter.ts";
+import { fieldsOf } from "../../core/filter-holds.ts";
+import type { Rid } from "../../core/ids.ts";
+import type { FilterField } from "../../core/search-fields.ts";
+import {
+  type Candidate,
+  type CountTerm,
+  findMatches,
+  type Matches,
+  type RecordSearch,
+  type Walk,
+} from "../../core/search-walk.ts";
+import type { ScanAnswer, SearchAnswer } from "../../ports/history-reader.ts";
+import { ridsMax } from "../../ports/history-reader.ts";
 import { blob, integer, type Row, ridAt } from "./columns.ts";
 import { assertInTime } from "./faults.ts";
 import { prepareRecords, recordOf } from "./record-row.ts";
 import { searchColumns, valuesOf } from "./search-columns.ts";
-import { type Cursor, firstCursor, placeOf, stepOf } from "./search-plan.ts";
+import {
+  type Cursor,
+  firstCursor,
+  placeOf,
+  recordByPosition,
+  recordsById,
+  recordsOfTerm,
+  stepOf,
+} from "./search-plan.ts";
 import { openSnapshot } from "./transaction.ts";
 
 /** Rows looked at in one step. */
 const stepRowsMax = 500;
 
 type Found = Candidate & { readonly id: number };
+type Looking = {
+  readonly db: DatabaseSync;
+  readonly search: RecordSearch;
+  readonly columns: readonly string[];
+  readonly signal: AbortSignal;
+};
 
-/** Steps begin as short as the answer may be, and grow where few rows match. */
-async function* walkRows(
-  db: DatabaseSync,
-  walk: Walk,
-  search: RecordSearch,
-  signal: AbortSignal,
-): AsyncGenerator<readonly Found[]> {
-  const columns = searchColumns(search.filter);
-  const foundIn = (row: Row): Found => ({
+const foundIn =
+  ({ search }: Looking) =>
+  (row: Row): Found => ({
     id: integer(row, "id"),
     at: integer(row, search.order.field),
     place: blob(row, "position"),
     read: valuesOf(row),
   });
+
+/** Steps begin as short as the answer may be, and grow where few rows match. */
+async function* walkRows(looking: Looking, walk: Walk): AsyncGenerator<readonly Found[]> {
+  const { db, search, columns, signal } = looking;
   let cursor: Cursor | undefined = firstCursor(walk);
   for (let limit = Math.min(search.limit, stepRowsMax); ; limit = Math.min(2 * limit, stepRowsMax)) {
     assertInTime(signal);
     const { sql, values } = stepOf(walk, columns, cursor, limit);
     const rows = db.prepare(sql).all(...values);
-    yield rows.map(foundIn);
+    yield rows.map(foundIn(looking));
     const last = rows.at(-1);
     if (last === undefined || rows.length < limit) return;
     cursor = [integer(last, walk.order.field), blob(last, "position")];
@@ -42,20 +66,82 @@ async function* walkRows(
   }
 }
 
+/** Of a beginning of terms: the records lie in the order of the terms, and one may have several of them. */
+async function* gatherRows(looking: Looking, walk: Walk, prefix: string): AsyncGenerator<readonly Found[]> {
+  const { db, search, columns, signal } = looking;
+  const term: Comparison = { kind: "compare", field: "text", operator: "prefix", value: prefix };
+  const { sql, values } = recordsOfTerm(term, walk, search.scanMax + 1);
+  const ids = db.prepare(sql).all(...values).map((row) => integer(row, "record")); // biome-ignore format: one chain
+  if (ids.length > search.scanMax) {
+    yield ids.map(unread);
+    return;
+  }
+  const byId = db.prepare(recordsById(columns));
+  for (let from = 0; from < ids.length; from += stepRowsMax) {
+    await setImmediate();
+    assertInTime(signal);
+    yield byId.all(JSON.stringify(ids.slice(from, from + stepRowsMax))).map(foundIn(looking));
+  }
+}
+
+/** Of a walk that is too long already, nothing is looked at. */
+const unread = (id: number): Found => ({ id, at: 0, place: new Uint8Array(), read: () => undefined });
+
+const termCounter =
+  (db: DatabaseSync): CountTerm =>
+  async (term, max) => {
+    const { sql, values } = recordsOfTerm(term, { min: -Infinity, max: Infinity }, max);
+    return integer(db.prepare(`SELECT count(*) AS n FROM (${sql})`).get(...values) ?? {}, "n");
+  };
+
+async function find(looking: Looking): Promise<Matches<Found>> {
+  const { db, search } = looking;
+  const start = (walk: Walk) =>
+    walk.driver?.isPrefix ? gatherRows(looking, walk, walk.driver.value) : walkRows(looking, walk);
+  return findMatches(search, start, placeOf, termCounter(db));
+}
+
+const nextOf = ({ last }: Matches<Found>): SearchAnswer["next"] =>
+  last && { value: last.at, rid: ridAt(last.place) };
+
 export function openSearch(db: DatabaseSync) {
   const byId = prepareRecords(db, "WHERE id = ?");
   const snapshot = openSnapshot(db);
   return async (search: RecordSearch, signal: AbortSignal): Promise<SearchAnswer> => {
-    const { hits, scanned, last } = await findMatches(
-      search,
-      (walk) => walkRows(db, walk, search, signal),
-      placeOf,
-    );
-    const rows = snapshot(() => hits.map(({ id }) => byId.get(id)));
+    const columns = searchColumns(fieldsOf(search.filter));
+    const found = await find({ db, search, columns, signal });
+    const rows = snapshot(() => found.hits.map(({ id }) => byId.get(id)));
     return {
       rows: rows.filter((row) => row !== undefined).map(recordOf),
-      scanned,
-      next: last && { value: last.at, rid: ridAt(last.place) },
+      scanned: found.scanned,
+      next: nextOf(found),
     };
+  };
+}
+
+/** The same without reading the records whole. */
+export function openScan(db: DatabaseSync) {
+  return async (
+    search: RecordSearch,
+    fields: readonly FilterField[],
+    signal: AbortSignal,
+  ): Promise<ScanAnswer> => {
+    const columns = searchColumns([...fieldsOf(search.filter), ...fields]);
+    const found = await find({ db, search, columns, signal });
+    return {
+      found: found.hits.map(({ place, read }) => ({ rid: ridAt(place), values: fields.map(read) })),
+      scanned: found.scanned,
+      next: nextOf(found),
+    };
+  };
+}
+
+/** The same of records that are known. */
+export function openValues(db: DatabaseSync) {
+  const snapshot = openSnapshot(db);
+  return (rids: readonly Rid[], fields: readonly FilterField[]) => {
+    const byPosition = db.prepare(recordByPosition(searchColumns(fields)));
+    const rows = snapshot(() => rids.slice(0, ridsMax).map((rid) => byPosition.get(placeOf(rid))));
+    return rows.filter((row) => row !== undefined).map((row) => fields.map(valuesOf(row)));
   };
 }

@@ -15,6 +15,7 @@ import { getState } from "../../query/get-state.ts";
 import { listChanges } from "../../query/list-changes.ts";
 import { searchRecords } from "../../query/search-records.ts";
 import { withSeenTree } from "../../query/seen-tree.ts";
+import { summarizeRecords } from "../../query/summarize.ts";
 import type { Tail, TailFrom } from "../../query/tail-records.ts";
 import { waitForLog } from "../../query/wait-for-log.ts";
 import {
@@ -30,6 +31,7 @@ import {
   startTreeSizeToWire,
   treeSizeToWire,
 } from "../wire.ts";
+import { summaryFromWire, summaryToWire, treeFromWire } from "../wire-summary.ts";
 import { awaitedFromWire } from "../wire-transparency.ts";
 import type { Handlers } from "./unary.ts";
 
@@ -165,11 +167,13 @@ export const historyHandlers = (deps: QueryDeps, tail: Tail): Handlers<typeof Hi
     };
   },
 
-  async searchRecords({ filter, orderBy, pageSize, pageToken }, caller, signal) {
+  async searchRecords({ filter, orderBy, pageSize, pageToken, asOfTreeSize }, caller, signal) {
+    const asOf = treeFromWire(asOfTreeSize);
+    const question = { filter, orderBy, pageSize, pageToken, asOfTreeSize: asOf };
     const { answer: page, seen } = await withSeenTree(
       deps,
       signal,
-      (treeSize) => searchRecords(deps, { filter, orderBy, pageSize, pageToken }, caller, signal, treeSize),
+      (treeSize) => searchRecords(deps, question, caller, signal, treeSize),
       ({ records }) => records,
     );
     return {
@@ -177,6 +181,7 @@ export const historyHandlers = (deps: QueryDeps, tail: Tail): Handlers<typeof Hi
       nextPageToken: page.nextPageToken,
       alteredRids: [...page.alteredRids],
       ...startTreeSizeToWire(page.startTreeSize),
+      listDigest: page.listDigest,
       ...treeSizeToWire(seen),
     };
   },
@@ -190,5 +195,16 @@ export const historyHandlers = (deps: QueryDeps, tail: Tail): Handlers<typeof Hi
         ...treeSizeToWire(part.seen),
       };
     }
+  },
+
+  async summarizeRecords(request, caller, signal) {
+    const question = summaryFromWire(request);
+    const { answer, seen } = await withSeenTree(
+      deps,
+      signal,
+      (treeSize) => summarizeRecords(deps, question, caller, signal, treeSize),
+      () => [],
+    );
+    return { ...summaryToWire(answer), ...treeSizeToWire(seen) };
   },
 });

@@ -1,7 +1,7 @@
 /** Answers made of many records: addresses, counts, what looks like an attack. */
 import * as z from "zod";
 import { suspicionRules } from "../../core/suspicion.ts";
-import { countGroups, countRecords } from "../../query/count-records.ts";
+import { countAuditLogs, countGroups } from "../../query/count-audit-logs.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { getIpHistory } from "../../query/ip-history.ts";
 import { lookedAtMax } from "../../query/looked-at.ts";
@@ -99,7 +99,7 @@ export const insightRoutes = (deps: QueryDeps): readonly Route[] => [
       const { answer, seen } = await withSeenTree(
         deps,
         signal,
-        () => countRecords(deps, request, caller, signal),
+        () => countAuditLogs(deps, request, caller, signal),
         noRecords,
       );
       const body = {

@@ -6,6 +6,7 @@ import { migrate } from "../../../src/adapters/sqlite/schema.ts";
 import { searchColumns } from "../../../src/adapters/sqlite/search-columns.ts";
 import { firstCursor, stepOf } from "../../../src/adapters/sqlite/search-plan.ts";
 import type { Filter } from "../../../src/core/filter.ts";
+import { fieldsOf } from "../../../src/core/filter-holds.ts";
 import { planWalk, type RecordSearch, type SearchOrder } from "../../../src/core/search-walk.ts";
 import { allOf, compare, equal } from "../../support/filters.ts";
 import { makeScene, startMs } from "../../support/records.ts";
@@ -24,7 +25,7 @@ function explain(of: readonly Filter[], order: SearchOrder): readonly string[] {
   const plans = [undefined, after].flatMap((start) => {
     const { ordered, collected } = planWalk({ filter, order, after: start, limit: 50, scanMax: 100 });
     const walk = collected ?? ordered;
-    const { sql, values } = stepOf(walk, searchColumns(filter), firstCursor(walk), 50);
+    const { sql, values } = stepOf(walk, searchColumns(fieldsOf(filter)), firstCursor(walk), 50);
     return db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values).map((row) => String(row["detail"]));
   }); // biome-ignore format: one chain
   db.close();

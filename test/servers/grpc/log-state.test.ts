@@ -104,6 +104,7 @@ describe("every answer names the size of the tree it saw", () => {
     ["CompareVersions", () => call(client, HistoryService, "compareVersions", { entity, fromVersion: 1n, toVersion: 2n })],
     ["ListChanges", () => call(client, HistoryService, "listChanges", { entity })],
     ["SearchRecords", () => call(client, HistoryService, "searchRecords", { filter: "kind = change" })],
+    ["SummarizeRecords", () => call(client, HistoryService, "summarizeRecords", { groupBy: ["kind"] })],
     ["GetOwnership", () => call(client, OwnershipService, "getOwnership", { ownershipId: ownership })],
     ["ListOwnerships", () => call(client, OwnershipService, "listOwnerships", {})],
     ["ListOwnedRecords", () => call(client, OwnershipService, "listOwnedRecords", { ownershipId: ownership })],

@@ -16,7 +16,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lastro/v1/history.proto.
  */
 export const file_lastro_v1_history: GenFile = /*@__PURE__*/
-  fileDesc("ChdsYXN0cm8vdjEvaGlzdG9yeS5wcm90bxIJbGFzdHJvLnYxInYKEEdldFJlY29yZFJlcXVlc3QSDQoDcmlkGAEgASgJSAASJgoIZXZlbnRfaWQYAiABKAsyEi5sYXN0cm8udjEuRXZlbnRJZEgAEiUKCHdhaXRfZm9yGAMgASgOMhMubGFzdHJvLnYxLkxvZ1N0YXRlQgQKAmJ5IlwKEUdldFJlY29yZFJlc3BvbnNlEiEKBnJlY29yZBgBIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAIgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSLFAQoRR2V0SGlzdG9yeVJlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIkCgVraW5kcxgCIAMoDjIVLmxhc3Ryby52MS5TdHJlYW1LaW5kEhgKEGluY2x1ZGVfaW5hY3RpdmUYAyABKAgSJgoFb3JkZXIYBCABKA4yFy5sYXN0cm8udjEuVmVyc2lvbk9yZGVyEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIrIBChJHZXRIaXN0b3J5UmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEiMKCHNlZV9hbHNvGAMgAygLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxhbHRlcmVkX3JpZHMYBCADKAkSFgoJdHJlZV9zaXplGAUgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSK0AQoPR2V0U3RhdGVSZXF1ZXN0EiEKBmVudGl0eRgBIAEoCzIRLmxhc3Ryby52MS5FbnRpdHkSEQoHdmVyc2lvbhgCIAEoA0gAEjEKC3JlY29yZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEi8KCWFjdGlvbl9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIHCgVhc19vZiK5AQoQR2V0U3RhdGVSZXNwb25zZRINCgVmb3VuZBgBIAEoCBIPCgdkZWxldGVkGAIgASgIEhIKBXN0YXRlGAMgASgMSACIAQESDgoGZXJhc2VkGAQgASgIEiEKBnJlY29yZBgFIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAYgASgDSAGIAQESDgoGbWFza2VkGAcgASgIQggKBl9zdGF0ZUIMCgpfdHJlZV9zaXplImUKFkNvbXBhcmVWZXJzaW9uc1JlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxmcm9tX3ZlcnNpb24YAiABKAMSEgoKdG9fdmVyc2lvbhgDIAEoAyJyCgpEaWZmZXJlbmNlEgoKAm9wGAEgASgJEgwKBHBhdGgYAiABKAkSFgoJb2xkX3ZhbHVlGAMgASgMSACIAQESFgoJbmV3X3ZhbHVlGAQgASgMSAGIAQFCDAoKX29sZF92YWx1ZUIMCgpfbmV3X3ZhbHVlIrsBChdDb21wYXJlVmVyc2lvbnNSZXNwb25zZRIqCgtkaWZmZXJlbmNlcxgBIAMoCzIVLmxhc3Ryby52MS5EaWZmZXJlbmNlEh8KBGZyb20YAiABKAsyES5sYXN0cm8udjEuUmVjb3JkEh0KAnRvGAMgASgLMhEubGFzdHJvLnYxLlJlY29yZBIWCgl0cmVlX3NpemUYBCABKANIAIgBARIOCgZtYXNrZWQYBSABKAhCDAoKX3RyZWVfc2l6ZSJfChRTZWFyY2hSZWNvcmRzUmVxdWVzdBIOCgZmaWx0ZXIYASABKAkSEAoIb3JkZXJfYnkYAiABKAkSEQoJcGFnZV9zaXplGAMgASgFEhIKCnBhZ2VfdG9rZW4YBCABKAkiwgEKFVNlYXJjaFJlY29yZHNSZXNwb25zZRIiCgdyZWNvcmRzGAEgAygLMhEubGFzdHJvLnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFAoMYWx0ZXJlZF9yaWRzGAMgAygJEhYKCXRyZWVfc2l6ZRgEIAEoA0gAiAEBEhwKD3N0YXJ0X3RyZWVfc2l6ZRgFIAEoA0gBiAEBQgwKCl90cmVlX3NpemVCEgoQX3N0YXJ0X3RyZWVfc2l6ZSKGAQoSVGFpbFJlY29yZHNSZXF1ZXN0Eg4KBmZpbHRlchgBIAEoCRIPCgVpbmRleBgCIAEoA0gAEjEKC3JlY29yZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEhQKCmNoZWNrcG9pbnQYBCABKAlIAEIGCgRmcm9tInYKE1RhaWxSZWNvcmRzUmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSEgoKbmV4dF9pbmRleBgCIAEoAxIUCgxhbHRlcmVkX3JpZHMYAyADKAkSEQoJdHJlZV9zaXplGAQgASgDIuwBChJMaXN0Q2hhbmdlc1JlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxmcm9tX3ZlcnNpb24YAiABKAMSEgoKdG9fdmVyc2lvbhgDIAEoAxIxCg1yZWNvcmRlZF9mcm9tGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtyZWNvcmRlZF90bxgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEQoJcGFnZV9zaXplGAYgASgFEhIKCnBhZ2VfdG9rZW4YByABKAkixwEKBkNoYW5nZRIhCgZyZWNvcmQYASABKAsyES5sYXN0cm8udjEuUmVjb3JkEhcKCm9sZF92YWx1ZXMYAiABKAxIAIgBARIXCgpuZXdfdmFsdWVzGAMgASgMSAGIAQESKgoLZGlmZmVyZW5jZXMYBCADKAsyFS5sYXN0cm8udjEuRGlmZmVyZW5jZRIOCgZlcmFzZWQYBSABKAgSDgoGbWFza2VkGAYgASgIQg0KC19vbGRfdmFsdWVzQg0KC19uZXdfdmFsdWVzIngKE0xpc3RDaGFuZ2VzUmVzcG9uc2USIgoHY2hhbmdlcxgBIAMoCzIRLmxhc3Ryby52MS5DaGFuZ2USFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhYKCXRyZWVfc2l6ZRgDIAEoA0gAiAEBQgwKCl90cmVlX3NpemUqbQoMVmVyc2lvbk9yZGVyEh0KGVZFUlNJT05fT1JERVJfVU5TUEVDSUZJRUQQABIeChpWRVJTSU9OX09SREVSX05FV0VTVF9GSVJTVBABEh4KGlZFUlNJT05fT1JERVJfT0xERVNUX0ZJUlNUEAIytAQKDkhpc3RvcnlTZXJ2aWNlEkYKCUdldFJlY29yZBIbLmxhc3Ryby52MS5HZXRSZWNvcmRSZXF1ZXN0GhwubGFzdHJvLnYxLkdldFJlY29yZFJlc3BvbnNlEkkKCkdldEhpc3RvcnkSHC5sYXN0cm8udjEuR2V0SGlzdG9yeVJlcXVlc3QaHS5sYXN0cm8udjEuR2V0SGlzdG9yeVJlc3BvbnNlEkMKCEdldFN0YXRlEhoubGFzdHJvLnYxLkdldFN0YXRlUmVxdWVzdBobLmxhc3Ryby52MS5HZXRTdGF0ZVJlc3BvbnNlElgKD0NvbXBhcmVWZXJzaW9ucxIhLmxhc3Ryby52MS5Db21wYXJlVmVyc2lvbnNSZXF1ZXN0GiIubGFzdHJvLnYxLkNvbXBhcmVWZXJzaW9uc1Jlc3BvbnNlEkwKC0xpc3RDaGFuZ2VzEh0ubGFzdHJvLnYxLkxpc3RDaGFuZ2VzUmVxdWVzdBoeLmxhc3Ryby52MS5MaXN0Q2hhbmdlc1Jlc3BvbnNlElIKDVNlYXJjaFJlY29yZHMSHy5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1JlcXVlc3QaIC5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1Jlc3BvbnNlEk4KC1RhaWxSZWNvcmRzEh0ubGFzdHJvLnYxLlRhaWxSZWNvcmRzUmVxdWVzdBoeLmxhc3Ryby52MS5UYWlsUmVjb3Jkc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_google_protobuf_timestamp, file_lastro_v1_record]);
+  fileDesc("ChdsYXN0cm8vdjEvaGlzdG9yeS5wcm90bxIJbGFzdHJvLnYxInYKEEdldFJlY29yZFJlcXVlc3QSDQoDcmlkGAEgASgJSAASJgoIZXZlbnRfaWQYAiABKAsyEi5sYXN0cm8udjEuRXZlbnRJZEgAEiUKCHdhaXRfZm9yGAMgASgOMhMubGFzdHJvLnYxLkxvZ1N0YXRlQgQKAmJ5IlwKEUdldFJlY29yZFJlc3BvbnNlEiEKBnJlY29yZBgBIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAIgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSLFAQoRR2V0SGlzdG9yeVJlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIkCgVraW5kcxgCIAMoDjIVLmxhc3Ryby52MS5TdHJlYW1LaW5kEhgKEGluY2x1ZGVfaW5hY3RpdmUYAyABKAgSJgoFb3JkZXIYBCABKA4yFy5sYXN0cm8udjEuVmVyc2lvbk9yZGVyEhEKCXBhZ2Vfc2l6ZRgFIAEoBRISCgpwYWdlX3Rva2VuGAYgASgJIrIBChJHZXRIaXN0b3J5UmVzcG9uc2USIgoHcmVjb3JkcxgBIAMoCzIRLmxhc3Ryby52MS5SZWNvcmQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEiMKCHNlZV9hbHNvGAMgAygLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxhbHRlcmVkX3JpZHMYBCADKAkSFgoJdHJlZV9zaXplGAUgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSK0AQoPR2V0U3RhdGVSZXF1ZXN0EiEKBmVudGl0eRgBIAEoCzIRLmxhc3Ryby52MS5FbnRpdHkSEQoHdmVyc2lvbhgCIAEoA0gAEjEKC3JlY29yZGVkX2F0GAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEgAEi8KCWFjdGlvbl9hdBgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXBIAEIHCgVhc19vZiK5AQoQR2V0U3RhdGVSZXNwb25zZRINCgVmb3VuZBgBIAEoCBIPCgdkZWxldGVkGAIgASgIEhIKBXN0YXRlGAMgASgMSACIAQESDgoGZXJhc2VkGAQgASgIEiEKBnJlY29yZBgFIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFgoJdHJlZV9zaXplGAYgASgDSAGIAQESDgoGbWFza2VkGAcgASgIQggKBl9zdGF0ZUIMCgpfdHJlZV9zaXplImUKFkNvbXBhcmVWZXJzaW9uc1JlcXVlc3QSIQoGZW50aXR5GAEgASgLMhEubGFzdHJvLnYxLkVudGl0eRIUCgxmcm9tX3ZlcnNpb24YAiABKAMSEgoKdG9fdmVyc2lvbhgDIAEoAyJyCgpEaWZmZXJlbmNlEgoKAm9wGAEgASgJEgwKBHBhdGgYAiABKAkSFgoJb2xkX3ZhbHVlGAMgASgMSACIAQESFgoJbmV3X3ZhbHVlGAQgASgMSAGIAQFCDAoKX29sZF92YWx1ZUIMCgpfbmV3X3ZhbHVlIrsBChdDb21wYXJlVmVyc2lvbnNSZXNwb25zZRIqCgtkaWZmZXJlbmNlcxgBIAMoCzIVLmxhc3Ryby52MS5EaWZmZXJlbmNlEh8KBGZyb20YAiABKAsyES5sYXN0cm8udjEuUmVjb3JkEh0KAnRvGAMgASgLMhEubGFzdHJvLnYxLlJlY29yZBIWCgl0cmVlX3NpemUYBCABKANIAIgBARIOCgZtYXNrZWQYBSABKAhCDAoKX3RyZWVfc2l6ZSKRAQoUU2VhcmNoUmVjb3Jkc1JlcXVlc3QSDgoGZmlsdGVyGAEgASgJEhAKCG9yZGVyX2J5GAIgASgJEhEKCXBhZ2Vfc2l6ZRgDIAEoBRISCgpwYWdlX3Rva2VuGAQgASgJEhwKD2FzX29mX3RyZWVfc2l6ZRgFIAEoA0gAiAEBQhIKEF9hc19vZl90cmVlX3NpemUi1wEKFVNlYXJjaFJlY29yZHNSZXNwb25zZRIiCgdyZWNvcmRzGAEgAygLMhEubGFzdHJvLnYxLlJlY29yZBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFAoMYWx0ZXJlZF9yaWRzGAMgAygJEhYKCXRyZWVfc2l6ZRgEIAEoA0gAiAEBEhwKD3N0YXJ0X3RyZWVfc2l6ZRgFIAEoA0gBiAEBEhMKC2xpc3RfZGlnZXN0GAYgASgMQgwKCl90cmVlX3NpemVCEgoQX3N0YXJ0X3RyZWVfc2l6ZSK7AQoXU3VtbWFyaXplUmVjb3Jkc1JlcXVlc3QSDgoGZmlsdGVyGAEgASgJEhAKCGdyb3VwX2J5GAIgAygJEiUKBmJ1Y2tldBgDIAEoDjIVLmxhc3Ryby52MS5UaW1lQnVja2V0EhEKCXRpbWVfem9uZRgEIAEoCRISCgp2YWx1ZXNfbWF4GAUgASgFEhwKD2FzX29mX3RyZWVfc2l6ZRgGIAEoA0gAiAEBQhIKEF9hc19vZl90cmVlX3NpemUiKgoKVmFsdWVDb3VudBINCgV2YWx1ZRgBIAEoCRINCgVjb3VudBgCIAEoAyJRCgtGaWVsZENvdW50cxINCgVmaWVsZBgBIAEoCRIlCgZ2YWx1ZXMYAiADKAsyFS5sYXN0cm8udjEuVmFsdWVDb3VudBIMCgRyZXN0GAMgASgDIvwBChhTdW1tYXJpemVSZWNvcmRzUmVzcG9uc2USDQoFdG90YWwYASABKAMSJgoGZmllbGRzGAIgAygLMhYubGFzdHJvLnYxLkZpZWxkQ291bnRzEiYKB2J1Y2tldHMYAyADKAsyFS5sYXN0cm8udjEuVmFsdWVDb3VudBISCgppc19wYXJ0aWFsGAQgASgIEhEKCWxvb2tlZF9hdBgFIAEoAxIeChFjb3VudGVkX3RyZWVfc2l6ZRgGIAEoA0gAiAEBEhYKCXRyZWVfc2l6ZRgHIAEoA0gBiAEBQhQKEl9jb3VudGVkX3RyZWVfc2l6ZUIMCgpfdHJlZV9zaXplIoYBChJUYWlsUmVjb3Jkc1JlcXVlc3QSDgoGZmlsdGVyGAEgASgJEg8KBWluZGV4GAIgASgDSAASMQoLcmVjb3JkZWRfYXQYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wSAASFAoKY2hlY2twb2ludBgEIAEoCUgAQgYKBGZyb20idgoTVGFpbFJlY29yZHNSZXNwb25zZRIiCgdyZWNvcmRzGAEgAygLMhEubGFzdHJvLnYxLlJlY29yZBISCgpuZXh0X2luZGV4GAIgASgDEhQKDGFsdGVyZWRfcmlkcxgDIAMoCRIRCgl0cmVlX3NpemUYBCABKAMi7AEKEkxpc3RDaGFuZ2VzUmVxdWVzdBIhCgZlbnRpdHkYASABKAsyES5sYXN0cm8udjEuRW50aXR5EhQKDGZyb21fdmVyc2lvbhgCIAEoAxISCgp0b192ZXJzaW9uGAMgASgDEjEKDXJlY29yZGVkX2Zyb20YBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC3JlY29yZGVkX3RvGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIRCglwYWdlX3NpemUYBiABKAUSEgoKcGFnZV90b2tlbhgHIAEoCSLHAQoGQ2hhbmdlEiEKBnJlY29yZBgBIAEoCzIRLmxhc3Ryby52MS5SZWNvcmQSFwoKb2xkX3ZhbHVlcxgCIAEoDEgAiAEBEhcKCm5ld192YWx1ZXMYAyABKAxIAYgBARIqCgtkaWZmZXJlbmNlcxgEIAMoCzIVLmxhc3Ryby52MS5EaWZmZXJlbmNlEg4KBmVyYXNlZBgFIAEoCBIOCgZtYXNrZWQYBiABKAhCDQoLX29sZF92YWx1ZXNCDQoLX25ld192YWx1ZXMieAoTTGlzdENoYW5nZXNSZXNwb25zZRIiCgdjaGFuZ2VzGAEgAygLMhEubGFzdHJvLnYxLkNoYW5nZRIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSFgoJdHJlZV9zaXplGAMgASgDSACIAQFCDAoKX3RyZWVfc2l6ZSptCgxWZXJzaW9uT3JkZXISHQoZVkVSU0lPTl9PUkRFUl9VTlNQRUNJRklFRBAAEh4KGlZFUlNJT05fT1JERVJfTkVXRVNUX0ZJUlNUEAESHgoaVkVSU0lPTl9PUkRFUl9PTERFU1RfRklSU1QQAiprCgpUaW1lQnVja2V0EhsKF1RJTUVfQlVDS0VUX1VOU1BFQ0lGSUVEEAASFAoQVElNRV9CVUNLRVRfSE9VUhABEhMKD1RJTUVfQlVDS0VUX0RBWRACEhUKEVRJTUVfQlVDS0VUX01PTlRIEAMykQUKDkhpc3RvcnlTZXJ2aWNlEkYKCUdldFJlY29yZBIbLmxhc3Ryby52MS5HZXRSZWNvcmRSZXF1ZXN0GhwubGFzdHJvLnYxLkdldFJlY29yZFJlc3BvbnNlEkkKCkdldEhpc3RvcnkSHC5sYXN0cm8udjEuR2V0SGlzdG9yeVJlcXVlc3QaHS5sYXN0cm8udjEuR2V0SGlzdG9yeVJlc3BvbnNlEkMKCEdldFN0YXRlEhoubGFzdHJvLnYxLkdldFN0YXRlUmVxdWVzdBobLmxhc3Ryby52MS5HZXRTdGF0ZVJlc3BvbnNlElgKD0NvbXBhcmVWZXJzaW9ucxIhLmxhc3Ryby52MS5Db21wYXJlVmVyc2lvbnNSZXF1ZXN0GiIubGFzdHJvLnYxLkNvbXBhcmVWZXJzaW9uc1Jlc3BvbnNlEkwKC0xpc3RDaGFuZ2VzEh0ubGFzdHJvLnYxLkxpc3RDaGFuZ2VzUmVxdWVzdBoeLmxhc3Ryby52MS5MaXN0Q2hhbmdlc1Jlc3BvbnNlElIKDVNlYXJjaFJlY29yZHMSHy5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1JlcXVlc3QaIC5sYXN0cm8udjEuU2VhcmNoUmVjb3Jkc1Jlc3BvbnNlEk4KC1RhaWxSZWNvcmRzEh0ubGFzdHJvLnYxLlRhaWxSZWNvcmRzUmVxdWVzdBoeLmxhc3Ryby52MS5UYWlsUmVjb3Jkc1Jlc3BvbnNlMAESWwoQU3VtbWFyaXplUmVjb3JkcxIiLmxhc3Ryby52MS5TdW1tYXJpemVSZWNvcmRzUmVxdWVzdBojLmxhc3Ryby52MS5TdW1tYXJpemVSZWNvcmRzUmVzcG9uc2ViBnByb3RvMw", [file_google_protobuf_timestamp, file_lastro_v1_record]);
 
 /**
  * @generated from message lastro.v1.GetRecordRequest
@@ -405,6 +405,13 @@ export type SearchRecordsRequest = Message<"lastro.v1.SearchRecordsRequest"> & {
    * @generated from field: string page_token = 4;
    */
   pageToken: string;
+
+  /**
+   * Only records that the tree of this size holds; at most the published one. The same filter as of the same tree gives the same list.
+   *
+   * @generated from field: optional int64 as_of_tree_size = 5;
+   */
+  asOfTreeSize?: bigint | undefined;
 };
 
 /**
@@ -441,11 +448,18 @@ export type SearchRecordsResponse = Message<"lastro.v1.SearchRecordsResponse"> &
   treeSize?: bigint | undefined;
 
   /**
-   * tree_size of the answer that gave the first page: the same on every page of a walk. Each record that this tree holds and that matches is on exactly one of them.
+   * as_of_tree_size, where it was asked for; else the tree_size of the answer that gave the first page, or, of full text, the part of that tree that the index held. The same on every page of a walk: each record that this tree holds and that matches is on exactly one of them.
    *
    * @generated from field: optional int64 start_tree_size = 5;
    */
   startTreeSize?: bigint | undefined;
+
+  /**
+   * Of all records that the pages of the walk gave so far; on the last page, of the whole list (docs/search.md).
+   *
+   * @generated from field: bytes list_digest = 6;
+   */
+  listDigest: Uint8Array;
 };
 
 /**
@@ -454,6 +468,168 @@ export type SearchRecordsResponse = Message<"lastro.v1.SearchRecordsResponse"> &
  */
 export const SearchRecordsResponseSchema: GenMessage<SearchRecordsResponse> = /*@__PURE__*/
   messageDesc(file_lastro_v1_history, 10);
+
+/**
+ * @generated from message lastro.v1.SummarizeRecordsRequest
+ */
+export type SummarizeRecordsRequest = Message<"lastro.v1.SummarizeRecordsRequest"> & {
+  /**
+   * @generated from field: string filter = 1;
+   */
+  filter: string;
+
+  /**
+   * At most 8 fields or indexed paths, each counted by its values.
+   *
+   * @generated from field: repeated string group_by = 2;
+   */
+  groupBy: string[];
+
+  /**
+   * @generated from field: lastro.v1.TimeBucket bucket = 3;
+   */
+  bucket: TimeBucket;
+
+  /**
+   * IANA name, such as America/Sao_Paulo; empty: UTC.
+   *
+   * @generated from field: string time_zone = 4;
+   */
+  timeZone: string;
+
+  /**
+   * Of each field; 0: 20; above 1000: 1000.
+   *
+   * @generated from field: int32 values_max = 5;
+   */
+  valuesMax: number;
+
+  /**
+   * Counted is what the tree of this size holds. Absent: the newest tree that can be counted.
+   *
+   * @generated from field: optional int64 as_of_tree_size = 6;
+   */
+  asOfTreeSize?: bigint | undefined;
+};
+
+/**
+ * Describes the message lastro.v1.SummarizeRecordsRequest.
+ * Use `create(SummarizeRecordsRequestSchema)` to create a new message.
+ */
+export const SummarizeRecordsRequestSchema: GenMessage<SummarizeRecordsRequest> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 11);
+
+/**
+ * @generated from message lastro.v1.ValueCount
+ */
+export type ValueCount = Message<"lastro.v1.ValueCount"> & {
+  /**
+   * Empty where the record has no such value.
+   *
+   * @generated from field: string value = 1;
+   */
+  value: string;
+
+  /**
+   * @generated from field: int64 count = 2;
+   */
+  count: bigint;
+};
+
+/**
+ * Describes the message lastro.v1.ValueCount.
+ * Use `create(ValueCountSchema)` to create a new message.
+ */
+export const ValueCountSchema: GenMessage<ValueCount> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 12);
+
+/**
+ * @generated from message lastro.v1.FieldCounts
+ */
+export type FieldCounts = Message<"lastro.v1.FieldCounts"> & {
+  /**
+   * @generated from field: string field = 1;
+   */
+  field: string;
+
+  /**
+   * Most frequent first.
+   *
+   * @generated from field: repeated lastro.v1.ValueCount values = 2;
+   */
+  values: ValueCount[];
+
+  /**
+   * Records of the values that are left out.
+   *
+   * @generated from field: int64 rest = 3;
+   */
+  rest: bigint;
+};
+
+/**
+ * Describes the message lastro.v1.FieldCounts.
+ * Use `create(FieldCountsSchema)` to create a new message.
+ */
+export const FieldCountsSchema: GenMessage<FieldCounts> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 13);
+
+/**
+ * @generated from message lastro.v1.SummarizeRecordsResponse
+ */
+export type SummarizeRecordsResponse = Message<"lastro.v1.SummarizeRecordsResponse"> & {
+  /**
+   * @generated from field: int64 total = 1;
+   */
+  total: bigint;
+
+  /**
+   * In the order of group_by.
+   *
+   * @generated from field: repeated lastro.v1.FieldCounts fields = 2;
+   */
+  fields: FieldCounts[];
+
+  /**
+   * Ascending: 2026-11, 2026-11-30 or 2026-11-30T01:00:00-03:00. Those without a record are left out.
+   *
+   * @generated from field: repeated lastro.v1.ValueCount buckets = 3;
+   */
+  buckets: ValueCount[];
+
+  /**
+   * More records had to be looked at than are for one answer: the newest of them were counted.
+   *
+   * @generated from field: bool is_partial = 4;
+   */
+  isPartial: boolean;
+
+  /**
+   * Records looked at one by one; the others were counted by the index.
+   *
+   * @generated from field: int64 looked_at = 5;
+   */
+  lookedAt: bigint;
+
+  /**
+   * The tree whose records are counted. Absent: there is no tree, and what is stored was counted.
+   *
+   * @generated from field: optional int64 counted_tree_size = 6;
+   */
+  countedTreeSize?: bigint | undefined;
+
+  /**
+   * @generated from field: optional int64 tree_size = 7;
+   */
+  treeSize?: bigint | undefined;
+};
+
+/**
+ * Describes the message lastro.v1.SummarizeRecordsResponse.
+ * Use `create(SummarizeRecordsResponseSchema)` to create a new message.
+ */
+export const SummarizeRecordsResponseSchema: GenMessage<SummarizeRecordsResponse> = /*@__PURE__*/
+  messageDesc(file_lastro_v1_history, 14);
 
 /**
  * @generated from message lastro.v1.TailRecordsRequest
@@ -503,7 +679,7 @@ export type TailRecordsRequest = Message<"lastro.v1.TailRecordsRequest"> & {
  * Use `create(TailRecordsRequestSchema)` to create a new message.
  */
 export const TailRecordsRequestSchema: GenMessage<TailRecordsRequest> = /*@__PURE__*/
-  messageDesc(file_lastro_v1_history, 11);
+  messageDesc(file_lastro_v1_history, 15);
 
 /**
  * @generated from message lastro.v1.TailRecordsResponse
@@ -543,7 +719,7 @@ export type TailRecordsResponse = Message<"lastro.v1.TailRecordsResponse"> & {
  * Use `create(TailRecordsResponseSchema)` to create a new message.
  */
 export const TailRecordsResponseSchema: GenMessage<TailRecordsResponse> = /*@__PURE__*/
-  messageDesc(file_lastro_v1_history, 12);
+  messageDesc(file_lastro_v1_history, 16);
 
 /**
  * @generated from message lastro.v1.ListChangesRequest
@@ -594,7 +770,7 @@ export type ListChangesRequest = Message<"lastro.v1.ListChangesRequest"> & {
  * Use `create(ListChangesRequestSchema)` to create a new message.
  */
 export const ListChangesRequestSchema: GenMessage<ListChangesRequest> = /*@__PURE__*/
-  messageDesc(file_lastro_v1_history, 13);
+  messageDesc(file_lastro_v1_history, 17);
 
 /**
  * What one version did to the state of its entity.
@@ -648,7 +824,7 @@ export type Change = Message<"lastro.v1.Change"> & {
  * Use `create(ChangeSchema)` to create a new message.
  */
 export const ChangeSchema: GenMessage<Change> = /*@__PURE__*/
-  messageDesc(file_lastro_v1_history, 14);
+  messageDesc(file_lastro_v1_history, 18);
 
 /**
  * @generated from message lastro.v1.ListChangesResponse
@@ -677,7 +853,7 @@ export type ListChangesResponse = Message<"lastro.v1.ListChangesResponse"> & {
  * Use `create(ListChangesResponseSchema)` to create a new message.
  */
 export const ListChangesResponseSchema: GenMessage<ListChangesResponse> = /*@__PURE__*/
-  messageDesc(file_lastro_v1_history, 15);
+  messageDesc(file_lastro_v1_history, 19);
 
 /**
  * @generated from enum lastro.v1.VersionOrder
@@ -711,6 +887,44 @@ export type VersionOrder = (typeof VersionOrder)[keyof typeof VersionOrder] | Un
  */
 export const VersionOrderSchema: GenEnum<VersionOrder> = /*@__PURE__*/
   enumDesc(file_lastro_v1_history, 0);
+
+/**
+ * @generated from enum lastro.v1.TimeBucket
+ */
+export const TimeBucket = {
+  /**
+   * Not by time.
+   *
+   * @generated from enum value: TIME_BUCKET_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: TIME_BUCKET_HOUR = 1;
+   */
+  HOUR: 1,
+
+  /**
+   * @generated from enum value: TIME_BUCKET_DAY = 2;
+   */
+  DAY: 2,
+
+  /**
+   * @generated from enum value: TIME_BUCKET_MONTH = 3;
+   */
+  MONTH: 3,
+} as const;
+
+/**
+ * @generated from enum lastro.v1.TimeBucket
+ */
+export type TimeBucket = (typeof TimeBucket)[keyof typeof TimeBucket] | UnknownEnum;
+
+/**
+ * Describes the enum lastro.v1.TimeBucket.
+ */
+export const TimeBucketSchema: GenEnum<TimeBucket> = /*@__PURE__*/
+  enumDesc(file_lastro_v1_history, 1);
 
 /**
  * @generated from service lastro.v1.HistoryService
@@ -785,6 +999,16 @@ export const HistoryService: GenService<{
     methodKind: "server_streaming";
     input: typeof TailRecordsRequestSchema;
     output: typeof TailRecordsResponseSchema;
+  },
+  /**
+   * How many records match a filter, by values of fields and by time (docs/summaries.md).
+   *
+   * @generated from rpc lastro.v1.HistoryService.SummarizeRecords
+   */
+  summarizeRecords: {
+    methodKind: "unary";
+    input: typeof SummarizeRecordsRequestSchema;
+    output: typeof SummarizeRecordsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_lastro_v1_history, 0);

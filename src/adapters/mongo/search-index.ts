@@ -1,0 +1,125 @@
+/** The search index in MongoDB: one document of terms per record, found by an index on the array, and one per block of counts. */
+import { Binary } from "mongodb";
+import type { Rid } from "../../core/ids.ts";
+import type { IndexedText, IndexState, SearchIndex, SummaryBlock } from "../../ports/search-index.ts";
+import { bytesOf, dateOf, ridKey } from "./bson-values.ts";
+import {
+  type BlockDocument,
+  type Collections,
+  type ReadOptions,
+  readMaxMs,
+  type TextDocument,
+} from "./collections.ts";
+import { guarded } from "./errors.ts";
+import { insertAbsent } from "./follow-ups.ts";
+import type { Manners } from "./record-store.ts";
+
+const stateId = "search_index";
+const nothing = new Uint8Array();
+
+const textDocument = ({ rid, recordedAtMs, terms }: IndexedText): TextDocument => ({
+  _id: ridKey(rid),
+  at: dateOf(recordedAtMs),
+  terms,
+});
+
+const blockDocument = ({ level, n, cells, actors }: SummaryBlock): BlockDocument => ({
+  _id: `${level}/${n}`,
+  level,
+  n,
+  cells: new Binary(cells),
+  actors: new Binary(actors),
+});
+
+export function mongoSearchIndex(
+  collections: Collections,
+  { inTurn, insertMax, updateMax }: Pick<Manners, "inTurn" | "insertMax" | "updateMax">,
+): SearchIndex {
+  const { texts, blocks } = collections;
+  const guard = <T>(
+    doing: string,
+    signal: AbortSignal,
+    work: (options: ReadOptions) => Promise<T>,
+  ): Promise<T> => guarded(doing, signal, "STORE_UNAVAILABLE", () => work({ maxTimeMS: readMaxMs, signal }));
+  const inChunks = async <T>(
+    all: readonly T[],
+    max: number,
+    work: (some: readonly T[]) => Promise<unknown>,
+  ) => {
+    for (let from = 0; from < all.length; from += max) await work(all.slice(from, from + max));
+  };
+  return {
+    state: (signal) => guard("read the index's state", signal, (options) => readState(collections, options)),
+    reset: (rules, signal) => guard("reset the index", signal, () => inTurn(() => reset(collections, rules))),
+    addTexts: (all, signal) =>
+      guard("index texts", signal, () =>
+        inChunks(all, insertMax, (some) => insertAbsent(texts, some.map(textDocument))),
+      ),
+    advance: (from, to, added, signal) =>
+      guard("move the index on", signal, async () => {
+        await insertAbsent(blocks, added.map(blockDocument));
+        return inTurn(() => move(collections, from, to));
+      }),
+    blocks: (level, from, to, which, signal) =>
+      guard("read counts", signal, async (options) => {
+        const range = { level, n: { $gte: from, $lt: to } };
+        const other = which === "cells" ? "actors" : "cells";
+        const found = blocks.find(range, { ...options, sort: { n: 1 }, projection: { [other]: 0 } });
+        return (await found.toArray()).map((block) => ({
+          level,
+          n: block.n,
+          cells: nothing,
+          actors: nothing,
+          [which]: bytesOf(block[which]),
+        }));
+      }),
+    purgeTexts: (rids, signal) =>
+      guard("purge texts", signal, () =>
+        inChunks(rids, updateMax, (some) => texts.bulkWrite(some.map(withoutTerms), { ordered: false })),
+      ),
+    replaceActors: (replaced, signal) =>
+      guard("replace counts", signal, () =>
+        inChunks(replaced, updateMax, (some) =>
+          blocks.bulkWrite(
+            some.map(({ level, n, actors }) => ({
+              updateOne: {
+                filter: { _id: `${level}/${n}` },
+                update: { $set: { actors: new Binary(actors) } },
+              },
+            })),
+          ),
+        ),
+      ),
+  };
+}
+
+/** Stays where it is, so that no later pass puts the terms there again. */
+const withoutTerms = (rid: Rid) => ({
+  updateOne: {
+    filter: { _id: ridKey(rid) },
+    update: { $set: { terms: [] }, $setOnInsert: { at: dateOf(0) } },
+    upsert: true,
+  },
+});
+
+async function readState({ indexState }: Collections, options: ReadOptions): Promise<IndexState | undefined> {
+  const found = await indexState.findOne({ _id: stateId }, options);
+  return found === null ? undefined : { rules: found.rules, size: found.size };
+}
+
+const setState = ({ indexState }: Collections, rules: string): Promise<unknown> =>
+  indexState.updateOne({ _id: stateId }, { $set: { rules, size: 0 } }, { upsert: true });
+
+/** While something is left, the rules are those of nothing. */
+async function reset(collections: Collections, rules: string): Promise<boolean> {
+  await setState(collections, "");
+  await collections.texts.deleteMany({});
+  await collections.blocks.deleteMany({});
+  await setState(collections, rules);
+  return true;
+}
+
+async function move({ indexState }: Collections, from: IndexState, to: number): Promise<boolean> {
+  const place = { _id: stateId, rules: from.rules, size: from.size } as const;
+  return (await indexState.updateOne(place, { $set: { size: to } })).matchedCount === 1;
+}
