@@ -1,4 +1,4 @@
-/** Both listeners with real TLS: who is turned away, who is known by a certificate, and certificates that are replaced while they listen. */
+/** The listeners with real TLS: who is turned away, who is known by a certificate, and certificates that are replaced while they listen. */
 import { once } from "node:events";
 import { copyFileSync } from "node:fs";
 import { request } from "node:https";
@@ -18,9 +18,10 @@ import {
   loopbackSan,
   openAuthority,
 } from "../support/certificates.ts";
-import { call, failureOf, serve, testViewers } from "../support/grpc-client.ts";
+import { call, failureOf, quietCollect, serve, testViewers } from "../support/grpc-client.ts";
 import { type HistoryWorld, openHistoryWorld } from "../support/history-world.ts";
 import { noTiles } from "../support/no-log.ts";
+import { serveRest } from "../support/rest-client.ts";
 
 const lines: string[] = [];
 const note = (code: string, message: string): void => void lines.push(`${code} ${message}`);
@@ -162,9 +163,13 @@ const startHttp = (tls: ServerTlsSource) =>
     tiles: noTiles,
     tls,
   });
-const get = (port: number, { cert, key }: Partial<Certificate> = {}): Promise<number | undefined> =>
+const get = (
+  port: number,
+  { cert, key }: Partial<Certificate> = {},
+  path = "/livez",
+): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
-    const options = { host: "127.0.0.1", port, path: "/livez", ca: root.ca, agent: false };
+    const options = { host: "127.0.0.1", port, path, ca: root.ca, agent: false };
     request({ ...options, ...(cert && key && { cert, key }) }, (response) => {
       response.resume();
       resolve(response.statusCode);
@@ -182,11 +187,28 @@ test("R-24 HTTP speaks TLS, asks for certificates where they are required, and a
   expect(await get(open.address.port)).toBe(200);
 });
 
+const startRest = (tls: ServerTlsSource) =>
+  serveRest({ query: world.deps, collect: quietCollect(world.deps) }, { tls, authenticate });
+const portOf = (address: string): number => Number(address.split(":")[1]);
+
+test("R-24 REST speaks TLS, and knows a service by the name in its certificate", async () => {
+  await using strict = await startRest(tlsOver(own, true));
+  // Known, and granted nothing.
+  expect(await get(portOf(strict.address), clients["good"], "/api/v1/audit-logs")).toBe(403);
+  expect(await get(portOf(strict.address), clients["nameless"], "/api/v1/audit-logs")).toBe(401);
+  for (const kind of ["none", "expired", "foreign"])
+    await expect(get(portOf(strict.address), clients[kind], "/api/v1/audit-logs")).rejects.toBeDefined();
+  await using open = await startRest(tlsOver(own, false));
+  for (const kind of ["none", "expired", "foreign"])
+    expect(await get(portOf(open.address), clients[kind], "/api/v1/audit-logs")).toBe(401);
+});
+
 test("new certificates are shown from the next connection on, without a restart, and calls that run go on", async () => {
   const tls = tlsOver(own, true);
   await using server = await serve(world.deps, undefined, { tls, authenticate });
   await using http = await startHttp(tls);
-  const ports = [Number(server.address.split(":")[1]), http.address.port];
+  await using rest = await startRest(tls);
+  const ports = [portOf(server.address), http.address.port, portOf(rest.address)];
   using client = connect(server.address, clients["good"]);
   await whoami(client);
   const before = await Promise.all(ports.map((port) => shown(port)));

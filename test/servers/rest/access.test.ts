@@ -1,0 +1,147 @@
+/** Who may do what, over REST, against a server on a real store: the same table that gRPC is held against. */
+import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { type Caller, roles } from "../../../src/core/caller.ts";
+import { publishedLog } from "../../../src/query/published-log.ts";
+import {
+  expected,
+  lasting,
+  type MatrixMethod,
+  type Reached,
+  type Tenant,
+  tenants,
+} from "../../support/access-matrix.ts";
+import { buildLog } from "../../support/built-log.ts";
+import { authenticateAs, grant, person } from "../../support/callers.ts";
+import { quietCollect } from "../../support/grpc-client.ts";
+import {
+  eventText,
+  type HistoryWorld,
+  openHistoryWorld,
+  ownership,
+  worldSrc,
+} from "../../support/history-world.ts";
+import { ask, serveRest, type TestRest } from "../../support/rest-client.ts";
+import { openGuard } from "../../support/unguarded.ts";
+
+let world: HistoryWorld;
+let server: TestRest;
+const rids: Record<Tenant, string> = { own: "", foreign: "" };
+
+const callers = roles.flatMap((role) => [
+  person(`${role} of own`, grant(role, { tenants: ["own"] })),
+  person(`${role} everywhere`, grant(role)),
+]);
+const callerOf = (role: string, isBounded: boolean): Caller =>
+  callers.find(({ id }) => id.endsWith(`#${role} ${isBounded ? "of own" : "everywhere"}`)) as Caller;
+const nobody = person("nobody");
+const masked = person("masked", grant("reader", { personal: false }));
+
+beforeAll(async () => {
+  world = await openHistoryWorld();
+  const built = buildLog(world.store.log);
+  const rows = await world.publish(
+    ...tenants.flatMap((tenant) => [
+      { type: "account.created", metadata: { tenant_id: tenant } },
+      { type: "account.updated", metadata: { tenant_id: tenant } },
+    ]),
+  );
+  await built.heartbeats(1);
+  await built.records(worldSrc, 0, rows);
+  await built.publish();
+  for (const tenant of tenants)
+    rids[tenant] = rows.find(({ projection }) => projection.tenant === tenant)?.rid ?? "";
+  const log = publishedLog({ log: world.store.log, now: world.deps.now });
+  const query = { ...world.deps, log, guard: openGuard };
+  const authenticate = authenticateAs(nobody, masked, ...callers);
+  server = await serveRest({ query, collect: quietCollect(query) }, { authenticate });
+});
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+  await world[Symbol.asyncDispose]();
+});
+
+type Asked = { readonly path: string; readonly body?: string };
+const entity = "/entities/team_service/account/a-1";
+const requests: Readonly<Partial<Record<MatrixMethod, (tenant: Tenant) => Asked>>> = {
+  GetRecord: (tenant) => ({ path: `/audit-logs/${rids[tenant]}` }),
+  GetHistory: (tenant) => ({ path: `${entity}/history?tenant=${tenant}` }),
+  GetState: (tenant) => ({ path: `${entity}/state?tenant=${tenant}` }),
+  CompareVersions: (tenant) => ({ path: `${entity}/compare?tenant=${tenant}&from_version=1&to_version=2` }),
+  SearchRecords: (tenant) => ({ path: `/audit-logs?tenant=${tenant}` }),
+  SummarizeRecords: (tenant) => ({ path: `/audit-logs/summary?tenant=${tenant}` }),
+  GetOwnership: (tenant) => ({ path: `/ownerships/${ownership}?tenant=${tenant}` }),
+  ListOwnerships: (tenant) => ({ path: `/ownerships?tenant=${tenant}` }),
+  ListOwnedRecords: (tenant) => ({ path: `/ownerships/${ownership}/audit-logs?tenant=${tenant}` }),
+  GetCheckpoint: () => ({ path: "/log/checkpoint" }),
+  GetInclusionProof: (tenant) => ({ path: `/log/inclusion-proof?id=${rids[tenant]}` }),
+  GetConsistencyProof: () => ({ path: "/log/consistency-proof?old_size=1" }),
+  GetEntry: (tenant) => ({ path: `/log/entry?id=${rids[tenant]}` }),
+  GetCoverage: () => ({ path: `/log/coverage?src=${worldSrc}` }),
+  PublishEvents: (tenant) => ({
+    path: "/audit-logs",
+    body: eventText({ metadata: { tenant_id: tenant } }),
+  }),
+};
+
+async function reached({ id }: Caller, { path, body }: Asked): Promise<Reached | number> {
+  const init =
+    body === undefined
+      ? { headers: { authorization: id } }
+      : { method: "POST", body, headers: { authorization: id, "content-type": "application/json" } };
+  const { status, text } = await ask(`${server.url}${path}`, init);
+  if (status === 403) return "denied";
+  if (status === 404) return "absent";
+  if (status >= 300) return status;
+  const { data } = JSON.parse(text);
+  return Array.isArray(data) && data.length === 0 ? "empty" : "answered";
+}
+
+describe("R-25 R-70 role, route, own and foreign tenant", () => {
+  const names = Object.keys(requests) as MatrixMethod[];
+  test.each(roles.flatMap((role) => names.map((method) => [role, method] as const)))(
+    "%s: %s",
+    async (role, method) => {
+      for (const isBounded of [true, false])
+        for (const tenant of tenants) {
+          const asked = requests[method]?.(tenant) as Asked;
+          expect([isBounded, tenant, await reached(callerOf(role, isBounded), asked)]).toEqual([
+            isBounded,
+            tenant,
+            expected(role, isBounded, method, tenant),
+          ]);
+        }
+    },
+  );
+
+  test.each([
+    ["/audit-logs/export", lasting["ExportRecords"] ?? []],
+    ["/audit-logs/user/789/ip-history", ["reader", "auditor", "dpo"]],
+    ["/audit-logs/suspicious-activity", ["reader", "auditor", "dpo"]],
+    ["/audit-logs/critical", ["reader", "auditor", "dpo"]],
+    ["/audit-logs/failed-auth", ["reader", "auditor", "dpo"]],
+    ["/audit-logs/user/789", ["reader", "auditor", "dpo"]],
+    ["/audit-logs/resource/account/a-1", ["reader", "auditor", "dpo"]],
+  ])("%s is for those who may, and for nobody else", async (path, those) => {
+    for (const role of roles) {
+      const answer = await reached(callerOf(role, false), { path });
+      expect([role, answer === "denied"]).toEqual([role, !(those as readonly string[]).includes(role)]);
+    }
+    expect(await reached(nobody, { path })).toBe("denied");
+  });
+
+  test("an export holds what is in reach alone, and persons are not asked for by who may not see them", async () => {
+    const headers = { authorization: callerOf("auditor", true).id };
+    const { text } = await ask(`${server.url}/audit-logs/export`, { headers });
+    expect(new Set(JSON.parse(text).map(({ tenant }: { tenant: string }) => tenant))).toEqual(
+      new Set(["own"]),
+    );
+    expect(await reached(masked, { path: "/audit-logs/user/789/ip-history" })).toBe("denied");
+    expect(await reached(masked, { path: "/audit-logs?user_id=789" })).toBe("denied");
+    expect(await reached(masked, { path: "/audit-logs" })).toBe("answered");
+  });
+});
+
+test("without valid credentials nobody gets in", async () => {
+  for (const make of Object.values(requests))
+    expect(await reached(person("stranger"), make("own"))).toBe(401);
+});
