@@ -20,6 +20,8 @@ export const bucketsMax = 20_000;
 
 export type SummarizeRequest = {
   readonly filter: string;
+  /** Must hold beside the filter. */
+  readonly also?: Filter | undefined;
   readonly groupBy: readonly string[];
   readonly bucket: TimeBucket | undefined;
   /** IANA name; empty: UTC. */
@@ -60,7 +62,8 @@ export async function summarizeRecords(
 ): Promise<Summary> {
   const access = permit(deps, caller, "SummarizeRecords");
   const paths = indexedPaths(deps.catalogue);
-  const asked = parseFilter(request.filter, paths);
+  const given = parseFilter(request.filter, paths);
+  const asked = request.also === undefined ? given : allOf([given, request.also]);
   const groupBy = groupByOf(request, paths);
   const reached = groupBy.some(isPersonal) ? requireWhole(deps, access, "group_by") : access;
   const filter = narrowed(deps, reached, asked);

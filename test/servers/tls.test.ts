@@ -191,7 +191,7 @@ const startRest = (tls: ServerTlsSource) =>
   serveRest({ query: world.deps, collect: quietCollect(world.deps) }, { tls, authenticate });
 const portOf = (address: string): number => Number(address.split(":")[1]);
 
-test("R-24 REST speaks TLS, and knows a service by the name in its certificate", async () => {
+test("R-14 R-24 REST speaks TLS, and knows a service by the name in its certificate", async () => {
   await using strict = await startRest(tlsOver(own, true));
   // Known, and granted nothing.
   expect(await get(portOf(strict.address), clients["good"], "/api/v1/audit-logs")).toBe(403);

@@ -1,17 +1,17 @@
 /** Answers made of many records: addresses, counts, what looks like an attack. */
 import * as z from "zod";
 import { suspicionRules } from "../../core/suspicion.ts";
-import { countAuditLogs, countGroups } from "../../query/count-audit-logs.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { getIpHistory } from "../../query/ip-history.ts";
 import { lookedAtMax } from "../../query/looked-at.ts";
 import { withSeenTree } from "../../query/seen-tree.ts";
+import { countGroups, summarizeAuditLogs } from "../../query/summarize-audit-logs.ts";
 import { getSuspiciousActivity } from "../../query/suspicious-activity.ts";
 import { readProblems, seenShape } from "./answers.ts";
 import { isoOf } from "./audit-log.ts";
 import { checkPeriod } from "./period.ts";
 import { jsonAnswer, type Route, route } from "./route.ts";
-import { filters, period, tenant, text, walkOf } from "./words.ts";
+import { filters, oneOf, period, tenant, text, walkOf } from "./words.ts";
 
 const tag = "insights";
 const dateTime = z.string().meta({ format: "date-time" });
@@ -38,6 +38,10 @@ const summary = z.object({
   total: z.int(),
   by: z.object(Object.fromEntries(countGroups.map((group) => [group, counts]))),
   is_partial: isPartial,
+  counted_tree_size: z
+    .int()
+    .nullable()
+    .describe("The tree whose records are counted; null where there is none"),
   ...seenShape,
 });
 const suspicious = z.object({
@@ -89,23 +93,29 @@ export const insightRoutes = (deps: QueryDeps): readonly Route[] => [
     method: "GET",
     url: "/audit-logs/summary",
     name: "getSummary",
-    summary: "Counts by action, resource, severity, status, service, user and day (UTC)",
+    summary: "Counts by action, resource, severity, status, service, user and day of recording (UTC)",
     tag,
     params: {},
-    query: filters,
+    query: {
+      ...filters,
+      users: oneOf("true", "false")
+        .optional()
+        .describe("Whether users are counted; false by default, since it takes longer"),
+    },
     answers: { 200: jsonAnswer("Counts", summary), ...readProblems },
-    async handle({ query }, caller, signal) {
-      const request = walkOf(checkPeriod(query));
+    async handle({ query: { users, ...query } }, caller, signal) {
+      const request = { ...walkOf(checkPeriod(query)), withUsers: users === "true" };
       const { answer, seen } = await withSeenTree(
         deps,
         signal,
-        () => countAuditLogs(deps, request, caller, signal),
+        (treeSize) => summarizeAuditLogs(deps, request, caller, signal, treeSize),
         noRecords,
       );
       const body = {
         total: answer.total,
         by: answer.by,
         is_partial: answer.isPartial,
+        counted_tree_size: answer.countedTreeSize ?? null,
         tree_size: seen.treeSize ?? null,
       };
       return { body: JSON.stringify(body), treeSize: seen.treeSize };

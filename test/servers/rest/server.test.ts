@@ -4,7 +4,7 @@ import { connect as connectTcp } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { LastroError } from "../../../src/core/errors.ts";
 import type { Credentials } from "../../../src/ports/authenticate.ts";
-import { lookedAtMax } from "../../../src/query/looked-at.ts";
+import { countedRowsMax } from "../../../src/query/count-records.ts";
 import { scanRowsMax } from "../../../src/query/search-page.ts";
 import { collectInto } from "../../support/collecting.ts";
 import { eventText, type HistoryWorld, openHistoryWorld, worldSrc } from "../../support/history-world.ts";
@@ -139,7 +139,7 @@ describe("R-66 pages", () => {
     }
     expect(pages).toEqual([[], [], ["account.updated", "account.created"]]);
     const { total, is_partial } = await json(`${served.url}/audit-logs/summary`);
-    expect([is_partial, total > lookedAtMax / 2, total <= lookedAtMax]).toEqual([true, true, true]);
+    expect([is_partial, total > countedRowsMax / 2, total <= countedRowsMax]).toEqual([true, true, true]);
   }, 120_000);
 
   test.each([
