@@ -1,14 +1,8 @@
 /** Scopes as a filter: who may see a record is said by the predicate that says whether it is found. */
 import type { Scope } from "../core/caller.ts";
-import { allOf, anyOf, type Comparison, type Filter } from "../core/filter.ts";
+import { allOf, anyOf, type Comparison, compare, type Filter } from "../core/filter.ts";
 import { searchable } from "../core/projection.ts";
 import { isUnbounded } from "./policy.ts";
-
-const compare = (
-  field: Comparison["field"],
-  operator: Comparison["operator"],
-  value: string | number,
-): Comparison => ({ kind: "compare", field, operator, value });
 
 const oneOf = (field: Comparison["field"], values: readonly string[] | undefined): readonly Filter[] =>
   values === undefined ? [] : [anyOf(values.map((value) => compare(field, "=", searchable(value))))];

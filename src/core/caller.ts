@@ -24,7 +24,8 @@ export type Caller = {
   readonly grants: readonly Grant[];
 };
 
-const everywhere: Scope = {
+/** Bounds nothing, and shows persons. */
+export const everywhere: Scope = {
   tenants: undefined,
   producerServices: undefined,
   entityTypes: undefined,

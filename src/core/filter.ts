@@ -54,6 +54,11 @@ export const operatorsOf: Readonly<Record<FieldForm["type"], readonly string[]>>
   terms: [":"],
 };
 
+export const compare = (
+  field: FilterField,
+  operator: Comparison["operator"],
+  value: Comparison["value"],
+): Comparison => ({ kind: "compare", field, operator, value });
 export const allOf = (filters: readonly Filter[]): Filter => group("all", filters);
 export const anyOf = (filters: readonly Filter[]): Filter => group("any", filters);
 const not = (filter: Filter): Filter => (filter.kind === "not" ? filter.of : { kind: "not", of: filter });

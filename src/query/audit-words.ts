@@ -2,7 +2,7 @@
 
 import type { Severity, Status } from "../core/event.ts";
 import { severities } from "../core/event.ts";
-import { allOf, anyOf, type Comparison, type Filter } from "../core/filter.ts";
+import { allOf, anyOf, compare, type Filter } from "../core/filter.ts";
 import { formOf, type SearchField } from "../core/search-fields.ts";
 
 /** What is undefined does not bound. Times are ms since the epoch, both inclusive. */
@@ -20,12 +20,6 @@ export type AuditWords = Partial<{
   readonly fromMs: number;
   readonly toMs: number;
 }>;
-
-const compare = (
-  field: SearchField,
-  operator: Comparison["operator"],
-  value: Comparison["value"],
-): Filter => ({ kind: "compare", field, operator, value });
 
 function equal(field: SearchField, text: string): Filter {
   const form = formOf(field);

@@ -1,5 +1,5 @@
 /** Counting records one by one, newest first, a bounded number of them. */
-import { allOf, type Comparison, type Filter } from "../core/filter.ts";
+import { allOf, type Comparison, compare, type Filter } from "../core/filter.ts";
 import type { FilterField } from "../core/search-fields.ts";
 import type { SearchPlace } from "../core/search-walk.ts";
 import type { Tally } from "../core/summary.ts";
@@ -20,7 +20,7 @@ export type Span = {
 export type Looked = { readonly looked: number; readonly isPartial: boolean };
 
 const bound = (operator: ">=" | "<=", value: number): readonly Comparison[] =>
-  Number.isFinite(value) ? [{ kind: "compare", field: "recorded_at", operator, value }] : [];
+  Number.isFinite(value) ? [compare("recorded_at", operator, value)] : [];
 
 /** `size`: of the tree whose records are counted; undefined: all that are stored are. */
 export async function countRecords(

@@ -1,7 +1,7 @@
 /** Records that match a filter. The projection finds them; each is then held against the filter by what is sealed in it. */
 
 import type { Catalogue } from "../core/catalogue.ts";
-import { allOf, type Comparison, type Filter, parseFilter } from "../core/filter.ts";
+import { allOf, compare, type Filter, parseFilter } from "../core/filter.ts";
 import { fieldsOf, holds } from "../core/filter-holds.ts";
 import type { Rid } from "../core/ids.ts";
 import { leafHash } from "../core/leaf.ts";
@@ -113,7 +113,10 @@ export async function listOwnedRecords(
   const tenant = tenantOf(request.tenant, "tenant");
   const ownershipId = requireText(request.ownershipId, "ownership_id");
   requireReach(deps, access, { tenant, ownership_id: searchable(ownershipId) });
-  const owned = allOf([equal("tenant", tenant), equal("ownership_id", searchable(ownershipId))]);
+  const owned = allOf([
+    compare("tenant", "=", tenant),
+    compare("ownership_id", "=", searchable(ownershipId)),
+  ]);
   const filter = narrowed(deps, access, owned);
   const page = pager(
     deps,
@@ -138,13 +141,6 @@ function parseOrder(text: string): SearchOrder {
   }
   return { field, direction };
 }
-
-const equal = (field: Comparison["field"], value: string): Filter => ({
-  kind: "compare",
-  field,
-  operator: "=",
-  value,
-});
 
 /** Every pointer that some rule indexes. */
 export const indexedPaths = ({ rules }: Catalogue): ReadonlySet<string> =>

@@ -1,5 +1,5 @@
 /** The summary of audit logs, by the words of REST: counts of SummarizeRecords, all as of one tree. */
-import { allOf, type Filter } from "../core/filter.ts";
+import { allOf, compare, type Filter } from "../core/filter.ts";
 import type { Caller, QueryDeps } from "./deps.ts";
 import type { WalkRequest } from "./search-records.ts";
 import { type Summary, summarizeRecords, type ValueCount } from "./summarize.ts";
@@ -16,7 +16,7 @@ export type AuditLogCounts = Pick<Summary, "total" | "isPartial" | "countedTreeS
 /** Values of a group that are told. */
 const topMax = 20;
 const fields = ["operation", "severity", "status", "producer_service", "resource_type"] as const;
-const unnamedResource: Filter = { kind: "compare", field: "resource_type", operator: "=", value: "" };
+const unnamedResource = compare("resource_type", "=", "");
 
 /** `withUsers`: for callers alone who are shown persons. */
 export async function summarizeAuditLogs(

@@ -1,7 +1,7 @@
 /** Records as they enter the log: from a place on, then each as it comes; every part says where to go on after it. */
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import { LastroError } from "../core/errors.ts";
-import { allOf, type Filter } from "../core/filter.ts";
+import { allOf, compare, type Filter } from "../core/filter.ts";
 import { holds } from "../core/filter-holds.ts";
 import type { Rid } from "../core/ids.ts";
 import { equalHashes } from "../core/merkle.ts";
@@ -50,12 +50,7 @@ export type Tail = (
   signal: AbortSignal,
 ) => AsyncGenerator<TailPart, void, undefined>;
 
-const recordedSince = (value: number): Filter => ({
-  kind: "compare",
-  field: "recorded_at",
-  operator: ">=",
-  value,
-});
+const recordedSince = (ms: number): Filter => compare("recorded_at", ">=", ms);
 
 /** Records of one message; it also closes on bytes. */
 const partRecordsMax = 100;

@@ -2,11 +2,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { type OfferedEvent, type PublishWait, publishEvents } from "../../src/collect/publish-events.ts";
 import { storeWaitersMax, untilAccounted } from "../../src/collect/until-accounted.ts";
-import { anyone, type Caller, type Scope } from "../../src/core/caller.ts";
+import type { Caller, Scope } from "../../src/core/caller.ts";
 import { parseCatalogue } from "../../src/core/catalogue.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import type { Rid } from "../../src/core/ids.ts";
 import type { OutcomeRow } from "../../src/core/outcome.ts";
+import { grant, person } from "../support/callers.ts";
 import { type Collecting, collectInto } from "../support/collecting.ts";
 import { anna, eventText, type HistoryWorld, openHistoryWorld, worldSrc } from "../support/history-world.ts";
 
@@ -18,7 +19,6 @@ beforeEach(async () => {
 });
 afterEach(async () => world[Symbol.asyncDispose]());
 
-const everywhere = anyone.grants[0]?.scope as Scope;
 let n = 0;
 /** Each another event: without an id of its own the same again would be its duplicate. */
 const another = (): OfferedEvent => offered(eventText({ payload: { public_id: "a-1", n: n++ } }));
@@ -126,17 +126,12 @@ test("a wait that ends before its outcome says that the event is not lost; too m
 });
 
 describe("R-25 who may publish, and what", () => {
-  const bounded = (scope: Partial<Scope>): Caller => ({
-    id: "service:team",
-    kind: "service",
-    grants: [{ role: "producer", scope: { ...everywhere, ...scope } }],
-  });
+  const bounded = (scope: Partial<Scope>): Caller => person("team", grant("producer", scope));
   const by = (caller: Caller, ...events: readonly OfferedEvent[]) =>
     refusalOf(publishEvents(deps, events, "acknowledged", () => "event", caller, signal));
 
   test("a caller without the role of a producer publishes nothing", async () => {
-    const reader: Caller = { ...bounded({}), grants: [{ role: "reader", scope: everywhere }] };
-    expect(await by(reader, another())).toMatch(/^PERMISSION_DENIED/);
+    expect(await by(person("reader", grant("reader")), another())).toMatch(/^PERMISSION_DENIED/);
     expect(deps.published).toEqual([]);
   });
 

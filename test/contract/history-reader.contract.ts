@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { severities, statuses } from "../../src/core/event.ts";
-import type { Comparison, Filter } from "../../src/core/filter.ts";
+import { type Comparison, compare, type Filter } from "../../src/core/filter.ts";
 import { holds, type ReadField } from "../../src/core/filter-holds.ts";
 import type { Rid } from "../../src/core/ids.ts";
 import { parseRid } from "../../src/core/ids.ts";
@@ -11,7 +11,7 @@ import { type SearchField, valueOfRow } from "../../src/core/search-fields.ts";
 import type { RecordSearch, SearchOrder, SearchPlace } from "../../src/core/search-walk.ts";
 import { headKeyText } from "../../src/ports/record-store.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { allOf, compare, equal, filtersOf } from "../support/filters.ts";
+import { allOf, equal, filtersOf } from "../support/filters.ts";
 import { seed } from "../support/fuzz.ts";
 import { makeScene, type Scene, startMs } from "../support/records.ts";
 import { ownershipContract } from "./history-ownerships.contract.ts";

@@ -1,9 +1,9 @@
 /** Contract suite of the search index: every adapter passes it unchanged. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { Filter } from "../../src/core/filter.ts";
+import { compare, type Filter } from "../../src/core/filter.ts";
 import type { Rid } from "../../src/core/ids.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { allOf, compare, equal } from "../support/filters.ts";
+import { allOf, equal } from "../support/filters.ts";
 import { makeScene, type Scene, startMs } from "../support/records.ts";
 
 const signal = new AbortController().signal;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "@jest/globals";
 import { LastroError } from "../../src/core/errors.ts";
-import { type Filter, filterTermsMax, parseFilter } from "../../src/core/filter.ts";
-import { compare, equal } from "../support/filters.ts";
+import { compare, type Filter, filterTermsMax, parseFilter } from "../../src/core/filter.ts";
+import { equal } from "../support/filters.ts";
 
 const paths = new Set(["/payload/plan", "/payload/a.b", "/metadata/region"]);
 const parse = (text: string) => parseFilter(text, paths);

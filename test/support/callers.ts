@@ -1,18 +1,8 @@
 /** Callers with grants, and the way they prove who they are to a server of a test: by name. */
 import type { Metadata } from "@grpc/grpc-js";
-import type { Caller, Grant, Role, Scope } from "../../src/core/caller.ts";
+import { type Caller, everywhere, type Grant, type Role, type Scope } from "../../src/core/caller.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import type { Authenticate } from "../../src/ports/authenticate.ts";
-
-const everywhere: Scope = {
-  tenants: undefined,
-  producerServices: undefined,
-  entityTypes: undefined,
-  ownershipIds: undefined,
-  fromMs: undefined,
-  toMs: undefined,
-  personal: true,
-};
 
 export const grant = (role: Role, bounds: Partial<Scope> = {}): Grant => ({
   role,

@@ -1,6 +1,6 @@
 /** Filters drawn at random, in the form that parsing gives them, and how they are written. */
 import fc from "fast-check";
-import { type Comparison, type Filter, allOf as joinAll } from "../../src/core/filter.ts";
+import { type Comparison, compare, type Filter, allOf as joinAll } from "../../src/core/filter.ts";
 import {
   type FilterField,
   formOf,
@@ -10,11 +10,6 @@ import {
   searchFields,
 } from "../../src/core/search-fields.ts";
 
-export const compare = (
-  field: FilterField,
-  operator: Comparison["operator"],
-  value: Comparison["value"],
-): Comparison => ({ kind: "compare", field, operator, value });
 export const equal = (field: FilterField, value: Comparison["value"]): Comparison =>
   compare(field, "=", value);
 export const allOf = (...of: readonly Filter[]): Filter => joinAll(of);

@@ -1,7 +1,7 @@
 /** Searching in short steps: the process is ours alone while SQLite works, so between steps others run and the signal is looked at. */
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
-import type { Comparison } from "../../core/filter.ts";
+import { compare } from "../../core/filter.ts";
 import { fieldsOf } from "../../core/filter-holds.ts";
 import type { Rid } from "../../core/ids.ts";
 import type { FilterField } from "../../core/search-fields.ts";
@@ -69,7 +69,7 @@ async function* walkRows(looking: Looking, walk: Walk): AsyncGenerator<readonly 
 /** Of a beginning of terms: the records lie in the order of the terms, and one may have several of them. */
 async function* gatherRows(looking: Looking, walk: Walk, prefix: string): AsyncGenerator<readonly Found[]> {
   const { db, search, columns, signal } = looking;
-  const term: Comparison = { kind: "compare", field: "text", operator: "prefix", value: prefix };
+  const term = compare("text", "prefix", prefix);
   const { sql, values } = recordsOfTerm(term, walk, search.scanMax + 1);
   const ids = db.prepare(sql).all(...values).map((row) => integer(row, "record")); // biome-ignore format: one chain
   if (ids.length > search.scanMax) {

@@ -5,10 +5,10 @@ import { openSqliteStore } from "../../../src/adapters/sqlite/open.ts";
 import { migrate } from "../../../src/adapters/sqlite/schema.ts";
 import { searchColumns } from "../../../src/adapters/sqlite/search-columns.ts";
 import { firstCursor, stepOf } from "../../../src/adapters/sqlite/search-plan.ts";
-import type { Filter } from "../../../src/core/filter.ts";
+import { compare, type Filter } from "../../../src/core/filter.ts";
 import { fieldsOf } from "../../../src/core/filter-holds.ts";
 import { planWalk, type RecordSearch, type SearchOrder } from "../../../src/core/search-walk.ts";
-import { allOf, compare, equal } from "../../support/filters.ts";
+import { allOf, equal } from "../../support/filters.ts";
 import { makeScene, startMs } from "../../support/records.ts";
 
 const timeRange: readonly Filter[] = [

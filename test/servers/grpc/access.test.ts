@@ -4,7 +4,6 @@ import { type Client, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Caller, roles } from "../../../src/core/caller.ts";
 import { HistoryService, type TailRecordsResponse } from "../../../src/gen/lastro/v1/history_pb.ts";
-import { publishedLog } from "../../../src/query/published-log.ts";
 import { services } from "../../../src/servers/grpc/server.ts";
 import {
   expected,
@@ -15,7 +14,7 @@ import {
   type Tenant,
   tenants,
 } from "../../support/access-matrix.ts";
-import { buildLog } from "../../support/built-log.ts";
+import { type AccessWorld, callerOf, callers, nobody, openAccessWorld } from "../../support/access-world.ts";
 import { authenticateAs, grant, person, sayId } from "../../support/callers.ts";
 import {
   callMessage,
@@ -26,58 +25,34 @@ import {
   type TestServer,
 } from "../../support/grpc-client.ts";
 import { entityOf, quietOperations, requestOf } from "../../support/grpc-requests.ts";
-import { type HistoryWorld, openHistoryWorld, worldSrc } from "../../support/history-world.ts";
+import { worldSrc } from "../../support/history-world.ts";
 import { openGuard } from "../../support/unguarded.ts";
 
 const absentRid = `${worldSrc}.999`;
-let world: HistoryWorld;
+let accessWorld: AccessWorld;
+let rids: AccessWorld["rids"];
+let indexes: AccessWorld["indexes"];
 let server: TestServer;
 let client: Client & Disposable;
-const rids: Record<Tenant, string> = { own: "", foreign: "" };
-const indexes: Record<Tenant, bigint> = { own: 0n, foreign: 0n };
 const reads: string[] = [];
 
-const callers = roles.flatMap((role) => [
-  person(`${role} of own`, grant(role, { tenants: ["own"] })),
-  person(`${role} everywhere`, grant(role)),
-]);
-const callerOf = (role: string, isBounded: boolean): Caller =>
-  callers.find(({ id }) => id.endsWith(`#${role} ${isBounded ? "of own" : "everywhere"}`)) as Caller;
-const nobody = person("nobody");
-
 beforeAll(async () => {
-  world = await openHistoryWorld();
-  const built = buildLog(world.store.log);
-  const rows = await world.publish(
-    ...tenants.flatMap((tenant) => [
-      { type: "account.created", metadata: { tenant_id: tenant } },
-      { type: "account.updated", metadata: { tenant_id: tenant } },
-    ]),
-  );
-  await built.heartbeats(1);
-  await built.records(worldSrc, 0, rows);
-  await built.publish();
-  for (const tenant of tenants) {
-    const at = rows.findIndex(({ projection }) => projection.tenant === tenant);
-    rids[tenant] = rows[at]?.rid ?? "";
-    indexes[tenant] = BigInt(1 + at);
-  }
-  const history = new Proxy(world.deps.history, {
+  accessWorld = await openAccessWorld();
+  ({ rids, indexes } = accessWorld);
+  const history = new Proxy(accessWorld.query.history, {
     get(target, name, receiver) {
       reads.push(String(name));
       return Reflect.get(target, name, receiver);
     },
   });
-  const log = publishedLog({ log: world.store.log, now: world.deps.now });
-  const query = { ...world.deps, history, log, guard: openGuard };
   const authenticate = authenticateAs(nobody, ...callers);
-  server = await serve(query, quietOperations, { authenticate });
+  server = await serve({ ...accessWorld.query, history }, quietOperations, { authenticate });
   client = connect(server.address);
 });
 afterAll(async () => {
   client[Symbol.dispose]();
   await server[Symbol.asyncDispose]();
-  await world[Symbol.asyncDispose]();
+  await accessWorld.world[Symbol.asyncDispose]();
 });
 
 const byRid = (rid: string) => ({ by: { case: "rid", value: rid } });
@@ -266,7 +241,7 @@ test("over their limit callers are refused with the time to wait, and others are
   const [anna, bob] = [person("anna", grant("reader")), person("bob", grant("reader"))];
   const limits = callerLimits({ rateMax: 1, burstMax: 2, concurrentMax: 10 }, () => 0);
   const guard = { ...openGuard, limits };
-  await using other = await serve({ ...world.deps, guard }, quietOperations, {
+  await using other = await serve({ ...accessWorld.query, guard }, quietOperations, {
     authenticate: authenticateAs(anna, bob),
   });
   using one = connect(other.address);

@@ -1,7 +1,6 @@
 /** Who may do what, over REST, against a server on a real store: the same table that gRPC is held against. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Caller, roles } from "../../../src/core/caller.ts";
-import { publishedLog } from "../../../src/query/published-log.ts";
 import {
   expected,
   lasting,
@@ -10,54 +9,27 @@ import {
   type Tenant,
   tenants,
 } from "../../support/access-matrix.ts";
-import { buildLog } from "../../support/built-log.ts";
+import { type AccessWorld, callerOf, callers, nobody, openAccessWorld } from "../../support/access-world.ts";
 import { authenticateAs, grant, person } from "../../support/callers.ts";
 import { quietCollect } from "../../support/grpc-client.ts";
-import {
-  eventText,
-  type HistoryWorld,
-  openHistoryWorld,
-  ownership,
-  worldSrc,
-} from "../../support/history-world.ts";
+import { eventText, ownership, worldSrc } from "../../support/history-world.ts";
 import { ask, serveRest, type TestRest } from "../../support/rest-client.ts";
-import { openGuard } from "../../support/unguarded.ts";
 
-let world: HistoryWorld;
+let accessWorld: AccessWorld;
+let rids: AccessWorld["rids"];
 let server: TestRest;
-const rids: Record<Tenant, string> = { own: "", foreign: "" };
-
-const callers = roles.flatMap((role) => [
-  person(`${role} of own`, grant(role, { tenants: ["own"] })),
-  person(`${role} everywhere`, grant(role)),
-]);
-const callerOf = (role: string, isBounded: boolean): Caller =>
-  callers.find(({ id }) => id.endsWith(`#${role} ${isBounded ? "of own" : "everywhere"}`)) as Caller;
-const nobody = person("nobody");
 const masked = person("masked", grant("reader", { personal: false }));
 
 beforeAll(async () => {
-  world = await openHistoryWorld();
-  const built = buildLog(world.store.log);
-  const rows = await world.publish(
-    ...tenants.flatMap((tenant) => [
-      { type: "account.created", metadata: { tenant_id: tenant } },
-      { type: "account.updated", metadata: { tenant_id: tenant } },
-    ]),
-  );
-  await built.heartbeats(1);
-  await built.records(worldSrc, 0, rows);
-  await built.publish();
-  for (const tenant of tenants)
-    rids[tenant] = rows.find(({ projection }) => projection.tenant === tenant)?.rid ?? "";
-  const log = publishedLog({ log: world.store.log, now: world.deps.now });
-  const query = { ...world.deps, log, guard: openGuard };
+  accessWorld = await openAccessWorld();
+  ({ rids } = accessWorld);
+  const { query } = accessWorld;
   const authenticate = authenticateAs(nobody, masked, ...callers);
   server = await serveRest({ query, collect: quietCollect(query) }, { authenticate });
 });
 afterAll(async () => {
   await server[Symbol.asyncDispose]();
-  await world[Symbol.asyncDispose]();
+  await accessWorld.world[Symbol.asyncDispose]();
 });
 
 type Asked = { readonly path: string; readonly body?: string };
