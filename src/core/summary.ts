@@ -64,24 +64,26 @@ export function newTally({ filter, groupBy, bucketOf }: SummaryQuestion): Tally 
   let total = 0;
   const fields = groupBy.map(() => new Map<string, number>());
   const buckets = new Map<string, number>();
+  const byActor = groupBy.includes("owner_id");
   const addTime = (quarter: number, count: number): void => {
     if (bucketOf !== undefined) add(buckets, bucketOf(quarter), count);
   };
   return {
     addCells(cells, from, to) {
       const isWanted = cells.values.map((of) => holds(filter, (field) => valueOfCell(of, field)) === true);
-      const [byValue, byActor, byQuarter] = sums(cells, isWanted, from, to);
-      for (const [quarter, count] of byQuarter) {
-        total += count;
-        addTime(quarter, count);
-      }
+      const sums = sumsOf(cells, isWanted, { from, to, byActor, byQuarter: bucketOf !== undefined });
+      total += sums.total;
+      for (const [quarter, count] of sums.byQuarter) addTime(quarter, count);
       for (const [at, field] of groupBy.entries()) {
         const counted = fields[at] ?? new Map<string, number>();
-        if (field === "owner_id")
-          for (const [place, count] of byActor) add(counted, cells.actors[place] ?? "", count);
-        else
-          for (const [place, count] of byValue)
-            add(counted, shownValue(field, valueOfCell(cells.values[place] ?? [], field)), count);
+        const isActor = field === "owner_id";
+        for (const [place, count] of (isActor ? sums.byActor : sums.byValue).entries()) {
+          if (count === 0) continue;
+          const value = isActor
+            ? (cells.actors[place] ?? "")
+            : shownValue(field, valueOfCell(cells.values[place] ?? [], field));
+          add(counted, value, count);
+        }
       }
     },
     addRecord(recordedAtMs, values) {
@@ -94,23 +96,32 @@ export function newTally({ filter, groupBy, bucketOf }: SummaryQuestion): Tally 
   };
 }
 
-/** By place of the values, by place of the actor, by quarter; those of no record are left out. */
-function sums({ values, actors, rows }: Cells, isWanted: readonly boolean[], from: number, to: number) {
+type Wanted = {
+  /** Quarters [from, to). */
+  readonly from: number;
+  readonly to: number;
+  readonly byActor: boolean;
+  readonly byQuarter: boolean;
+};
+
+/** By place of the values, and where wanted by place of the actor and by quarter. A large tree has millions of rows. */
+function sumsOf({ values, actors, rows }: Cells, isWanted: readonly boolean[], wanted: Wanted) {
   const byValue = new Float64Array(values.length);
-  const byActor = new Float64Array(actors.length);
+  const byActor = new Float64Array(wanted.byActor ? actors.length : 0);
   const byQuarter = new Map<number, number>();
+  let total = 0;
   for (let at = 0; at < rows.length; at += rowLength) {
     const quarter = rows[at] as number;
     const value = rows[at + 1] as number;
-    if (quarter < from || quarter >= to || isWanted[value] !== true) continue;
+    if (quarter < wanted.from || quarter >= wanted.to || isWanted[value] !== true) continue;
     const actor = rows[at + 2] as number;
     const count = rows[at + 3] as number;
+    total += count;
     byValue[value] = (byValue[value] ?? 0) + count;
-    byActor[actor] = (byActor[actor] ?? 0) + count;
-    add(byQuarter, quarter, count);
+    if (wanted.byActor) byActor[actor] = (byActor[actor] ?? 0) + count;
+    if (wanted.byQuarter) add(byQuarter, quarter, count);
   }
-  const counted = (all: Float64Array) => [...all.entries()].filter(([, count]) => count > 0);
-  return [counted(byValue), counted(byActor), byQuarter] as const;
+  return { total, byValue, byActor, byQuarter };
 }
 
 /** From what was read of a record, by `countedFields`. */

@@ -21,6 +21,11 @@ test("a part that has no place on the page is an error", () => {
   expect(() => withMeasured(page, "three", "new")).toThrow("no place for three");
 });
 
+test("a part whose place holds another's is an error: its figures would take that away", () => {
+  const nested = page.replace("old", "<!-- measured: three --> <!-- measured: end -->");
+  expect(() => withMeasured(nested, "one", "new")).toThrow("no place for one");
+});
+
 test("the page has a place for each part of the bench", () => {
   const docs = measuredPage();
   const program = readFileSync(new URL("main.ts", import.meta.url), "utf8");

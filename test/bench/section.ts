@@ -13,7 +13,8 @@ export function withMeasured(page: string, part: string, text: string): string {
   const begin = `<!-- measured: ${part} -->`;
   const from = page.indexOf(begin);
   const to = page.indexOf(end, from);
-  if (from < 0 || to < 0) throw new Error(`docs/performance.md has no place for ${part}`);
+  const next = page.indexOf("<!-- measured: ", from + begin.length);
+  if (from < 0 || to < 0 || next !== to) throw new Error(`docs/performance.md has no place for ${part}`);
   return `${page.slice(0, from)}${begin}\n\n${text}\n\n${page.slice(to)}`;
 }
 
