@@ -99,7 +99,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const store = telemetry.tracedStore(opened.use(await openStore(config)));
   const keys = await openKeys(config, store, signal);
   const viewerKey = keys.lookupKey.viewerKey();
-  const access = openAccess(config, { viewerKey, now, random, log }, signal);
+  const access = openAccess(config, { viewerKey, now, random, observer, log }, signal);
   telemetry.certificateExpires(access.certificateExpiresMs);
   const around = { keys, log, now, steadyNow, random };
   const hints = opened.use(await openHints(config, around));
@@ -210,7 +210,14 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   );
   const rest = opened.use(
     await startRestServer(
-      { ...config.rest, authenticate: access.authenticate, tls: access.tls, now, log },
+      {
+        ...config.rest,
+        authenticate: access.authenticate,
+        observeRequest: telemetry.observeRequest,
+        tls: access.tls,
+        now,
+        log,
+      },
       { query, collect },
     ),
   );

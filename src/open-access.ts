@@ -14,6 +14,7 @@ import { repeat } from "./lib/upkeep.ts";
 import type { Authenticate } from "./ports/authenticate.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
+import type { Observer } from "./ports/observer.ts";
 import type { ServerTls, ServerTlsSource } from "./ports/server-tls.ts";
 import type { Readiness } from "./servers/http/server.ts";
 
@@ -22,6 +23,7 @@ type Around = {
   readonly viewerKey: Uint8Array;
   readonly now: Clock;
   readonly random: Randomness;
+  readonly observer: Pick<Observer, "callerRefused">;
   readonly log: Log;
 };
 
@@ -67,7 +69,7 @@ function authenticateBy(
   { oidc, audience }: NonNullable<Config["auth"]>,
   rules: FreshFiles<AccessRules>,
   viewers: ViewerTokens,
-  { now, log }: Around,
+  { now, observer, log }: Around,
 ): Authenticate {
   return authenticator({
     rules: rules.current,
@@ -75,6 +77,7 @@ function authenticateBy(
     audience,
     viewers,
     now,
+    observer,
     log,
   });
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { parseConfig } from "../src/config.ts";
 import { type Access, openAccess } from "../src/open-access.ts";
 import { type CertificateAuthority, openAuthority } from "./support/certificates.ts";
-import { silentLog } from "./support/intake.ts";
+import { silentLog, silentObserver } from "./support/intake.ts";
 import { until } from "./support/lastro.ts";
 
 let root: CertificateAuthority;
@@ -23,7 +23,13 @@ afterAll(() => {
 function open(env: Readonly<Record<string, string>>): Access {
   const parsed = parseConfig(env, () => "");
   if (!parsed.ok) throw new Error(parsed.errors.join("\n"));
-  const around = { viewerKey: Buffer.alloc(32), now: Date.now, random: Buffer.alloc, log: silentLog };
+  const around = {
+    viewerKey: Buffer.alloc(32),
+    now: Date.now,
+    random: Buffer.alloc,
+    observer: silentObserver,
+    log: silentLog,
+  };
   return openAccess(parsed.config, around, stop.signal);
 }
 const grant = (...roles: string[]): void => {

@@ -6,10 +6,11 @@ import type { JsonValue } from "../core/json.ts";
 import type { Authenticate } from "../ports/authenticate.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
+import type { Observer } from "../ports/observer.ts";
 import type { AccessRules } from "./access-rules.ts";
 import { grantsOf } from "./grants.ts";
-import type { VerifyToken } from "./oidc.ts";
-import { unauthenticated } from "./refusal.ts";
+import { clockToleranceSeconds, type VerifyToken } from "./oidc.ts";
+import { expiryOf, unauthenticated } from "./refusal.ts";
 import { verifyServiceToken } from "./service-tokens.ts";
 import { type ViewerTokens, viewerTokenType } from "./viewer-tokens.ts";
 
@@ -22,6 +23,7 @@ export type AuthenticateDeps = {
   readonly audience: readonly string[];
   readonly viewers: Pick<ViewerTokens, "read">;
   readonly now: Clock;
+  readonly observer: Pick<Observer, "callerRefused">;
   readonly log: Log;
 };
 
@@ -41,6 +43,7 @@ export function authenticator(deps: AuthenticateDeps): Authenticate {
         ? await deps.viewers.read(token)
         : await byProvider(deps, token);
     } catch (error) {
+      deps.observer.callerRefused();
       refused(error);
       throw error;
     }
@@ -81,7 +84,8 @@ async function byService(
   service: string,
   token: string,
 ): Promise<Caller> {
-  return serviceCaller(rules(), await verifyServiceToken(rules(), { service, token, audience }, now));
+  const untilMs = await verifyServiceToken(rules(), { service, token, audience }, now);
+  return { ...serviceCaller(rules(), service), untilMs };
 }
 
 const serviceCaller = (rules: AccessRules, name: string): Caller => ({
@@ -112,6 +116,7 @@ function personOf(issuer: string, claims: JWTPayload, rules: AccessRules): Calle
     id: `person:${issuer}#${subject}`,
     kind: "person",
     grants: grantsOf(rules, { kind: "person", subject, claims: claims as JsonValue }),
+    untilMs: expiryOf(claims, clockToleranceSeconds),
   };
 }
 

@@ -1,8 +1,12 @@
 /** What is said to those whose identity is not accepted. Nothing of a token is ever in it. */
-import { errors } from "jose";
+import { errors, type JWTPayload } from "jose";
 import { LastroError } from "../core/errors.ts";
 
 export const unauthenticated = (why: string): LastroError => new LastroError("UNAUTHENTICATED", why);
+
+/** From when on a token that has `exp` is refused, ms since the epoch. */
+export const expiryOf = ({ exp = 0 }: JWTPayload, toleranceSeconds = 0): number =>
+  (exp + toleranceSeconds) * 1_000;
 
 const known = new Set(["aud", "iss", "exp", "iat", "nbf", "sub", "jti", "typ"]);
 

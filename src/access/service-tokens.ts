@@ -4,11 +4,11 @@ import type { Clock } from "../ports/clock.ts";
 import type { AccessRules } from "./access-rules.ts";
 import { algorithmsOf } from "./key-algorithms.ts";
 import { clockToleranceSeconds } from "./oidc.ts";
-import { tokenFault, unauthenticated } from "./refusal.ts";
+import { expiryOf, tokenFault, unauthenticated } from "./refusal.ts";
 
 const lifeSecondsMax = 300;
 
-/** Resolves with the service's name. */
+/** Resolves once the token is known to be the service's, with when it expires, ms since the epoch. */
 export async function verifyServiceToken(
   { services }: AccessRules,
   {
@@ -17,7 +17,7 @@ export async function verifyServiceToken(
     audience,
   }: { readonly service: string; readonly token: string; readonly audience: readonly string[] },
   now: Clock,
-): Promise<string> {
+): Promise<number> {
   const keys = services.get(service)?.keys ?? [];
   if (keys.length === 0) throw unauthenticated("X-M2M-Service names no service whose keys are known here");
   for (const key of keys) {
@@ -41,7 +41,7 @@ export async function verifyServiceToken(
       throw unauthenticated(
         `the token lives longer than ${lifeSecondsMax} s, which a service's token may not`,
       );
-    return service;
+    return expiryOf(payload, clockToleranceSeconds);
   }
   throw unauthenticated("the token is signed by none of the service's keys");
 }

@@ -5,7 +5,7 @@ import type { Caller, Grant, Role, Scope } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
 import { commonScope } from "../core/scope.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
-import { tokenFault, unauthenticated } from "./refusal.ts";
+import { expiryOf, tokenFault, unauthenticated } from "./refusal.ts";
 
 export const viewerTokenType = "lastro-viewer+jwt";
 export const viewerLifeMsMax = 5 * 60_000;
@@ -106,7 +106,8 @@ export function viewerTokens({ key, now, random }: ViewerDeps): ViewerTokens {
       const { data } = Payload.safeParse(payload);
       if (data === undefined)
         throw unauthenticated("the viewer token is of another version of Lastro: make a new one");
-      return { id: `viewer:${data.jti}`, kind: "viewer", grants: data.scopes.map(whole).map(reader) };
+      const grants = data.scopes.map(whole).map(reader);
+      return { id: `viewer:${data.jti}`, kind: "viewer", grants, untilMs: expiryOf(payload) };
     },
   };
 }

@@ -22,6 +22,8 @@ export type Caller = {
   readonly id: string;
   readonly kind: "anonymous" | "person" | "service" | "viewer";
   readonly grants: readonly Grant[];
+  /** When the token expires that said so, ms since the epoch; undefined: no token did. */
+  readonly untilMs?: number;
 };
 
 /** Bounds nothing, and shows persons. */

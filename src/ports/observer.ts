@@ -102,6 +102,8 @@ export type Observer = {
   witnessesAsked(report: WitnessReport): void;
   /** The anchors were asked to keep a checkpoint. */
   anchorsAsked(report: AnchorReport): void;
+  /** Somebody's identity was not accepted. */
+  callerRefused(): void;
   /** What became of events of our own about what callers did. */
   selfAudit(outcome: "published" | "dropped", events: number): void;
   /** A pass of the search index in this process. */

@@ -11,12 +11,14 @@ import type { Caller } from "../../src/core/caller.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import type { Credentials } from "../../src/ports/authenticate.ts";
 import { testViewers } from "../support/grpc-client.ts";
+import { silentObserver } from "../support/intake.ts";
 import { audience, startIssuer, subject, type TokenIssuer } from "../support/token-issuer.ts";
 
 const nothing: Credentials = { authorization: undefined, m2mService: undefined, certificateNames: undefined };
 const signal = new AbortController().signal;
 const seconds = Math.floor(Date.now() / 1_000);
 const lines: string[] = [];
+let refusals = 0;
 const note = (...line: readonly unknown[]): void => void lines.push(JSON.stringify(line));
 const log = { info: note, warn: note, error: note };
 
@@ -62,6 +64,11 @@ const open = (now: () => number = Date.now) =>
     audience: [audience],
     viewers: testViewers,
     now,
+    observer: {
+      callerRefused() {
+        refusals += 1;
+      },
+    },
     log,
   });
 const bearing = (token: string, m2mService?: string): Credentials => ({
@@ -110,6 +117,7 @@ describe("tokens of an OpenID provider", () => {
       audience: [audience],
       viewers: testViewers,
       now: Date.now,
+      observer: silentObserver,
       log,
     });
     const given = bearing(await issuer.token());
@@ -148,8 +156,9 @@ describe("tokens of an OpenID provider", () => {
   ])("row 85: a token with %s is refused, and the log has the reason and not the token", async (_, make, why) => {
     const token = await make();
     lines.length = 0;
+    refusals = 0;
     expect(await refusal(bearing(token))).toMatch(why);
-    expect(lines).toHaveLength(1);
+    expect([lines.length, refusals]).toEqual([1, 1]);
     expect(lines[0]).toMatch(why);
     for (const part of token.split(".").filter(({ length }) => length > 4)) expect(lines[0]).not.toContain(part);
   }); // biome-ignore format: a table
@@ -157,7 +166,7 @@ describe("tokens of an OpenID provider", () => {
   test("clocks may differ by 30 s, not by more", async () => {
     const token = await issuer.token({ exp: seconds });
     const at = (offset: number) => open(() => (seconds + offset) * 1_000)(bearing(token), signal);
-    expect((await at(29)).kind).toBe("person");
+    expect(await at(29)).toMatchObject({ kind: "person", untilMs: (seconds + 30) * 1_000 });
     await expect(at(31)).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   });
 
@@ -189,7 +198,8 @@ describe("tokens of services", () => {
 
   test("R-52 a service is known by a token signed with its own private key", async () => {
     const caller = await open()(bearing(await sign(), "billing"), signal);
-    expect(caller).toMatchObject({ id: "service:billing", kind: "service" });
+    const untilMs = (seconds + 90) * 1_000;
+    expect(caller).toMatchObject({ id: "service:billing", kind: "service", untilMs });
     expect(caller.grants.map(({ role }) => role)).toEqual(["producer", "reader"]);
   });
 
@@ -255,6 +265,7 @@ describe("viewer tokens", () => {
   test("it ends, and neither a viewer nor who may not read makes one", async () => {
     const request = { scope: scopeOf({}), lifeMs: 60_000 };
     const { token, expiresAtMs } = await testViewers.make(request, maker);
+    expect((await open()(bearing(token), signal)).untilMs).toBe(expiresAtMs);
     const late = viewerTokens({
       key: Buffer.alloc(32, "viewer"),
       now: () => expiresAtMs + 1,

@@ -53,8 +53,9 @@ export function keptCollection() {
   /** By id where the filter names ids, else all. */
   const candidates = (filter: Document): readonly Stored[] => {
     const id = filter["_id"];
-    if (id === undefined) return [...documents.values()];
-    const ids = isOperators(id) ? (id["$in"] as readonly unknown[]) : [id];
+    const wanted = isOperators(id) ? id["$in"] : id === undefined ? undefined : [id];
+    const ids = wanted as readonly unknown[] | undefined;
+    if (ids === undefined) return [...documents.values()];
     return ids.map((one) => documents.get(one)).filter((one) => one !== undefined);
   };
   const matching = (filter: Document): Stored[] =>

@@ -10,7 +10,7 @@ import { authenticator } from "../../src/access/authenticate.ts";
 import { oidcVerifier } from "../../src/access/oidc.ts";
 import type { Authenticate } from "../../src/ports/authenticate.ts";
 import { testViewers } from "../support/grpc-client.ts";
-import { silentLog } from "../support/intake.ts";
+import { silentLog, silentObserver } from "../support/intake.ts";
 
 const admin = { name: "admin", password: randomBytes(12).toString("hex") };
 const anna = { username: "anna", password: randomBytes(12).toString("hex") };
@@ -34,6 +34,7 @@ beforeAll(async () => {
     audience: ["lastro"],
     viewers: testViewers,
     now: Date.now,
+    observer: silentObserver,
     log: silentLog,
   });
   await settle();

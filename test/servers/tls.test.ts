@@ -20,6 +20,7 @@ import {
 } from "../support/certificates.ts";
 import { call, failureOf, quietCollect, serve, testViewers } from "../support/grpc-client.ts";
 import { type HistoryWorld, openHistoryWorld } from "../support/history-world.ts";
+import { silentObserver } from "../support/intake.ts";
 import { noTiles } from "../support/no-log.ts";
 import { serveRest } from "../support/rest-client.ts";
 
@@ -82,6 +83,7 @@ const authenticate = authenticator({
   audience: ["lastro"],
   viewers: testViewers,
   now: Date.now,
+  observer: silentObserver,
   log,
 });
 

@@ -116,6 +116,7 @@ export const silentObserver: Observer = {
   logHalted: () => undefined,
   witnessesAsked: () => undefined,
   anchorsAsked: () => undefined,
+  callerRefused: () => undefined,
   selfAudit: () => undefined,
   indexPass: () => undefined,
 };

@@ -1,5 +1,6 @@
 /** The REST server over a world, and requests to it over HTTP. */
 import { anyone } from "../../src/core/caller.ts";
+import type { ObserveRequest } from "../../src/ports/request-observer.ts";
 import {
   type RestLimits,
   type RestParts,
@@ -8,6 +9,7 @@ import {
   startRestServer,
 } from "../../src/servers/rest/server.ts";
 
+export const unobserved: ObserveRequest = () => ({ within: (work) => work(), end: () => undefined });
 export const restLimits: RestLimits = {
   requestsMax: 64,
   deadlineMsMax: 10_000,
@@ -26,6 +28,7 @@ export async function serveRest(
     {
       address: { host: "127.0.0.1", port: 0 },
       authenticate: async () => anyone,
+      observeRequest: unobserved,
       now: Date.now,
       log,
       limits: restLimits,

@@ -13,6 +13,7 @@ export const counters = {
   lastro_internal_errors_total: "Faults of Lastro itself while handling an event",
   lastro_entity_id_source_changed_total: "Entity types seen with a second pointer to their id",
   lastro_trace_contexts_invalid_total: "Trace contexts in headers that are not valid W3C and were ignored",
+  lastro_callers_refused_total: "Calls of callers whose identity was not accepted",
   lastro_self_audit_events_total: "Events about what callers read, were denied and did",
   messaging_client_consumed_messages_total: "Messages delivered to intake",
 } as const;
@@ -27,6 +28,7 @@ export const histograms = {
   lastro_index_pass_seconds: "Duration of a pass of the search index",
   db_client_operation_duration_seconds: "Duration of calls to the store",
   rpc_server_call_duration_seconds: "Duration of gRPC calls",
+  http_server_request_duration_seconds: "Duration of REST requests",
 } as const;
 
 export const gauges = {

@@ -35,6 +35,7 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
         }
       });
     },
+    callerRefused: () => metrics.add("lastro_callers_refused_total", 1),
     selfAudit: (outcome, events) => metrics.add("lastro_self_audit_events_total", events, { outcome }),
     batchDone(report) {
       lags.set(report.partition, report.lag);

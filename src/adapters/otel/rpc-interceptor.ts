@@ -1,12 +1,6 @@
 /** Spans and durations of gRPC calls. The caller's trace context is believed for linking only; requests and answers are not looked at. */
 
-import {
-  type Metadata,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  ServerListenerBuilder,
-  status,
-} from "@grpc/grpc-js";
+import { ServerInterceptingCall, type ServerInterceptor, ServerListenerBuilder, status } from "@grpc/grpc-js";
 import {
   type Attributes,
   type Context,
@@ -18,8 +12,8 @@ import {
   type Tracer,
   trace,
 } from "@opentelemetry/api";
-import { parseTraceParent } from "@opentelemetry/core";
 import type { Metrics } from "./metrics.ts";
+import { remoteParent } from "./remote-parent.ts";
 
 /** Statuses that are the server's fault; the others are answers. */
 const faults: ReadonlySet<status> = new Set([
@@ -64,7 +58,7 @@ function openSpan(tracer: Tracer, name: string) {
   let inside: Context = ROOT_CONTEXT;
   const listener = new ServerListenerBuilder()
     .withOnReceiveMetadata((metadata, next) => {
-      const parent = parentOf(metadata);
+      const parent = remoteParent(metadata.get("traceparent")[0]);
       const attributes = { "rpc.system.name": "grpc" };
       span = tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, parent);
       inside = trace.setSpan(parent, span);
@@ -77,10 +71,4 @@ function openSpan(tracer: Tracer, name: string) {
     span?.setAttributes(labels).end();
   };
   return { listener, end };
-}
-
-function parentOf(metadata: Metadata): Context {
-  const header = metadata.get("traceparent")[0];
-  const parent = typeof header === "string" ? parseTraceParent(header) : null;
-  return parent === null ? ROOT_CONTEXT : trace.setSpanContext(ROOT_CONTEXT, { ...parent, isRemote: true });
 }

@@ -17,9 +17,11 @@ import {
 } from "@opentelemetry/sdk-trace";
 import type { Log } from "../../ports/log.ts";
 import type { Observer } from "../../ports/observer.ts";
+import type { ObserveRequest } from "../../ports/request-observer.ts";
 import type { Store } from "../../ports/store.ts";
 import { openMetrics } from "./metrics.ts";
 import { otelObserver } from "./observer.ts";
+import { restObserver } from "./rest-observer.ts";
 import { rpcInterceptor } from "./rpc-interceptor.ts";
 import { tracedStore } from "./traced-store.ts";
 
@@ -37,6 +39,7 @@ export type Telemetry = AsyncDisposable & {
   readonly metrics: (request: IncomingMessage, response: ServerResponse) => void;
   readonly tracedStore: (store: Store) => Store;
   readonly grpcInterceptor: ServerInterceptor;
+  readonly observeRequest: ObserveRequest;
   readonly dependency: (name: "store" | "kafka" | "redis", isUp: boolean) => void;
   /** Asked at each scrape; undefined where the listeners have no certificate. */
   readonly certificateExpires: (atMs: () => number | undefined) => void;
@@ -68,6 +71,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     metrics: (request, response) => prometheus.getMetricsRequestHandler(request, response),
     tracedStore: (store) => tracedStore(store, tracer, metrics),
     grpcInterceptor: rpcInterceptor(tracer, metrics),
+    observeRequest: restObserver(tracer, metrics),
     dependency: (name, isUp) => void up.set(name, isUp ? 1 : 0),
     certificateExpires(atMs) {
       metrics.show("lastro_certificate_expires_seconds", () => {

@@ -7,7 +7,7 @@ import { assertWanted, storeCall } from "./faults.ts";
 import type { GroupCommit } from "./group-commit.ts";
 
 /** Records of one transaction: while it runs, intake waits with its own. */
-const stepTextsMax = 256;
+const stepTextsMax = 64;
 /** Rows taken away in one transaction. */
 const stepResetRowsMax = 5_000;
 const nothing = new Uint8Array();

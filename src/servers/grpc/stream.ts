@@ -36,6 +36,9 @@ const timerMsMax = 2 ** 31 - 1;
 const shuttingDown = (): LastroError =>
   new LastroError("SHUTTING_DOWN", "the service ends; go on at another instance, or here when it is back");
 
+const expired = (): LastroError =>
+  new LastroError("UNAUTHENTICATED", "the token has expired; go on from the last position with a new one");
+
 const tooSlow = (stallMsMax: number): LastroError =>
   new LastroError("READER_TOO_SLOW", `nothing was read for ${stallMsMax} ms; read faster, or ask for less`);
 
@@ -46,14 +49,13 @@ export function stream(
 ): handleServerStreamingCall<Decoded, unknown> {
   return (call) => {
     const abort = new AbortController();
-    const leftMs = msUntilAnswer(call.getDeadline(), options.now);
-    const timer = leftMs < timerMsMax ? setTimeout(() => abort.abort(tooLate()), leftMs) : undefined;
+    const deadline = abortIn(abort, msUntilAnswer(call.getDeadline(), options.now), tooLate);
     const drain = (): void => abort.abort(shuttingDown());
     options.draining.addEventListener("abort", drain, { once: true });
     if (options.draining.aborted) drain();
     call.on("cancelled", () => abort.abort(tooLate()));
     const place: Place = {};
-    answers(method, handler, call, abort.signal, options, place)
+    answers(method, handler, call, abort, options, place)
       .then(
         () => call.end(),
         (error: unknown) => {
@@ -63,11 +65,14 @@ export function stream(
         },
       )
       .finally(() => {
-        clearTimeout(timer);
+        clearTimeout(deadline);
         options.draining.removeEventListener("abort", drain);
       });
   };
 }
+
+const abortIn = (abort: AbortController, ms: number, why: () => LastroError): NodeJS.Timeout | undefined =>
+  ms < timerMsMax ? setTimeout(() => abort.abort(why()), ms) : undefined;
 
 type Place = { next_index?: string; next_offset?: string };
 type Call = ServerWritableStream<Decoded, unknown>;
@@ -76,12 +81,14 @@ async function answers(
   method: DescMethod,
   handler: AnyStreamHandler,
   call: Call,
-  signal: AbortSignal,
-  { stallMsMax, guard }: StreamOptions,
+  abort: AbortController,
+  { stallMsMax, guard, now }: StreamOptions,
   place: Place,
 ): Promise<void> {
+  const { signal } = abort;
   const caller = callerOf(call.metadata);
   const leave = admit({ guard }, caller, method.name);
+  const expiry = abortIn(abort, (caller.untilMs ?? Number.POSITIVE_INFINITY) - now(), expired);
   try {
     // Left early, the handler ends, too.
     for await (const given of handler(requestOf(method, call.request), caller, signal)) {
@@ -91,6 +98,7 @@ async function answers(
       if ("nextOffset" in message) place.next_offset = String(message.nextOffset);
     }
   } finally {
+    clearTimeout(expiry);
     leave();
   }
 }

@@ -1,9 +1,10 @@
 /** The REST server: the routes of /api/v1, their limits, and an end that lets running requests finish. */
 import { Server as TlsServer } from "node:tls";
 import swagger from "@fastify/swagger";
-import fastify, { type FastifyInstance } from "fastify";
+import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { CollectDeps } from "../../collect/publish-events.ts";
 import { LastroError } from "../../core/errors.ts";
+import type { ObservedRequest, ObserveRequest } from "../../ports/request-observer.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { httpsOptions, secureContextOf } from "../secure-context.ts";
@@ -18,6 +19,7 @@ import { fail, type Route, type RouteOptions, serveRoutes } from "./route.ts";
 
 export type RestLimits = RouteOptions["limits"] & { readonly bodyBytesMax: number };
 export type RestServerOptions = Omit<RouteOptions, "limits" | "guard"> & {
+  readonly observeRequest: ObserveRequest;
   /** Port 0: any free one. */
   readonly address: { readonly host: string; readonly port: number };
   readonly limits: RestLimits;
@@ -68,6 +70,7 @@ export async function buildRestServer(
     done(null, body),
   );
   server.setValidatorCompiler(() => () => true);
+  observe(server, options.observeRequest);
   await server.register(swagger, openApiOptions());
   await server.register(
     async (api) => {
@@ -78,6 +81,26 @@ export async function buildRestServer(
   );
   await server.ready();
   return server;
+}
+
+/** As proxies tell of a client that went before its answer. */
+const clientLeft = 499;
+
+function observe(server: FastifyInstance, observeRequest: ObserveRequest): void {
+  const running = new WeakMap<FastifyRequest, ObservedRequest>();
+  server.addHook("onRequest", (request, reply, next) => {
+    const { traceparent } = request.headers;
+    const observed = observeRequest({
+      method: request.method,
+      route: request.routeOptions.url,
+      traceparent: typeof traceparent === "string" ? traceparent : undefined,
+    });
+    running.set(request, observed);
+    reply.raw.once("close", () => observed.end(reply.raw.writableFinished ? reply.statusCode : clientLeft));
+    next();
+  });
+  // Behind the body, which is read outside of what asked for it.
+  server.addHook("preHandler", (request, _reply, next) => running.get(request)?.within(next));
 }
 
 export async function startRestServer(options: RestServerOptions, parts: RestParts): Promise<RestServer> {

@@ -20,7 +20,7 @@ import {
   testViewers,
 } from "../../support/grpc-client.ts";
 import { type HistoryWorld, openHistoryWorld, worldSrc } from "../../support/history-world.ts";
-import { silentLog } from "../../support/intake.ts";
+import { silentLog, silentObserver } from "../../support/intake.ts";
 import { audience, startIssuer, subject, type TokenIssuer } from "../../support/token-issuer.ts";
 
 const getRecord = "/lastro.v1.HistoryService/GetRecord";
@@ -51,6 +51,7 @@ beforeAll(async () => {
     audience: [audience],
     viewers: testViewers,
     now: Date.now,
+    observer: silentObserver,
     log: silentLog,
   });
   server = await serve(world.deps, undefined, { authenticate });

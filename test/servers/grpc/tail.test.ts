@@ -1,6 +1,7 @@
 import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { type Client, type ClientReadableStream, status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { anyone, type Caller } from "../../../src/core/caller.ts";
 import type { RecordRow } from "../../../src/core/record.ts";
 import {
   HistoryService,
@@ -68,7 +69,7 @@ function counting(): QueryDeps {
   };
 }
 
-function start(query: QueryDeps): Promise<TestServer> {
+function start(query: QueryDeps, caller: () => Caller = () => anyone): Promise<TestServer> {
   const open = openTail(query, { tailsMax, heartbeatMs }, () => performance.now());
   const counted: Tail = async function* (...args) {
     running += 1;
@@ -78,7 +79,8 @@ function start(query: QueryDeps): Promise<TestServer> {
       running -= 1;
     }
   };
-  return serve(query, noOperations, { limits: { streamStallMsMax: stallMs } }, { tail: counted });
+  const options = { limits: { streamStallMsMax: stallMs }, authenticate: async () => caller() };
+  return serve(query, noOperations, options, { tail: counted });
 }
 
 beforeEach(async () => {
@@ -297,6 +299,20 @@ describe("a tail names what it cannot tell", () => {
 });
 
 describe("tails are bounded", () => {
+  test("R-12 one ends when the token of its caller does, and is told where to go on", async () => {
+    await log(...events(3));
+    await using other = await start(deps, () => ({ ...anyone, untilMs: Date.now() + 2 * heartbeatMs }));
+    using reader = connect(other.address);
+    const told = reading(tail({ from: at(0) }, reader));
+    expect(await told.ended).toMatchObject({
+      code: status.UNAUTHENTICATED,
+      message: expect.stringContaining("expired"),
+      nextIndex: String(built.size()),
+    });
+    expect(told.rids()).toHaveLength(3);
+    await until("the server has ended it", () => running === 0);
+  });
+
   test("a reader that is too slow is cut, told where to go on, and nothing is lost that way", async () => {
     const large = "x".repeat(200_000);
     const rows = await log(

@@ -10,7 +10,7 @@ import { collectInto } from "../../support/collecting.ts";
 import { type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../../support/history-world.ts";
 import { silentLog } from "../../support/intake.ts";
 import { type Drawn, judgeOf, type OpenApi, requestsOf } from "../../support/openapi.ts";
-import { restLimits } from "../../support/rest-client.ts";
+import { restLimits, unobserved } from "../../support/rest-client.ts";
 
 const requests = Number(process.env["LASTRO_TEST_REST_REQUESTS"] ?? 1_500);
 const seed = Number(process.env["LASTRO_TEST_SEED"] ?? Date.now() % 1_000_000_007);
@@ -31,6 +31,7 @@ beforeAll(async () => {
     {
       address: { host: "127.0.0.1", port: 0 },
       authenticate: async () => anyone,
+      observeRequest: unobserved,
       now: Date.now,
       log: silentLog,
       limits: restLimits,
