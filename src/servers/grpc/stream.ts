@@ -72,7 +72,7 @@ export function stream(
 }
 
 const abortIn = (abort: AbortController, ms: number, why: () => LastroError): NodeJS.Timeout | undefined =>
-  ms < timerMsMax ? setTimeout(() => abort.abort(why()), ms) : undefined;
+  ms < timerMsMax ? setTimeout(() => abort.abort(why()), Math.max(0, ms)) : undefined;
 
 type Place = { next_index?: string; next_offset?: string };
 type Call = ServerWritableStream<Decoded, unknown>;
