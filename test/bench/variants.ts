@@ -78,7 +78,7 @@ const of = (store: Store, load: Load, goal = "", processes = 1): Variant => ({
 
 const poisonGoal = "≥ 0.9";
 
-/** The plain one of a store comes first. The stub remembers no record, so it knows no duplicate; a SQLite file belongs to one process. */
+/** The plain one of a store comes first. The stub remembers no record, so it knows no duplicate; a SQLite file belongs to one process, and FerretDB alone is the bound of one. */
 const variants: readonly Variant[] = [
   of(sqlite, loads.plain),
   of(sqlite, loads.large),
@@ -89,7 +89,6 @@ const variants: readonly Variant[] = [
   of(stub, loads.large),
   of(stub, loads.poisoned, poisonGoal),
   of(ferret, loads.plain),
-  of(ferret, loads.plain, "", 2),
   of(ferret, loads.large),
   of(ferret, loads.copied),
   of(ferret, loads.poisoned, poisonGoal),
