@@ -32,7 +32,7 @@ test.each(Object.entries(pairs))(
     const token = headers.Authorization.slice("Bearer ".length);
     const verify = (service: string) =>
       verifyServiceToken(parsed.rules, { service, token, audience: ["lastro"] }, Date.now);
-    expect(await verify("billing")).toBe("billing");
+    expect(await verify("billing")).toBeGreaterThan(Date.now());
     await expect(verify("shop")).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   },
 );
