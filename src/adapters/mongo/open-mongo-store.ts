@@ -1,4 +1,5 @@
 /** Opens the seven faces of a MongoDB store on one connection. */
+import { MongoNetworkError } from "mongodb";
 import { LastroError } from "../../core/errors.ts";
 import type { Store } from "../../ports/store.ts";
 import { mongoAuditReader } from "./audit-reader.ts";
@@ -24,13 +25,13 @@ const [insertMax, updateMax] = [1_000, 1_000];
 const ferretInsertMax = 100;
 /** It walks the collection and syncs for each document it updates. */
 const ferretUpdateMax = 50;
+const prepareAttemptsMax = 3;
 
 export async function openMongoStore(options: MongoStoreOptions): Promise<Store> {
   const { client, db, server } = await connect(options);
   const collections = collectionsOf(db);
   try {
-    await ensureFormat(collections);
-    await ensureIndexes(collections);
+    await prepare(collections);
   } catch (error) {
     await client.close();
     throw storeError("prepare the database", error);
@@ -54,6 +55,18 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     description: server.description,
     [Symbol.asyncDispose]: () => client.close(),
   };
+}
+
+/** Making indexes is no write that the driver tries again, and a connection may be cut where several processes begin at once. Doing it again changes nothing. */
+async function prepare(collections: Collections): Promise<void> {
+  for (let attempt = 1; ; attempt++)
+    try {
+      await ensureFormat(collections);
+      await ensureIndexes(collections);
+      return;
+    } catch (error) {
+      if (attempt === prepareAttemptsMax || !(error instanceof MongoNetworkError)) throw error;
+    }
 }
 
 async function ensureFormat({ counters }: Collections): Promise<void> {

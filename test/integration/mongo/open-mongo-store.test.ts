@@ -5,6 +5,8 @@ import { collectionsOf, indexPlans } from "../../../src/adapters/mongo/collectio
 import { eachHead, walkedHeads } from "../../../src/adapters/mongo/look-ups.ts";
 import { openMongoStore } from "../../../src/adapters/mongo/open-mongo-store.ts";
 import { insertedTurns } from "../../../src/adapters/mongo/turns.ts";
+import { primaryPort } from "../../support/forged-answers.ts";
+import { openLink, through } from "../../support/link.ts";
 import { makeScene } from "../../support/records.ts";
 import { dropDatabase, freshMongoUrl } from "./fresh.ts";
 
@@ -45,6 +47,20 @@ describe("opening a MongoDB store", () => {
     await db.collection("records").dropIndex("uid");
     await (await openMongoStore({ url }))[Symbol.asyncDispose]();
     expect(await db.collection("records").indexExists("uid")).toBe(true);
+  });
+
+  test("a connection that is cut while indexes are made costs no start; one that always is, is told", async () => {
+    await using link = await openLink(await primaryPort());
+    const linked = through(url, link);
+    const cut = link.cutAnswer(Buffer.from("createIndexes"));
+    await (await openMongoStore({ url: linked }))[Symbol.asyncDispose]();
+    await cut;
+    expect(await client.db().collection("records").indexExists("uid")).toBe(true);
+    const cutAlways = async (): Promise<never> => {
+      for (;;) await link.cutAnswer(Buffer.from("listIndexes"));
+    };
+    void cutAlways();
+    await expect(openMongoStore({ url: linked })).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   });
 
   test("a database of a newer release is refused", async () => {
