@@ -72,6 +72,10 @@ const refusals: ReadonlyMap<string, Refusal> = new Map<string, Refusal>(
       "the body must be application/json or application/cloudevents+json",
     ],
     FST_ERR_CTP_EMPTY_TYPE: [415, "the body must be application/json or application/cloudevents+json"],
+    FST_ERR_ROUTE_MISSING_CONTENT_TYPE: [
+      415,
+      "the method is none of GET and POST, and says nothing of its body",
+    ],
     FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, "the body is not as long as Content-Length says"],
     FST_ERR_BAD_URL: [400, "the path is not percent-encoded UTF-8"],
     FST_ERR_MAX_PARAM_LENGTH: [414, "a part of the path is too long"],

@@ -314,6 +314,17 @@ test("R-62 an event is published, answered with its place, and found; its repeti
   ]);
 });
 
+test.each(["/audit-logs", "/nowhere"])(
+  "a method that nothing here has is the caller's fault, not the service's: %s",
+  async (path) => {
+    const before = rest.logged.length;
+    expect(await refusal(`${rest.url}${path}`, { method: "QUERY" })).toBe("415 INVALID_ARGUMENT");
+    for (const method of ["PUT", "DELETE", "PATCH"])
+      expect(await refusal(`${rest.url}${path}`, { method })).toBe("404 NOT_FOUND");
+    expect(rest.logged).toHaveLength(before);
+  },
+);
+
 test("R-62 an event that intake would reject is refused with its reason and the field", async () => {
   const post = (body: string, type = "application/json") =>
     refusal(`${rest.url}/audit-logs`, { method: "POST", headers: { "content-type": type }, body });
