@@ -38,10 +38,7 @@ export type IndexPassResult = { readonly size: number; readonly lag: number };
 const cellsFormat = 1;
 const rulesOf = (catalogue: Catalogue): string => JSON.stringify([cellsFormat, termRules(catalogue)]);
 
-/** Entries of one pass: intake waits while its terms are written. */
-const passEntriesMax = 128;
-
-/** A pass ends at the end of a block at the latest. Throws STORE_UNAVAILABLE, KEY_UNAVAILABLE. */
+/** A pass ends at the end of a block. Throws STORE_UNAVAILABLE, KEY_UNAVAILABLE. */
 export async function indexPass(deps: IndexPassDeps, signal: AbortSignal): Promise<IndexPassResult> {
   const { log, index, catalogue } = deps;
   const head = (await log.head(signal))?.size ?? 0;
@@ -51,8 +48,7 @@ export async function indexPass(deps: IndexPassDeps, signal: AbortSignal): Promi
     await index.reset(rules, signal);
     return { size: 0, lag: head };
   }
-  const blockEnd = (Math.floor(from.size / blockEntries) + 1) * blockEntries;
-  const to = Math.min(head, blockEnd, from.size + passEntriesMax);
+  const to = Math.min(head, (Math.floor(from.size / blockEntries) + 1) * blockEntries);
   if (to <= from.size) return { size: from.size, lag: 0 };
   const records = await recordsBetween(deps, from.size, to, signal);
   await index.addTexts(await textsOf(deps, records, signal), signal);
