@@ -8,6 +8,7 @@ import { untilLogged } from "../support/log-gauges.ts";
 import { checkWorldLog } from "../support/log-process.ts";
 import { readiness, untilReadiness } from "../support/operator.ts";
 import { plainEvents, storedOnly } from "../support/published.ts";
+import { keepReading } from "../support/reading.ts";
 import { rounds } from "../support/rounds.ts";
 import { makeWorld, outcomesSeen, untilDrained } from "../support/world.ts";
 
@@ -35,12 +36,13 @@ function fill(folder: string): string {
 }
 
 test(
-  "on a full disk partitions wait, readiness names the store, the same process goes on when there is room, and nothing is lost",
+  "on a full disk partitions wait, readiness names the store, reads are answered and say how far behind they are, the same process goes on when there is room, and nothing is lost",
   async () => {
     for (let round = 1; round <= rounds; round++) {
       await using world = await makeWorld("sqlite");
       using _disk = mountSmallDisk(world.dataDir);
       const lastro = await world.start();
+      await using reading = await keepReading(lastro);
       const filler = fill(world.dataDir);
       const events = plainEvents(round, eventsPerRound);
       await world.send(events);
@@ -56,6 +58,7 @@ test(
       expect(lastro.output()).toContain("check disk space");
       expect((await readiness(lastro)).parts["kafka"]?.ok).toBe(true);
       expect(lastro.process.exitCode).toBeNull();
+      await until("answers say that they are behind", async () => (reading.lag() ?? 0) >= 5, 30_000, lastro);
 
       rmSync(filler);
       const freedMs = performance.now();
@@ -63,9 +66,14 @@ test(
       const recoveryMs = performance.now() - freedMs;
       await untilReadiness(lastro, "all is well", ({ status }) => status === "ok");
       await untilLogged(lastro, eventsPerRound);
+      await until("answers are up to date again", async () => (reading.lag() ?? 5) < 5, 30_000, lastro);
+      const note = await reading.end();
       expect(await lastro.stop()).toBe(0);
       await checkWorldLog(world, []);
-      await world.checkAfter({ fault: "the disk is full, then has room", recoveryMs }, storedOnly(events));
+      await world.checkAfter(
+        { fault: "the disk is full, then has room", recoveryMs, note },
+        storedOnly(events),
+      );
     }
   },
   rounds * 240_000,
