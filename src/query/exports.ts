@@ -205,8 +205,9 @@ async function runUntilEnd(
       return;
     } catch (error) {
       if (signal.aborted) return;
-      if (!isTransient(error)) return fail(deps, name, error, signal).catch(() => undefined);
-      log.warn("export_waits", "an export waits for what is away; it goes on by itself", { name });
+      if (!(error instanceof LastroError && isTransient(error)))
+        return fail(deps, name, error, signal).catch(() => undefined);
+      log.warn("export_waits", `an export waits and goes on by itself: ${error.message}`, { name });
       await sleep(retryMs, signal).catch(() => undefined);
       const stored = await state.job(name, signal).catch(() => undefined);
       kept = stored && keptExport(stored);
