@@ -1,6 +1,9 @@
 /** What is kept of an export in the store: enough to go on with it after a crash, and to tell how it went. */
+import type { Catalogue } from "../core/catalogue.ts";
 import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { ExportFormat } from "../core/export-formats.ts";
+import { termRules } from "../core/record-terms.ts";
+import { sha256 } from "../lib/sha256.ts";
 import type { StoredJob } from "../ports/store-state.ts";
 import type { Caller } from "./deps.ts";
 
@@ -15,6 +18,8 @@ export type ExportPart = {
 export type ExportJob = {
   readonly caller: Caller;
   readonly filter: string;
+  /** Of a filter that asks for text: by which rules a record has its words, hashed. */
+  readonly words?: string;
   readonly format: ExportFormat;
   readonly treeSize: number;
   /** The signed note of that tree, for evidence. */
@@ -43,6 +48,9 @@ export const keptExport = ({ name, text, revision }: StoredJob): KeptExport => (
   job: JSON.parse(text),
   revision,
 });
+
+export const wordsBy = (catalogue: Catalogue): string =>
+  Buffer.from(sha256(Buffer.from(termRules(catalogue)))).toString("hex");
 
 export const noSuchExport = (): LastroError =>
   new LastroError("NOT_FOUND", "there is no such export, or it has expired", { field: "name" });

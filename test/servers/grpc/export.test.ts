@@ -1,5 +1,7 @@
 import { hash } from "node:crypto";
+import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { parseCatalogue } from "../../../src/core/catalogue.ts";
 import { LastroError } from "../../../src/core/errors.ts";
 import { exportedFields } from "../../../src/core/exported-record.ts";
 import { ExportFormat, ExportService, ExportState } from "../../../src/gen/lastro/v1/export_pb.ts";
@@ -13,6 +15,7 @@ import {
   openExportWorld,
 } from "../../support/export-world.ts";
 import { callStream, failureOf } from "../../support/grpc-client.ts";
+import { ridsOf } from "../../support/logged-world.ts";
 import { until } from "../../support/until.ts";
 
 let x: ExportWorld;
@@ -43,6 +46,14 @@ describe("an export", () => {
       recordsWritten: 400n,
       bytesWritten: BigInt(text.length),
     });
+  });
+
+  test("R-23 tells what has the words that are asked for", async () => {
+    await x.log(...events(70));
+    const wanted = await x.log(event(70, { payload: { id: 1, title: "Fatura vencida" } }));
+    const lines = linesOf(await x.exported(ExportFormat.NDJSON, "text:fatura"));
+    expect(lines.map((line) => JSON.parse(line).rid)).toEqual(ridsOf(wanted));
+    expect(linesOf(await x.exported(ExportFormat.NDJSON, "-text:fatura"))).toHaveLength(70);
   });
 
   test("R-85 is the same to the byte when it is made again of the same tree, whatever was appended since", async () => {
@@ -136,6 +147,33 @@ describe("an export goes on", () => {
     const result = await x.resultOf(begun);
     expect(result.parts.length).toBeGreaterThan(1);
     expect((await x.read(begun.name)).toString() === whole).toBe(true);
+  });
+
+  test("by the words that it began with, or not at all", async () => {
+    await x.log(...events(5));
+    await x.stop();
+    const died = Promise.withResolvers<void>();
+    await x.start({
+      files: {
+        ...x.files(),
+        async put() {
+          x.process().abort(new Error("the process dies"));
+          died.resolve();
+          throw new LastroError("STORE_UNAVAILABLE", "it is gone");
+        },
+      },
+    });
+    const begun = await x.begin(ExportFormat.NDJSON, "text:*");
+    await died.promise;
+    await x.stop();
+    const parsed = parseCatalogue(
+      JSON.stringify({ version: 1, events: { "account.updated": { search: ["/payload/name"] } } }),
+    );
+    if (!parsed.ok) throw new Error("no catalogue");
+    await x.start({ query: { ...x.deps, catalogue: parsed.catalogue } });
+    const { result } = await x.ended(begun);
+    expect(result).toMatchObject({ case: "error", value: { code: status.FAILED_PRECONDITION } });
+    expect(result.case === "error" && result.value.message).toContain("search");
   });
 
   test("by itself once what was away is back", async () => {

@@ -1,8 +1,10 @@
 import { status } from "@grpc/grpc-js";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { anyone } from "../../../src/core/caller.ts";
 import type { RecordRow } from "../../../src/core/record.ts";
 import { LogState } from "../../../src/gen/lastro/v1/record_pb.ts";
 import type { QueryDeps } from "../../../src/query/deps.ts";
+import { grant } from "../../support/callers.ts";
 import { connect } from "../../support/grpc-client.ts";
 import { ridsOf } from "../../support/logged-world.ts";
 import { at, event, events, openTailWorld, type TailWorld } from "../../support/tail-world.ts";
@@ -74,6 +76,30 @@ describe("a tail", () => {
     await w.log(...events(5, 26));
     await until("a heartbeat has passed what came", () => told.last() === w.built.size());
     expect(told.rids()).toEqual(ridsOf(wanted));
+  });
+
+  test("R-23 tells what has the words that are asked for, as soon as it is there", async () => {
+    await w.log(...events(120));
+    const told = w.reading(w.tail({ filter: "text:fraude", from: at(0) }));
+    await until("a heartbeat has passed all", () => told.last() === w.built.size());
+    expect(told.answers.length).toBeLessThan(5);
+    const wanted = await w.log(
+      event(120, { description: "Suspeita de FRAUDE" }),
+      event(121, { description: "fraudes" }),
+      event(122, { name: "fraude" }),
+    );
+    await until("what came is told", () => told.rids().length > 0 && told.last() === w.built.size());
+    expect(told.rids()).toEqual(ridsOf(wanted.filter((_, n) => n !== 1)));
+  });
+
+  test("R-70 is refused to who asks for words of bodies that are masked", async () => {
+    const masked = { ...anyone, grants: [grant("reader", { personal: false })] };
+    await using other = await w.start(w.deps, () => masked);
+    using reader = connect(other.address);
+    expect(await w.reading(w.tail({ filter: "text:fraude" }, reader)).ended).toMatchObject({
+      code: status.PERMISSION_DENIED,
+      fields: [],
+    });
   });
 
   test("says where it is while nothing comes, and never a place beyond what it told", async () => {
