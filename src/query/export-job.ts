@@ -17,6 +17,8 @@ export type ExportPart = {
 
 export type ExportJob = {
   readonly caller: Caller;
+  /** Part of it was written while personal access showed its caller whom it masks. */
+  readonly opened?: true;
   readonly filter: string;
   /** Of a filter that asks for text: by which rules a record has its words, hashed. */
   readonly words?: string;

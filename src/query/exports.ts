@@ -17,6 +17,7 @@ import {
   noSuchExport,
   wordsBy,
 } from "./export-job.ts";
+import { requireRights, rightsTo } from "./lasting.ts";
 import { permit } from "./permit.ts";
 import { requireSize, requireTree, requireTreeOf } from "./prove.ts";
 import { runExport } from "./run-export.ts";
@@ -160,7 +161,13 @@ export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
           `the export is ${job.state}; only one that is done is read`,
         );
       if (offset > job.bytes) throw invalid("offset", `is beyond the ${job.bytes} bytes of the export`);
-      yield* bytesFrom(deps, name, job, offset);
+      // To whom it was written may see less by now.
+      const began = rightsTo(job.caller, "ExportRecords", job.opened === true);
+      requireRights(query, caller, "ExportRecords", began);
+      for await (const bytes of bytesFrom(deps, name, job, offset)) {
+        requireRights(query, caller, "ExportRecords", began);
+        yield bytes;
+      }
     },
   };
 }

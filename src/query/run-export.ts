@@ -65,7 +65,9 @@ export async function runExport(
     );
   const writing = await writingOf(query, kept.job, signal);
   let durable: KeptExport | undefined = kept;
-  let { job } = kept;
+  let job: ExportJob = query.guard.personal.isOpened(kept.job.caller)
+    ? { ...kept.job, opened: true }
+    : kept.job;
   let [texts, bytes, records] = [job.parts.length === 0 ? [writing.head] : [], 0, 0];
 
   /** Everything so far becomes durable. */
