@@ -10,7 +10,7 @@ const isPrivateEnough = (url: string): boolean => {
   return protocol === "https:" || isLoopback({ host: hostname.replace(/^\[|\]$/g, ""), port: 0 });
 };
 /** Whoever can answer in its place can let anybody in. */
-const providerUrl = httpUrl.refine(isPrivateEnough, "must be an https:// address, or on loopback");
+export const providerUrl = httpUrl.refine(isPrivateEnough, "must be an https:// address, or on loopback");
 
 // biome-ignore format: a table
 export const accessVariables = {

@@ -4,7 +4,7 @@
 export const errorCodes = [
   // infrastructure
   "STORE_UNAVAILABLE", "STORE_UNSAFE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
-  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE",
+  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE", "SECRETS_UNAVAILABLE",
   // the log stops being signed, an operator decides; intake goes on
   "LOG_HALTED",
   // what is stored of the log contradicts what was signed: that answer is withheld
@@ -22,7 +22,7 @@ export type ErrorCode = (typeof errorCodes)[number];
 
 const transientCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STORE_UNAVAILABLE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
-  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE",
+  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE", "SECRETS_UNAVAILABLE",
   "VERSION_CONTENTION",
   "MARK_LOST",
 ]); // biome-ignore format: a table

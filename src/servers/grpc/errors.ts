@@ -43,6 +43,7 @@ function statusCode(code: ErrorCode): status {
     case "KEY_UNAVAILABLE":
     case "WITNESS_UNAVAILABLE":
     case "ANCHOR_UNAVAILABLE":
+    case "SECRETS_UNAVAILABLE":
     case "SHUTTING_DOWN":
       return status.UNAVAILABLE;
     default:
