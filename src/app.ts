@@ -30,6 +30,7 @@ import { openKafka, partitionsConcurrently } from "./open-kafka.ts";
 import { openHints, openHotCopies } from "./open-redis.ts";
 import { openRing } from "./open-ring.ts";
 import { openStore } from "./open-store.ts";
+import { openSwitches } from "./open-switches.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
@@ -154,11 +155,13 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
     consumer,
   );
+  const switches = await openSwitches(config, { log, observer }, opened, signal);
   const guardAround = {
     storeId: keys.storeId,
     state: store.state,
     publisher,
     access,
+    switches,
     observer,
     log,
     now,

@@ -1,4 +1,5 @@
 /** Exports as long-running operations: begun, gone on with after a crash, told of, cancelled, read, removed. Each belongs to its caller; to others it is not there. */
+
 import { createHash } from "node:crypto";
 import { isTransient, LastroError } from "../core/errors.ts";
 import type { ExportFormat } from "../core/export-formats.ts";
@@ -14,6 +15,7 @@ import { permit } from "./permit.ts";
 import { requireSize, requireTree, requireTreeOf } from "./prove.ts";
 import { runExport } from "./run-export.ts";
 import { reachedFilter, refuseText } from "./search-records.ts";
+import { requireOn } from "./switched-on.ts";
 
 export type ExportLimits = {
   /** That run at once in this process. */
@@ -165,6 +167,7 @@ async function newJob(
   signal: AbortSignal,
 ): Promise<ExportJob> {
   const access = permit(query, caller, "ExportRecords");
+  await requireOn({ guard: query.guard }, access, "exports");
   if (fieldsOf(refuseText(reachedFilter(query, access, filter))).includes("active"))
     throw invalid("filter", "must not ask for `active`, which changes while one exports");
   const asked = treeSize === undefined ? undefined : requireSize(treeSize, 1, "tree_size");

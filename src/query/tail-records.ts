@@ -1,4 +1,5 @@
 /** Records as they enter the log: from a place on, then each as it comes; every part says where to go on after it. */
+
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import { LastroError } from "../core/errors.ts";
 import { allOf, compare, type Filter } from "../core/filter.ts";
@@ -19,6 +20,7 @@ import { prefixOf, proven, requireSize, requireTree, requireTreeOf } from "./pro
 import type { RecordView } from "./record-view.ts";
 import { judge, reachedFilter, refuseText } from "./search-records.ts";
 import { type SeenTree, seenTree } from "./seen-tree.ts";
+import { requireOn } from "./switched-on.ts";
 import { viewRecords } from "./view-records.ts";
 
 /** `now`: what enters the log from now on. */
@@ -89,6 +91,7 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<TailPart, void, undefined> {
   const access = permit(deps, caller, "TailRecords");
+  await requireOn(deps, access, "tails");
   const asked = refuseText(reachedFilter(deps, access, request.filter));
   const since = typeof request.from === "object" && "recordedAtMs" in request.from ? request.from : undefined;
   const filter = since === undefined ? asked : allOf([asked, recordedSince(since.recordedAtMs)]);
@@ -99,6 +102,8 @@ async function* follow(
   for (let toldMs = steadyNow(); ; ) {
     const quietMs = steadyNow() - toldMs;
     const stretch = await feed.next(next, Math.max(0, heartbeatMs - quietMs), signal);
+    // One that runs already ends, too.
+    await requireOn(deps, access, "tails");
     const found = stretch.records.filter(({ row }) => row === undefined || holdsFor(row));
     for (const { records, nextIndex } of inParts(found, stretch.to)) {
       yield { ...(await partOf(deps, access, filter, records, signal)), nextIndex };

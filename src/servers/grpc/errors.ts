@@ -45,6 +45,7 @@ function statusCode(code: ErrorCode): status {
     case "ANCHOR_UNAVAILABLE":
     case "SECRETS_UNAVAILABLE":
     case "SHUTTING_DOWN":
+    case "SWITCHED_OFF":
       return status.UNAVAILABLE;
     default:
       return status.INTERNAL;
