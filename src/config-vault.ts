@@ -10,6 +10,13 @@ const pathPart = z
     /^[\w-]{1,128}(?:\/[\w-]{1,128}){0,8}$/,
     "must be letters, digits, _ and -, parts of it separated by /",
   );
+/** It is shown and stands in messages. */
+const isBare = (url: string): boolean => {
+  if (!URL.canParse(url)) return false;
+  const { username, password, search, hash } = new URL(url);
+  return username + password + search + hash === "";
+};
+const vaultAddress = providerUrl.refine(isBare, "must have no user, password, query or fragment");
 const headerText = z.string().regex(/^[!-~]{1,256}$/, "must be visible characters without space");
 const reference = z.string().transform((given, context) => {
   const parsed = parseSecretReference(given);
@@ -21,7 +28,7 @@ const reference = z.string().transform((given, context) => {
 // biome-ignore format: a table
 export const vaultVariables = {
   LASTRO_KEY_RING: optional(reference, { description: "Key ring in Vault, in place of LASTRO_KEY_RING_FILE: `vault:<path>#<field>`", defaultText: "none: the file" }),
-  LASTRO_VAULT_ADDR: optional(providerUrl, { description: "Vault, or OpenBao, where secrets written as `vault:<path>#<field>` lie", defaultText: "none" }),
+  LASTRO_VAULT_ADDR: optional(vaultAddress, { description: "Vault, or OpenBao, where secrets written as `vault:<path>#<field>` lie", defaultText: "none" }),
   LASTRO_VAULT_NAMESPACE: optional(headerText, { description: "Namespace of Vault", defaultText: "none" }),
   LASTRO_VAULT_CA_FILE: optional(text, { description: "Root certificates (PEM) that Vault's must lead to", defaultText: "those of Node" }),
   LASTRO_VAULT_TOKEN_FILE: optional(text, { description: "Way in: file with a token, read anew each time", defaultText: "none" }),

@@ -84,6 +84,7 @@ test.each<[string, Env]>([
   ["LASTRO_VAULT_ADDR", { LASTRO_VAULT_ADDR: "http://vault.test:8200", LASTRO_VAULT_TOKEN_FILE: "/token" }],
   ["LASTRO_VAULT_ADDR", { LASTRO_VAULT_ADDR: "https://vault.test:8200" }],
   ["LASTRO_VAULT_ADDR", { LASTRO_VAULT_TOKEN_FILE: "/token" }],
+  ["LASTRO_VAULT_ADDR", { ...vault, LASTRO_VAULT_ADDR: "https://u:hunter2@vault.test" }],
   ["LASTRO_VAULT_ADDR", { ...vault, LASTRO_VAULT_JWT_ROLE: "lastro" }],
   ["LASTRO_VAULT_ROLE_ID", { LASTRO_VAULT_ADDR: "https://vault.test", LASTRO_VAULT_ROLE_ID: "r" }],
   ["LASTRO_VAULT_LOGIN_MOUNT", { ...vault, LASTRO_VAULT_LOGIN_MOUNT: "../sys" }],
