@@ -1,14 +1,12 @@
 /** The composition root: the only place that builds adapters and joins them. Opened downwards, closed upwards. */
 import { randomBytes } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { setFlagsFromString } from "node:v8";
 import { exportFiles } from "./adapters/files/export-files.ts";
-import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { startTelemetry, type Telemetry } from "./adapters/otel/telemetry.ts";
 import { openLog } from "./adapters/pino/log.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { CollectDeps } from "./collect/publish-events.ts";
-import { type Config, parseConfig } from "./config.ts";
+import type { Config } from "./config.ts";
 import type { Catalogue } from "./core/catalogue.ts";
 import { LastroError } from "./core/errors.ts";
 import { newBreaker } from "./ingest/breaker.ts";
@@ -26,11 +24,14 @@ import { sleep } from "./lib/backoff.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
+import { loadConfig } from "./load-config.ts";
 import { type Access, openAccess } from "./open-access.ts";
 import { openGuard } from "./open-guard.ts";
 import { openKafka, partitionsConcurrently } from "./open-kafka.ts";
 import { openHints, openHotCopies } from "./open-redis.ts";
+import { openRing } from "./open-ring.ts";
 import { openStore } from "./open-store.ts";
+import { openSwitches } from "./open-switches.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
@@ -74,13 +75,13 @@ export async function runService(env: NodeJS.ProcessEnv, hooks: ServiceHooks = {
   // What a batch leaves behind is garbage within a second: V8 would let it pile up to four times what lives before it looks.
   setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
   const stop = untilSignal();
-  const parsed = parseConfig(env, (path) => readFileSync(path, "utf8"));
-  if (!parsed.ok) {
-    process.stderr.write(`${parsed.errors.join("\n")}\n`);
-    return exit.usage;
-  }
   try {
-    await serve(parsed.config, stop, hooks);
+    const loaded = await loadConfig(env, { random, steadyNow }, stop);
+    if (!loaded.ok) {
+      process.stderr.write(`${loaded.errors.join("\n")}\n`);
+      return exit.usage;
+    }
+    await serve(loaded.config, stop, hooks);
     return exit.ok;
   } catch (error) {
     if (!(error instanceof LastroError)) throw error;
@@ -158,11 +159,13 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
     consumer,
   );
+  const switches = await openSwitches(config, { log, observer }, opened, signal);
   const guardAround = {
     storeId: keys.storeId,
     state: store.state,
     publisher,
     access,
+    switches,
     observer,
     log,
     now,
@@ -269,15 +272,15 @@ const stationsOf = (
   },
 });
 
-async function openKeys({ keys }: Config, store: Store, signal: AbortSignal): Promise<StoreKeys> {
+async function openKeys(config: Config, store: Store, signal: AbortSignal): Promise<StoreKeys> {
   const create = await mayMakeKeys(store.state, signal);
-  const ring = await openKeyRing({ path: keys.ringFile, create, random });
+  const ring = await openRing(config, { create, random, steadyNow }, signal);
   return openStoreKeys({ state: store.state, ring, random, now }, signal);
 }
 
 /** Undefined where the log is left to other instances. */
 async function startLog(
-  { store, transparency, witnesses, anchors, searchIndex, keys, catalogueFile }: Config,
+  { store, transparency, witnesses, anchors, searchIndex, keys, vault, catalogueFile }: Config,
   observer: Observer,
   hooks: ServiceHooks,
   lines: Log,
@@ -285,7 +288,7 @@ async function startLog(
 ): Promise<LogThread | undefined> {
   if (!transparency.enabled) return undefined;
   const data = {
-    config: { store, transparency, witnesses, anchors, searchIndex, keys, catalogueFile },
+    config: { store, transparency, witnesses, anchors, searchIndex, keys, vault, catalogueFile },
     tellsPoints: hooks.reached !== undefined,
     holder: Buffer.from(random(holderBytes)).toString("hex"),
   };

@@ -10,7 +10,7 @@ const isPrivateEnough = (url: string): boolean => {
   return protocol === "https:" || isLoopback({ host: hostname.replace(/^\[|\]$/g, ""), port: 0 });
 };
 /** Whoever can answer in its place can let anybody in. */
-const providerUrl = httpUrl.refine(isPrivateEnough, "must be an https:// address, or on loopback");
+export const providerUrl = httpUrl.refine(isPrivateEnough, "must be an https:// address, or on loopback");
 
 // biome-ignore format: a table
 export const accessVariables = {
@@ -24,7 +24,8 @@ export const accessVariables = {
   LASTRO_TLS_CLIENT_CA_FILE: optional(text, { description: "Certificates (PEM) that clients' certificates must lead to", defaultText: "none: clients are asked for no certificate" }),
   LASTRO_TLS_CLIENTS: variable(z.enum(["required", "optional"], "must be required or optional"), "required", { description: "Whether a client needs a certificate where LASTRO_TLS_CLIENT_CA_FILE is set" }),
   LASTRO_TLS_ELSEWHERE: variable(onOff, "off", { description: "A proxy or mesh in front gives TLS, so listeners may be reached from other machines without it; only with LASTRO_AUTH=on" }),
-  LASTRO_FILES_REFRESH_MS: number(100, 3_600 * second, 10 * second, "ms", "How often the access file and the certificates are read again; SIGHUP does it at once"),
+  LASTRO_SWITCHES_FILE: optional(text, { description: "What is switched off for now, to shed load (JSON); read again while running", defaultText: "none: everything is on" }),
+  LASTRO_FILES_REFRESH_MS: number(100, 3_600 * second, 10 * second, "ms", "How often the access file, the switches and the certificates are read again; SIGHUP does it at once"),
   LASTRO_KAFKA_TLS: variable(onOff, "off", { description: "TLS towards Kafka" }),
   LASTRO_KAFKA_SASL: variable(z.enum(["none", ...saslMechanisms], `must be none, ${saslMechanisms.join(", ")}`), "none", { description: "How Lastro says to Kafka who it is: `plain`, `scram-sha-256`, `scram-sha-512`" }),
   LASTRO_KAFKA_USERNAME: optional(text, { description: "User for SASL", defaultText: "none" }),
@@ -149,5 +150,6 @@ export const accessShape = (v: Values) => ({
   auth: authOf(v),
   /** Undefined: the listeners speak in the clear. */
   tls: tlsOf(v),
+  switchesFile: v.LASTRO_SWITCHES_FILE,
   filesRefreshMs: v.LASTRO_FILES_REFRESH_MS,
 });

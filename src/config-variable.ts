@@ -6,7 +6,7 @@ type About = {
   readonly description: string;
   /** What a number counts. */
   readonly unit?: string;
-  /** May also come from a file, named by the variable with `_FILE` behind it; shown without its secret parts. */
+  /** May also come from a file, named by the variable with `_FILE` behind it, or from Vault; shown without its secret parts. */
   readonly secret?: true;
   /** Not shown at all. */
   readonly hidden?: true;

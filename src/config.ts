@@ -18,7 +18,9 @@ import {
   text,
   variable,
 } from "./config-variable.ts";
+import { vaultRules, vaultShape, vaultVariables } from "./config-vault.ts";
 import { defaultLimits, defaultParseOptions, valueBytesHardMax } from "./core/parse-options.ts";
+import { formatSecretReference, type SecretReference } from "./core/secret-reference.ts";
 import { launched } from "./launched-parts.ts";
 import { list, onOff, parseHostPort, share, wholeNumber, withoutSecrets } from "./lib/env-values.ts";
 import { type Environment, type Given, readGiven } from "./variables-given.ts";
@@ -69,6 +71,7 @@ const Variables = z.object({
   LASTRO_HOT_BYTES_MAX: number(mib, 16_384 * mib, 64 * mib, "bytes", "Copies that one process keeps in Redis within LASTRO_HOT_AGE_MS"),
   LASTRO_KEY_RING_FILE: optional(text, { description: "Key-encryption keys; back it up apart from the data", defaultText: "<LASTRO_DATA_DIR>/keys/keyring.json" }),
   LASTRO_KEY_REFRESH_MS: number(second, day, minute, "ms", "How often the key ring is read anew and older wrappings are renewed"),
+  ...vaultVariables,
   ...servingVariables,
   ...accessVariables,
   LASTRO_LOG: variable(onOff, "on", { description: "Lay the transparency log over what is stored; `off` where another instance holds the signing key" }),
@@ -139,34 +142,53 @@ const hiddenNames: ReadonlySet<string> = new Set(
 /** A value as it may be shown. */
 export type Setting = { readonly name: string; readonly value: string; readonly from: string };
 export type Config = ReturnType<typeof shape> & { readonly settings: readonly Setting[] };
+type Secrets<T> = ReadonlyMap<string, T>;
 export type ConfigResult =
-  | { readonly ok: true; readonly config: Config }
+  /** `unread`: the variables whose secrets lie elsewhere and were not given; the configuration is as if they were not set. */
+  | { readonly ok: true; readonly config: Config; readonly unread: Secrets<SecretReference> }
   /** One sentence per fault, each beginning with the variable's name. */
   | { readonly ok: false; readonly errors: readonly string[] };
 
-/** Finds every fault at once and connects to nothing. `readFile` gives a file's text or throws. */
-export function parseConfig(env: Environment, readFile: (path: string) => string): ConfigResult {
+/** Finds every fault at once and connects to nothing. `readFile` gives a file's text or throws; `secrets` are texts that lie elsewhere, by the names of their variables. */
+export function parseConfig(
+  env: Environment,
+  readFile: (path: string) => string,
+  secrets: Secrets<string> = new Map(),
+): ConfigResult {
   const given = readGiven({ names, secretNames }, env, readFile);
   const errors = [...given.errors];
+  const unread = readSecrets(given, secrets);
   const parsed = Variables.safeParse(Object.fromEntries(given.texts));
-  const faulty = new Set<PropertyKey>();
+  const faulty = new Set<PropertyKey>(unread.keys());
   for (const { path, message } of parsed.error?.issues ?? []) {
     if (faulty.has(path[0] ?? "")) continue;
     faulty.add(path[0] ?? "");
     errors.push(`${String(path[0])} ${message}`);
   }
-  // Rules about faulty variables would only repeat the fault; every default is valid, so this parse succeeds.
+  // Rules about faulty variables would only repeat the fault, and those about unread ones cannot be held yet; every default is valid, so this parse succeeds.
   const values = Variables.parse(Object.fromEntries([...given.texts].filter(([name]) => !faulty.has(name))));
   for (const rule of rules) {
     const holds = rule.about.some((name) => faulty.has(name)) || rule.holds(values);
     if (!holds) errors.push(`${rule.about[0]} ${rule.otherwise}`);
   }
+  if (given.references.size > 0 && values.LASTRO_VAULT_ADDR === undefined && !faulty.has("LASTRO_VAULT_ADDR"))
+    errors.push(`${[...given.references.keys()].join(", ")} must not lie in Vault without LASTRO_VAULT_ADDR`);
   if (errors.length > 0) return { ok: false, errors };
-  return { ok: true, config: { ...shape(values), settings: settingsOf(given) } };
+  return { ok: true, config: { ...shape(values), settings: settingsOf(given) }, unread };
+}
+
+/** Puts the secrets where the environment names their places; gives those that are not there. */
+function readSecrets({ texts, references }: Given, secrets: Secrets<string>): Secrets<SecretReference> {
+  for (const name of references.keys()) {
+    const text = secrets.get(name);
+    if (text !== undefined) texts.set(name, text);
+  }
+  return new Map([...references].filter(([name]) => !secrets.has(name)));
 }
 
 const rules: readonly Rule<Values>[] = [
   ...accessRules,
+  ...vaultRules,
   {
     about: ["LASTRO_HOT_RECORDS", "LASTRO_REDIS_URL"],
     holds: (v) => v.LASTRO_REDIS_URL !== undefined || (v.LASTRO_HOT_RECORDS ?? "off") === "off",
@@ -294,8 +316,11 @@ function shape(v: Values) {
     hot: hotOf(v),
     keys: {
       ringFile: v.LASTRO_KEY_RING_FILE ?? join(v.LASTRO_DATA_DIR, "keys", "keyring.json"),
+      /** In place of the file. */
+      ringSecret: v.LASTRO_KEY_RING,
       refreshMs: v.LASTRO_KEY_REFRESH_MS,
     },
+    ...vaultShape(v),
     transparency: {
       enabled: v.LASTRO_LOG,
       name: v.LASTRO_LOG_NAME,
@@ -344,8 +369,10 @@ function shape(v: Values) {
   };
 }
 
-const settingsOf = ({ texts, files }: Given): readonly Setting[] =>
+const settingsOf = ({ texts, files, references }: Given): readonly Setting[] =>
   configVariables.map(({ name, defaultText }) => {
+    const reference = references.get(name);
+    if (reference !== undefined) return { name, value: formatSecretReference(reference), from: "Vault" };
     const text = texts.get(name);
     if (text === undefined) return { name, value: defaultText, from: "default" };
     return {

@@ -6,7 +6,6 @@ import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { folderAnchor } from "./adapters/anchors/folder.ts";
 import { openCheckpointSigner } from "./adapters/files/checkpoint-signer.ts";
-import { openKeyRing } from "./adapters/files/key-ring.ts";
 import type { LogFaces } from "./adapters/sqlite/open.ts";
 import { httpWitness } from "./adapters/tlog-witness/witness.ts";
 import { readCatalogue } from "./catalogue-file.ts";
@@ -21,6 +20,7 @@ import { openCosigner } from "./log/cosign.ts";
 import { runAnchors } from "./log/run-anchors.ts";
 import { type LogState, runLog } from "./log/run-log.ts";
 import { runWitnesses, type WitnessRun } from "./log/run-witnesses.ts";
+import { openRing } from "./open-ring.ts";
 import { openLogStore } from "./open-store.ts";
 import type { Anchor } from "./ports/anchor.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
@@ -36,7 +36,7 @@ type Authority = NonNullable<Config["anchors"]["authority"]>;
 export type LogThreadData = {
   readonly config: Pick<
     Config,
-    "store" | "transparency" | "witnesses" | "anchors" | "searchIndex" | "keys" | "catalogueFile"
+    "store" | "transparency" | "witnesses" | "anchors" | "searchIndex" | "keys" | "vault" | "catalogueFile"
   >;
   /** Whether it waits at each step until the service has heard of it. */
   readonly tellsPoints: boolean;
@@ -133,7 +133,7 @@ async function openAuthority(folder: string, authority: Authority): Promise<Anch
 
 /** The index opens bodies, with keys of its own thread: plain bytes pass no border. */
 async function openIndexing({ state, keys, ...faces }: LogFaces): Promise<IndexPassDeps> {
-  const ring = await openKeyRing({ path: config.keys.ringFile, create: false, random });
+  const ring = await openRing(config, { create: false, random, steadyNow }, end.signal);
   const opened = await openStoreKeys({ state, ring, random, now: Date.now }, end.signal);
   return {
     ...faces,

@@ -10,7 +10,7 @@ import { parseServerTls } from "./adapters/files/server-tls.ts";
 import type { Config } from "./config.ts";
 import { anyone } from "./core/caller.ts";
 import { LastroError } from "./core/errors.ts";
-import { repeat } from "./lib/upkeep.ts";
+import { keepFresh } from "./keep-fresh.ts";
 import type { Authenticate } from "./ports/authenticate.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
@@ -114,20 +114,6 @@ function openTls(
     onChange: (listener) => void listeners.push(listener),
   };
   return { files, source };
-}
-
-function keepFresh(files: readonly FreshFiles<unknown>[], refreshMs: number, signal: AbortSignal): void {
-  const refresh = (): void => {
-    for (const file of files) file.refresh();
-  };
-  process.on("SIGHUP", refresh);
-  signal.addEventListener("abort", () => process.off("SIGHUP", refresh), { once: true });
-  void repeat(
-    refreshMs,
-    signal,
-    async () => refresh(),
-    () => undefined,
-  );
 }
 
 function healthOf({ expiresAtMs }: ServerTls, now: Clock): Readiness[string] {

@@ -5,9 +5,11 @@ import { openWatch } from "./access/watch.ts";
 import type { Config } from "./config.ts";
 import type { Caller } from "./core/caller.ts";
 import type { StoreId } from "./core/ids.ts";
+import type { JsonObject } from "./core/json.ts";
 import { withDeadline } from "./lib/signals.ts";
 import { repeat } from "./lib/upkeep.ts";
 import type { Access } from "./open-access.ts";
+import type { OpenSwitches } from "./open-switches.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { EventPublisher } from "./ports/event-publisher.ts";
 import type { Log } from "./ports/log.ts";
@@ -20,6 +22,7 @@ type Around = {
   readonly state: StoreState;
   readonly publisher: EventPublisher;
   readonly access: Pick<Access, "onRulesChange">;
+  readonly switches: OpenSwitches;
   readonly observer: Observer;
   readonly log: Log;
   readonly now: Clock;
@@ -32,12 +35,12 @@ type Around = {
 const refreshMs = 2_000;
 const callMsMax = 5_000;
 
-/** Who changed the access file is not known here: it was somebody who may write it. */
+/** Who changed a file is not known here: it was somebody who may write it. */
 const itself: Caller = { id: "service:lastro", kind: "service", grants: [] };
 
 export function openGuard(
   { selfAudit, callers }: Config,
-  { storeId: instance, state, publisher, access, observer, log, now, steadyNow, random }: Around,
+  { storeId: instance, state, publisher, access, switches, observer, log, now, steadyNow, random }: Around,
   opened: AsyncDisposableStack,
   signal: AbortSignal,
 ): Guard {
@@ -45,16 +48,17 @@ export function openGuard(
   const personal = personalAccesses({ state, watch, now, random });
   const refresh = (): Promise<void> => personal.refresh(withDeadline(signal, callMsMax));
   void repeat(refreshMs, signal, refresh, () => undefined);
-  access.onRulesChange(({ bindings }) => {
-    const act = {
-      type: "access_file.config_updated",
-      id: "access_file",
-      detail: { bindings: bindings.length },
-    };
-    // In strict mode it may fail; the new grants hold all the same.
+  const tellChange = (what: "access" | "switches", detail: JsonObject): void => {
+    // In strict mode it may fail; what the file says holds all the same.
     const untold = (): void =>
-      log.warn("access_change_untold", "that the access file changed could not be published");
-    watch.act(itself, act, withDeadline(signal, callMsMax)).catch(untold);
-  });
-  return { watch, personal, limits: callerLimits(callers, steadyNow) };
+      log.warn(`${what}_change_untold`, `that the ${what} file changed could not be published`);
+    const id = `${what}_file`;
+    watch
+      .act(itself, { type: `${id}.config_updated`, id, detail }, withDeadline(signal, callMsMax))
+      .catch(untold);
+  };
+  access.onRulesChange(({ bindings }) => tellChange("access", { bindings: bindings.length }));
+  switches.onChange(({ off, targeted }) => tellChange("switches", { off, targeted }));
+  const { switchedOff } = observer;
+  return { watch, personal, limits: callerLimits(callers, steadyNow), switches, switchedOff };
 }

@@ -1,13 +1,13 @@
 /** The part of the composition root that opens the configured store; alone, for a command that checks it, without the rest of the service. */
 import { existsSync } from "node:fs";
 import { readClientTls } from "./adapters/files/client-tls.ts";
-import { openKeyRing } from "./adapters/files/key-ring.ts";
 import { type LogFaces, openSqliteLog, openSqliteStore } from "./adapters/sqlite/open.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
 import type { CheckRange } from "./log/check-range.ts";
-import type { Randomness } from "./ports/clock.ts";
+import { openRing } from "./open-ring.ts";
+import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
 import { openStoreKeys } from "./privacy/store-keys.ts";
@@ -41,7 +41,7 @@ export type StoreToCheck = AsyncDisposable & {
 /** Throws NOT_FOUND for a file that is not there, and makes none. */
 export async function openStoreToCheck(
   config: Config,
-  around: { readonly now: () => number; readonly random: Randomness },
+  around: { readonly now: Clock; readonly steadyNow: Clock; readonly random: Randomness },
 ): Promise<StoreToCheck> {
   if (config.store.kind === "sqlite" && !existsSync(config.store.path))
     throw new LastroError(
@@ -52,8 +52,7 @@ export async function openStoreToCheck(
   return {
     store,
     async openBodies(signal) {
-      const { random } = around;
-      const ring = await openKeyRing({ path: config.keys.ringFile, create: false, random });
+      const ring = await openRing(config, { ...around, create: false }, signal);
       const keys = await openStoreKeys({ state: store.state, ring, ...around }, signal);
       return checkBodies({
         history: store.history,

@@ -1,6 +1,7 @@
 /** The one table printed when the service is ready: each part, where it runs, what it is, what it fell back to and how to change that. */
 import Table from "cli-table3";
 import type { Config } from "./config.ts";
+import { formatSecretReference } from "./core/secret-reference.ts";
 import type { LaunchedPart } from "./launched-parts.ts";
 
 export type RunningParts = {
@@ -66,6 +67,7 @@ const accessRow = ({ auth }: Config): LaunchedPart => ({
 
 /** What the launcher found out about a part is more than the service knows. */
 function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] {
+  const { keys } = config;
   const spoken = config.tls === undefined ? "" : "TLS: ";
   const launched = new Map(config.launched.map((part) => [part.part, part]));
   const known: readonly LaunchedPart[] = [
@@ -89,9 +91,9 @@ function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] 
     },
     {
       part: "keys",
-      where: config.keys.ringFile,
-      what: "key ring, mode 0600: back it up apart from the data",
-      change: "LASTRO_KEY_RING_FILE names another",
+      where: keys.ringSecret === undefined ? keys.ringFile : formatSecretReference(keys.ringSecret),
+      what: `key ring${keys.ringSecret === undefined ? ", mode 0600" : ""}: back it up apart from the data`,
+      change: "LASTRO_KEY_RING_FILE or LASTRO_KEY_RING names another",
     },
     config.transparency.enabled
       ? {

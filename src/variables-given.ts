@@ -1,14 +1,22 @@
 /** Variables of this service as the environment gives them: texts by name, from the environment or from files. */
 import { closest, distance } from "fastest-levenshtein";
+import {
+  looksLikeReference,
+  parseSecretReference,
+  type SecretReference,
+  secretReferenceForm,
+} from "./core/secret-reference.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 export type Given = {
   readonly texts: Map<string, string>;
   readonly files: Set<string>;
+  /** Of secrets that lie elsewhere. */
+  readonly references: Map<string, SecretReference>;
   readonly errors: string[];
 };
 
-/** `secretNames` may also come from a file, named by the variable with `_FILE` behind it. */
+/** `secretNames` may also come from a file, named by the variable with `_FILE` behind it, or from a secret manager, where the value names its place. */
 type KnownNames = { readonly names: readonly string[]; readonly secretNames: ReadonlySet<string> };
 
 const fileVariant = "_FILE";
@@ -17,15 +25,22 @@ const ignoredNames = /^LASTRO_(?:TEST_.*|CACHE_DIR)$/;
 
 /** An empty variable counts as unset, as compose files and shells write it. */
 export function readGiven(known: KnownNames, env: Environment, readFile: (path: string) => string): Given {
-  const given: Given = { texts: new Map(), files: new Set(), errors: [] };
+  const given: Given = { texts: new Map(), files: new Set(), references: new Map(), errors: [] };
   for (const [name, value] of Object.entries(env)) {
     if (!name.startsWith("LASTRO_") || value === undefined || value === "") continue;
     const base = name.endsWith(fileVariant) ? name.slice(0, -fileVariant.length) : name;
-    if (known.names.includes(name)) given.texts.set(name, value);
+    if (known.secretNames.has(name) && looksLikeReference(value)) takeReference(given, name, value);
+    else if (known.names.includes(name)) given.texts.set(name, value);
     else if (known.secretNames.has(base)) readSecret(given, env, base, value, readFile);
     else if (!ignoredNames.test(name)) given.errors.push(unknown(known, name));
   }
   return given;
+}
+
+function takeReference({ references, errors }: Given, name: string, value: string): void {
+  const reference = parseSecretReference(value);
+  if (reference === undefined) errors.push(`${name} must be ${secretReferenceForm}, if it lies in Vault`);
+  else references.set(name, reference);
 }
 
 function readSecret(

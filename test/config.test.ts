@@ -78,7 +78,7 @@ describe("configuration", () => {
     expect(accepted({ LASTRO_REDIS_URL: "", LASTRO_BATCH_SIZE_MAX: "" })).toEqual(accepted({}));
   });
 
-  test("a secret may come from a file, but not from both", () => {
+  test("R-13 a secret may come from a file, but not from both", () => {
     const url = "mongodb://lastro:hunter2@db.example:27017/lastro?authSource=admin";
     const files = (path: string) => (path === "/run/secrets/store" ? `${url}\n` : noFiles());
     const config = accepted({ LASTRO_STORE_URL_FILE: "/run/secrets/store" }, files);

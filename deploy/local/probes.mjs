@@ -76,3 +76,13 @@ export const answersAsMongo = (host, port) => {
     answer.length < 16 ? undefined : answer.readInt32LE(8) === 7 && answer.readInt32LE(12) === 2013,
   );
 };
+
+/** Unsealed and active. @param {string} host @param {number} port */
+export async function answersAsVault(host, port) {
+  try {
+    const signal = AbortSignal.timeout(probeMsMax);
+    return (await fetch(`http://${host}:${port}/v1/sys/health`, { signal })).status === 200;
+  } catch {
+    return false;
+  }
+}

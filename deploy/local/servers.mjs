@@ -3,8 +3,8 @@ import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { freePort, mustRun, startServer } from "./child.mjs";
-import { answersAsKafka, answersAsMongo, answersAsRedis } from "./probes.mjs";
-import { ferretdbProgram, findProgram, kafkaJars, redisProgram } from "./programs.mjs";
+import { answersAsKafka, answersAsMongo, answersAsRedis, answersAsVault } from "./probes.mjs";
+import { ferretdbProgram, findProgram, kafkaJars, redisProgram, vaultProgram } from "./programs.mjs";
 
 /**
  * @typedef {object} StartOptions
@@ -254,5 +254,37 @@ export async function startMongo({ dir, port, spawned = silent, log = silent }) 
     port: mongoPort,
     owned: true,
     what,
+  };
+}
+
+/** A Vault for tests, which forgets everything when it ends. @param {StartOptions & { rootToken: string }} options @returns {Promise<RunningServer>} */
+export async function startVault({ dir, port, rootToken, spawned = silent, log = silent }) {
+  const vaultPort = port ?? (await freePort());
+  mkdirSync(dir, { recursive: true });
+  const address = `${host}:${vaultPort}`;
+  const { program, from } = await vaultProgram(log);
+  const server = await startServer({
+    name: "Vault",
+    command: program,
+    args: [
+      "server",
+      "-dev",
+      "-dev-no-store-token",
+      `-dev-root-token-id=${rootToken}`,
+      `-dev-listen-address=${address}`,
+    ],
+    logFile: join(dir, "vault.log"),
+    ready: () => answersAsVault(host, vaultPort),
+    spawned,
+    readyMsMax: 60_000,
+    stopMsMax: 10_000,
+  });
+  return {
+    ...server,
+    url: `http://${address}`,
+    address,
+    port: vaultPort,
+    owned: true,
+    what: `Vault (${from})`,
   };
 }

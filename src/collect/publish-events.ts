@@ -16,6 +16,7 @@ import type { Caller, QueryDeps } from "../query/deps.ts";
 import type { EventIdQuestion } from "../query/get-record.ts";
 import { type Access, permit, requireReach } from "../query/permit.ts";
 import type { PublishedLog } from "../query/published-log.ts";
+import { requireOn } from "../query/switched-on.ts";
 import { untilAccounted } from "./until-accounted.ts";
 
 export type CollectDeps = Pick<QueryDeps, "guard"> & {
@@ -52,6 +53,7 @@ export async function publishEvents(
   signal: AbortSignal,
 ): Promise<readonly PublishedEvent[]> {
   const access = permit(deps, caller, "PublishEvents");
+  await requireOn(deps, access, "publishing");
   const checked = events.map((event, i) => check(deps, access, event, fieldOf(i)));
   const published = await Promise.all(
     checked.map(async (event) => ({

@@ -4,7 +4,7 @@
 export const errorCodes = [
   // infrastructure
   "STORE_UNAVAILABLE", "STORE_UNSAFE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
-  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE",
+  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE", "SECRETS_UNAVAILABLE",
   // the log stops being signed, an operator decides; intake goes on
   "LOG_HALTED",
   // what is stored of the log contradicts what was signed: that answer is withheld
@@ -16,13 +16,13 @@ export const errorCodes = [
   "CONFIG_INVALID", "KEY_MISSING", "KEY_WRONG", "STORE_LOCKED", "STORE_NEWER", "CATALOGUE_INVALID", "TOPIC_UNSUITABLE", "CLUSTER_CHANGED",
   // callers
   "UNAUTHENTICATED", "PERMISSION_DENIED", "INVALID_ARGUMENT", "EVENT_REJECTED", "NOT_FOUND", "FAILED_PRECONDITION", "DEADLINE_EXCEEDED", "BODY_UNREADABLE", "INTERNAL",
-  "LIMIT_REACHED", "READER_TOO_SLOW", "SHUTTING_DOWN",
+  "LIMIT_REACHED", "READER_TOO_SLOW", "SHUTTING_DOWN", "SWITCHED_OFF",
 ] as const; // biome-ignore format: a table
 export type ErrorCode = (typeof errorCodes)[number];
 
 const transientCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "STORE_UNAVAILABLE", "SOURCE_UNAVAILABLE", "DEAD_LETTERS_UNAVAILABLE", "KEY_UNAVAILABLE",
-  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE",
+  "WITNESS_UNAVAILABLE", "ANCHOR_UNAVAILABLE", "SECRETS_UNAVAILABLE",
   "VERSION_CONTENTION",
   "MARK_LOST",
 ]); // biome-ignore format: a table

@@ -1,7 +1,7 @@
 /** Key-encryption keys (KEK), one per epoch, from outside the store. Losing them makes every body unreadable. */
+import type { Kek } from "../core/key-ring.ts";
 
-/** 32 bytes. */
-export type Kek = { readonly epoch: number; readonly key: Uint8Array };
+export type { Kek } from "../core/key-ring.ts";
 
 /** Contract. `current` wraps new keys; `all` holds it and the older ones still in use. `refresh` reads the ring anew and throws KEY_UNAVAILABLE, keeping what it had. */
 export type KeyRing = {

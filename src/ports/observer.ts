@@ -2,6 +2,7 @@
 import type { EnvelopeFlag } from "../core/event.ts";
 import type { Src } from "../core/ids.ts";
 import type { OutcomeCounts, RejectReason } from "../core/outcome.ts";
+import type { SwitchName } from "../core/switches.ts";
 import type { SourceBatch } from "./event-source.ts";
 
 export type BatchReport = {
@@ -106,6 +107,10 @@ export type Observer = {
   callerRefused(): void;
   /** What became of events of our own about what callers did. */
   selfAudit(outcome: "published" | "dropped", events: number): void;
+  /** What is switched off for everybody; `isCurrent`: the file of switches could be used as it is. */
+  switches(off: readonly SwitchName[], isCurrent: boolean): void;
+  /** Somebody was answered that what they asked for is switched off. */
+  switchedOff(name: SwitchName): void;
   /** A pass of the search index in this process. */
   indexPass(report: IndexPassReport): void;
 };

@@ -5,9 +5,11 @@ import type { Watch } from "../access/watch.ts";
 import type { Catalogue } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import type { StreamId } from "../core/ids.ts";
+import type { SwitchName } from "../core/switches.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { HistoryReader } from "../ports/history-reader.ts";
 import type { SearchIndex } from "../ports/search-index.ts";
+import type { Switches } from "../ports/switches.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
 import type { PublishedLog } from "./published-log.ts";
@@ -19,6 +21,9 @@ export type Guard = {
   readonly watch: Watch;
   readonly limits: CallerLimits;
   readonly personal: PersonalAccesses;
+  readonly switches: Switches;
+  /** Somebody was answered that what they asked for is switched off. */
+  switchedOff(name: SwitchName): void;
 };
 
 export type QueryDeps = {

@@ -1,4 +1,5 @@
 /** Exports as long-running operations: begun, gone on with after a crash, told of, cancelled, read, removed. Each belongs to its caller; to others it is not there. */
+
 import { createHash } from "node:crypto";
 import { isTransient, LastroError } from "../core/errors.ts";
 import type { ExportFormat } from "../core/export-formats.ts";
@@ -22,6 +23,7 @@ import { permit } from "./permit.ts";
 import { requireSize, requireTree, requireTreeOf } from "./prove.ts";
 import { runExport } from "./run-export.ts";
 import { reachedFilter } from "./search-records.ts";
+import { requireOn, requireTextOn } from "./switched-on.ts";
 
 export type ExportLimits = {
   /** That run at once in this process. */
@@ -179,7 +181,10 @@ async function newJob(
   signal: AbortSignal,
 ): Promise<ExportJob> {
   const access = permit(query, caller, "ExportRecords");
-  const fields = fieldsOf(reachedFilter(query, access, filter));
+  await requireOn({ guard: query.guard }, access, "exports");
+  const reached = reachedFilter(query, access, filter);
+  await requireTextOn({ guard: query.guard }, access, reached);
+  const fields = fieldsOf(reached);
   if (fields.includes("active"))
     throw invalid("filter", "must not ask for `active`, which changes while one exports");
   const asked = treeSize === undefined ? undefined : requireSize(treeSize, 1, "tree_size");

@@ -4,6 +4,7 @@ import { lookAt } from "./looked-at.ts";
 import { permit, requireWhole } from "./permit.ts";
 import { contentOf } from "./record-view.ts";
 import type { WalkRequest } from "./search-records.ts";
+import { requireOn } from "./switched-on.ts";
 
 export type AddressUse = {
   readonly ip: string;
@@ -22,6 +23,7 @@ export async function getIpHistory(
   signal: AbortSignal,
 ): Promise<IpHistory> {
   const access = requireWhole(deps, permit(deps, caller, "GetIpHistory"), "user_id");
+  await requireOn(deps, access, "summaries");
   const uses = new Map<string, AddressUse>();
   const isWhole = await lookAt(deps, request, access, signal, (record) => {
     const content = contentOf(record);

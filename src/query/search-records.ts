@@ -17,6 +17,7 @@ import { type Access, narrowed, permit, requireReach, requireWhole, show, tellRe
 import type { RecordView } from "./record-view.ts";
 import { sealedValues } from "./sealed-values.ts";
 import { collectMatches } from "./search-page.ts";
+import { requireTextOn } from "./switched-on.ts";
 import { viewRecords } from "./view-records.ts";
 
 export type SearchRequest = PageRequest & {
@@ -49,6 +50,7 @@ export async function searchRecords(
 ): Promise<SearchPage> {
   const access = permit(deps, caller, "SearchRecords");
   const { filter, order } = searchOf(deps, access, request);
+  await requireTextOn(deps, access, filter);
   const { asOfTreeSize: asOf, also } = request;
   checkAsOf(asOf, treeSize);
   // Whether a record is active changes without an entry: no tree tells of it.
@@ -75,6 +77,7 @@ export async function* walkRecords(
   signal: AbortSignal,
 ): AsyncGenerator<Walked> {
   const { filter, order } = searchOf(deps, access, request);
+  await requireTextOn(deps, access, filter);
   for (let after: RecordSearch["after"]; ; ) {
     const found = await collectMatches(deps.history, { filter, order, after, skip: 0 }, chunkRowsMax, signal);
     const judged = await judgeAll(deps, filter, found.rows, access, signal);

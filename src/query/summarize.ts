@@ -1,4 +1,5 @@
 /** Counts of records by their values and by time, as of a tree: by the index's cells where they know all that is asked, else of a bounded number of records. */
+
 import { allOf, conjunctsOf, type Filter, parseField, parseFilter, rangeOf } from "../core/filter.ts";
 import type { FilterField } from "../core/search-fields.ts";
 import { isCountable, knownToCells, newTally, type SummaryQuestion, type Tally } from "../core/summary.ts";
@@ -11,6 +12,7 @@ import { type Caller, invalid, type QueryDeps } from "./deps.ts";
 import { isPersonal } from "./mask.ts";
 import { narrowed, permit, requireWhole } from "./permit.ts";
 import { indexedPaths } from "./search-records.ts";
+import { requireOn, requireTextOn } from "./switched-on.ts";
 
 export const groupFieldsMax = 8;
 export const groupValuesDefault = 20;
@@ -61,12 +63,14 @@ export async function summarizeRecords(
   treeSize: number | undefined,
 ): Promise<Summary> {
   const access = permit(deps, caller, "SummarizeRecords");
+  await requireOn(deps, access, "summaries");
   const paths = indexedPaths(deps.catalogue);
   const given = parseFilter(request.filter, paths);
   const asked = request.also === undefined ? given : allOf([given, request.also]);
   const groupBy = groupByOf(request, paths);
   const reached = groupBy.some(isPersonal) ? requireWhole(deps, access, "group_by") : access;
   const filter = narrowed(deps, reached, asked);
+  await requireTextOn(deps, access, filter);
   const { asOfTreeSize: asOf } = request;
   checkAsOf(asOf, treeSize);
   const question = { filter, groupBy, bucketOf: bucketOf(request) };

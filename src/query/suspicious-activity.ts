@@ -1,4 +1,5 @@
 /** What looks like an attack in what matches. */
+
 import { operationOf } from "../core/actions.ts";
 import { allOf, anyOf, type Filter } from "../core/filter.ts";
 import { type Act, type Suspicion, suspicionsIn } from "../core/suspicion.ts";
@@ -8,6 +9,7 @@ import { lookAt } from "./looked-at.ts";
 import { permit, requireWhole } from "./permit.ts";
 import { contentOf, type RecordView } from "./record-view.ts";
 import type { WalkRequest } from "./search-records.ts";
+import { requireOn } from "./switched-on.ts";
 
 export type SuspiciousActivity = { readonly suspicions: readonly Suspicion[]; readonly isPartial: boolean };
 
@@ -20,6 +22,7 @@ export async function getSuspiciousActivity(
   signal: AbortSignal,
 ): Promise<SuspiciousActivity> {
   const access = requireWhole(deps, permit(deps, caller, "GetSuspiciousActivity"), "filter");
+  await requireOn(deps, access, "summaries");
   const acts: Act[] = [];
   const question = { ...request, also: also === undefined ? telling : allOf([also, telling]) };
   const isWhole = await lookAt(deps, question, access, signal, (record) => {

@@ -17,6 +17,7 @@ import { prefixOf, proven, requireSize, requireTree, requireTreeOf } from "./pro
 import type { RecordView } from "./record-view.ts";
 import { reachedFilter } from "./search-records.ts";
 import { type SeenTree, seenTree } from "./seen-tree.ts";
+import { requireOn, requireTextOn } from "./switched-on.ts";
 
 /** `now`: what enters the log from now on. */
 export type TailFrom =
@@ -86,7 +87,9 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<TailPart, void, undefined> {
   const access = permit(deps, caller, "TailRecords");
+  await requireOn(deps, access, "tails");
   const asked = reachedFilter(deps, access, request.filter);
+  await requireTextOn(deps, access, asked);
   const since = typeof request.from === "object" && "recordedAtMs" in request.from ? request.from : undefined;
   const filter = since === undefined ? asked : allOf([asked, recordedSince(since.recordedAtMs)]);
   let next = await startOf(deps, request.from, signal);
@@ -95,6 +98,8 @@ async function* follow(
   for (let toldMs = steadyNow(); ; ) {
     const quietMs = steadyNow() - toldMs;
     const stretch = await feed.next(next, Math.max(0, heartbeatMs - quietMs), signal);
+    // One that runs already ends, too.
+    await requireOn(deps, access, "tails");
     for (const { records, nextIndex } of inParts(candidatesOf(filter, stretch.records), stretch.to)) {
       const part = await partOf(deps, access, filter, records, signal);
       if (tellsNothing(part) && steadyNow() - toldMs < heartbeatMs) {

@@ -119,6 +119,8 @@ export const silentObserver: Observer = {
   callerRefused: () => undefined,
   selfAudit: () => undefined,
   indexPass: () => undefined,
+  switches: () => undefined,
+  switchedOff: () => undefined,
 };
 
 /** The reference event, with changes to it. */

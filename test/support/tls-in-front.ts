@@ -1,4 +1,4 @@
-/** TLS that ends before a server which speaks in the clear; it asks clients for a certificate. */
+/** TLS that ends before a server which speaks in the clear; it asks clients for a certificate, if it is given who signs them. */
 import { once } from "node:events";
 import { type AddressInfo, connect } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
@@ -9,11 +9,12 @@ export type TlsInFront = AsyncDisposable & { readonly address: string };
 export async function tlsInFrontOf(
   behind: { readonly hostname: string; readonly port: string },
   own: Certificate,
-  { ca }: CertificateAuthority,
+  clients?: CertificateAuthority,
 ): Promise<TlsInFront> {
   const { cert, key } = own;
+  const asked = clients && { ca: clients.ca, requestCert: true, rejectUnauthorized: true };
   const open = new Set<TLSSocket>();
-  const server = createServer({ cert, key, ca, requestCert: true, rejectUnauthorized: true }, (socket) => {
+  const server = createServer({ cert, key, ...asked }, (socket) => {
     open.add(socket);
     const inner = connect(Number(behind.port), behind.hostname);
     const end = (): void => {

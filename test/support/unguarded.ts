@@ -16,6 +16,8 @@ export const unguarded: Guard = {
     approve: noneHere,
     list: noneHere,
   },
+  switches: { isOn: async () => true },
+  switchedOff: () => undefined,
 };
 
 const asked = { id: "1", callerId: "a", reason: "r", askedAtMs: 0, forMs: 1, approval: undefined };

@@ -19,13 +19,22 @@ type FreshFilesOptions<T> = {
   readonly log: Log;
   /** Hears what was accepted after the start. */
   readonly changed?: (value: T) => void;
+  /** Hears after each reading whether what is there is what holds. */
+  readonly checked?: (holds: boolean) => void;
 };
 
 /** Throws CONFIG_INVALID: at the start there is nothing else that could hold. */
-export function openFreshFiles<T>({ paths, parse, what, log, changed }: FreshFilesOptions<T>): FreshFiles<T> {
+export function openFreshFiles<T>({
+  paths,
+  parse,
+  what,
+  log,
+  changed,
+  checked,
+}: FreshFilesOptions<T>): FreshFiles<T> {
   const first = read(paths, what);
   let [seen, value] = [digestOf(first), parse(first)];
-  let wasRead = true;
+  let [wasRead, holds] = [true, true];
   const refuse = (error: unknown): void => {
     if (!(error instanceof LastroError)) throw error;
     log.warn("file_refused", `the new ${what} is not used, the old one holds: ${error.message}`);
@@ -39,13 +48,17 @@ export function openFreshFiles<T>({ paths, parse, what, log, changed }: FreshFil
         const digest = digestOf(texts);
         if (digest === seen) return;
         seen = digest;
+        holds = false;
         value = parse(texts);
+        holds = true;
         log.info("file_taken", `the new ${what} holds from now on`);
         changed?.(value);
       } catch (error) {
         // A file that stays away is told once.
         if (wasRead || !isUnread(error)) refuse(error);
         if (isUnread(error)) wasRead = false;
+      } finally {
+        checked?.(wasRead && holds);
       }
     },
   };

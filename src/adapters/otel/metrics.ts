@@ -15,6 +15,7 @@ export const counters = {
   lastro_trace_contexts_invalid_total: "Trace contexts in headers that are not valid W3C and were ignored",
   lastro_callers_refused_total: "Calls of callers whose identity was not accepted",
   lastro_self_audit_events_total: "Events about what callers read, were denied and did",
+  lastro_switched_off_total: "Questions refused because what they ask for is switched off",
   messaging_client_consumed_messages_total: "Messages delivered to intake",
 } as const;
 
@@ -43,6 +44,8 @@ export const gauges = {
   lastro_log_anchored_size: "Leaves of the latest checkpoint that an anchor keeps",
   lastro_anchor_keeps: "1 for an anchor that kept the checkpoint when it was asked last",
   lastro_certificate_expires_seconds: "When the listeners' certificate expires, as Unix time",
+  lastro_switch_off: "1 for what is switched off for everybody",
+  lastro_switches_stale: "1 while the file of switches cannot be used and an older state holds",
   lastro_index_size: "Entries of the log that the search index holds",
   lastro_index_lag: "Entries that the log's head covers and the search index does not",
   lastro_store_lag_seconds: "All that Kafka held so long ago has its outcome",

@@ -3,6 +3,7 @@ import { type Link, type Span, SpanKind, SpanStatusCode, type Tracer } from "@op
 import { parseTraceParent } from "@opentelemetry/core";
 import type { EventHeader } from "../../core/event.ts";
 import { outcomeKinds } from "../../core/outcome.ts";
+import { switchNames } from "../../core/switches.ts";
 import type { SourceBatch } from "../../ports/event-source.ts";
 import type { BatchReport, Observer, PartitionState } from "../../ports/observer.ts";
 import type { GaugeValue, Metrics } from "./metrics.ts";
@@ -56,6 +57,7 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
     ...witnessObserver(metrics),
     ...anchorObserver(metrics),
     ...indexObserver(metrics),
+    ...switchesObserver(metrics),
   };
 }
 
@@ -88,6 +90,21 @@ function anchorObserver(metrics: Metrics): Pick<Observer, "anchorsAsked"> {
         sizes.set(anchor, isKept ? size : (sizes.get(anchor) ?? 0));
       }
     },
+  };
+}
+
+/** Shown where there is a file of switches. */
+function switchesObserver(metrics: Metrics): Pick<Observer, "switches" | "switchedOff"> {
+  const switches = new Map<string, boolean>();
+  let isStale: boolean | undefined;
+  metrics.show("lastro_switch_off", () => flagsOf(switches, "switch"));
+  metrics.show("lastro_switches_stale", () => known(isStale === undefined ? undefined : Number(isStale)));
+  return {
+    switches(off, isCurrent) {
+      for (const name of switchNames) switches.set(name, off.includes(name));
+      isStale = !isCurrent;
+    },
+    switchedOff: (name) => metrics.add("lastro_switched_off_total", 1, { switch: name }),
   };
 }
 

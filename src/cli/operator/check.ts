@@ -1,11 +1,11 @@
 /** `lastro check`: the operator holds the store against itself and against the log. Opens the store as the service would and changes nothing in it. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { parseConfig } from "../../config.ts";
 import type { VerifyCrypto } from "../../core/trust.ts";
 import { verifyEd25519 } from "../../lib/ed25519.ts";
 import { sha256 } from "../../lib/sha256.ts";
 import { untilSignal } from "../../lib/signals.ts";
+import { loadConfig } from "../../load-config.ts";
 import { checkStore } from "../../log/check.ts";
 import { rangeChecker } from "../../log/check-range.ts";
 import { type CheckState, formatState, parseState } from "../../log/check-state.ts";
@@ -34,15 +34,16 @@ export function checkCommand(cli: Cli): Command {
 }
 
 async function check(cli: Cli, options: Options): Promise<void> {
-  const parsed = parseConfig(cli.env, (path) => readFileSync(path, "utf8"));
+  const stop = untilSignal();
+  const around = { now: cli.now, steadyNow: () => performance.now(), random: cli.random };
+  const parsed = await loadConfig(cli.env, around, stop);
   if (!parsed.ok) throw new CliFailure("usage", parsed.errors.join("\n"));
   const trust = await trustOf(options);
-  const stop = untilSignal();
   // The store's calls are not cut short: the check ends between two runs, where it can go on.
   const { signal } = new AbortController();
   // Loaded here alone: other commands start without the libraries of stores.
   const { openStoreToCheck } = await import("../../open-store.ts");
-  await using opened = await openStoreToCheck(parsed.config, { now: cli.now, random: cli.random });
+  await using opened = await openStoreToCheck(parsed.config, around);
   const { store } = opened;
   const openBodies = options.openBodies === true ? await opened.openBodies(signal) : undefined;
   const deps = { log: store.log, audit: store.audit, crypto, openBodies };

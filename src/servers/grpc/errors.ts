@@ -43,7 +43,9 @@ function statusCode(code: ErrorCode): status {
     case "KEY_UNAVAILABLE":
     case "WITNESS_UNAVAILABLE":
     case "ANCHOR_UNAVAILABLE":
+    case "SECRETS_UNAVAILABLE":
     case "SHUTTING_DOWN":
+    case "SWITCHED_OFF":
       return status.UNAVAILABLE;
     default:
       return status.INTERNAL;

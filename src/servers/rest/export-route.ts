@@ -1,4 +1,5 @@
 /** All that matches as one file, a few records at a time, however many they are. What is cut off ends in an error of the connection, and never looks whole. */
+
 import { Readable } from "node:stream";
 import * as z from "zod";
 import { csvLine } from "../../core/csv.ts";
@@ -10,6 +11,7 @@ import { permit } from "../../query/permit.ts";
 import type { RecordView } from "../../query/record-view.ts";
 import { type WalkRequest, walkRecords } from "../../query/search-records.ts";
 import { type SeenTree, withSeenTree } from "../../query/seen-tree.ts";
+import { requireOn } from "../../query/switched-on.ts";
 import { readProblems } from "./answers.ts";
 import { auditLogShape, auditLogText, csvCells, csvColumns } from "./audit-log.ts";
 import { shapeOf } from "./json-schema.ts";
@@ -61,6 +63,7 @@ async function* seenPages(
 ): AsyncGenerator<Seen> {
   const access = permit(deps, caller, "ExportRecords");
   const requireRights = lasting(deps, caller, "ExportRecords");
+  await requireOn(deps, access, "exports");
   await deps.guard.watch.act(caller, { type: "records.exported", id: access.method, detail: {} }, signal);
   for await (const { records } of walkRecords(deps, request, access, signal)) {
     const { seen } = await withSeenTree(

@@ -87,7 +87,9 @@ export type RouteOptions = Pick<QueryDeps, "guard"> & {
   };
 };
 
-const retryAfterS = "1";
+/** Whole seconds, at least one. */
+const retryAfterOf = (error: unknown): string =>
+  String(Math.max(1, Math.ceil((error instanceof LastroError ? (error.retryAfterMs ?? 0) : 0) / 1_000)));
 
 export function serveRoutes(server: FastifyInstance, routes: readonly Route[], options: RouteOptions): void {
   let running = 0;
@@ -161,7 +163,7 @@ export function fail(error: unknown, request: FastifyRequest, reply: FastifyRepl
   }
   const problem = problemOf(error);
   if (problem.status === 401) reply.header("www-authenticate", "Bearer");
-  if (problem.status === 429 || problem.status === 503) reply.header("retry-after", retryAfterS);
+  if (problem.status === 429 || problem.status === 503) reply.header("retry-after", retryAfterOf(error));
   reply
     .code(problem.status)
     .header("cache-control", "no-store")

@@ -1,0 +1,100 @@
+/** The file of switches: flags as flagd defines them, of known names and with boolean variants alone. */
+import { FlagdCore, MemoryStorage } from "@openfeature/flagd-core";
+import type { EvaluationContext, JsonValue, Logger, Provider } from "@openfeature/server-sdk";
+import * as z from "zod";
+import { type SwitchName, switchNames } from "../../core/switches.ts";
+
+export type SwitchesFile = {
+  readonly provider: Provider;
+  /** Those that are off wherever no targeting says otherwise. */
+  readonly off: readonly SwitchName[];
+  /** Those that differ from question to question. */
+  readonly targeted: readonly SwitchName[];
+};
+export type SwitchesFileResult =
+  | { readonly ok: true; readonly file: SwitchesFile }
+  | { readonly ok: false; readonly errors: readonly string[] };
+
+const bytesMax = 65_536;
+
+const Flag = z
+  .strictObject({
+    state: z.enum(["ENABLED", "DISABLED"]),
+    variants: z.record(z.string().min(1), z.boolean()),
+    defaultVariant: z.string(),
+    targeting: z.record(z.string(), z.unknown()).optional(),
+    metadata: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
+  })
+  .refine((flag) => Object.hasOwn(flag.variants, flag.defaultVariant), {
+    path: ["defaultVariant"],
+    message: "names none of `variants`",
+  });
+const File = z.strictObject({
+  $schema: z.string().optional(),
+  flags: z.partialRecord(z.enum(switchNames, `must be one of ${switchNames.join(", ")}`), Flag),
+});
+type Flags = z.output<typeof File>["flags"];
+
+const silent: Logger = { error() {}, warn() {}, info() {}, debug() {} };
+/** Rules are walked, not compiled: no code is made of a file. */
+const options = { disableDynamicCodeGeneration: true };
+
+/** Finds every fault at once. */
+export function parseSwitchesFile(text: string): SwitchesFileResult {
+  if (text.length > bytesMax) return { ok: false, errors: [`it is larger than ${bytesMax} bytes`] };
+  const parsed = File.safeParse(jsonOf(text));
+  if (!parsed.success)
+    return {
+      ok: false,
+      errors: parsed.error.issues.map(({ path, message }) => `${path.join(".") || "it"}: ${message}`),
+    };
+  const { flags } = parsed.data;
+  const core = new FlagdCore(new MemoryStorage(silent, options), silent, options);
+  core.setConfigurations(text);
+  const given = switchNames.filter((name) => flags[name]?.state === "ENABLED");
+  const errors = given.flatMap((name) => targetingFaults(core, flags, name));
+  if (errors.length > 0) return { ok: false, errors };
+  return {
+    ok: true,
+    file: {
+      provider: providerOf(core),
+      off: given.filter((name) => isOff(flags, name)),
+      targeted: given.filter((name) => isTargeted(flags, name)),
+    },
+  };
+}
+
+const isOff = (flags: Flags, name: SwitchName): boolean => {
+  const flag = flags[name];
+  return flag?.variants[flag.defaultVariant] === false;
+};
+const isTargeted = (flags: Flags, name: SwitchName): boolean =>
+  Object.keys(flags[name]?.targeting ?? {}).length > 0;
+
+/** Rules that no question could be held against. */
+function targetingFaults(core: FlagdCore, flags: Flags, name: SwitchName): readonly string[] {
+  const { errorMessage } = core.resolveBooleanEvaluation(name, true, sample, silent);
+  return isTargeted(flags, name) && errorMessage !== undefined
+    ? [`flags.${name}.targeting: ${errorMessage}`]
+    : [];
+}
+const sample = { targetingKey: "any", tenant: "any", method: "SearchRecords", callerKind: "service" };
+
+const providerOf = (core: FlagdCore): Provider => ({
+  runsOn: "server",
+  metadata: { name: "file" },
+  resolveBooleanEvaluation: async (...asked) => core.resolveBooleanEvaluation(...asked),
+  resolveStringEvaluation: async (...asked) => core.resolveStringEvaluation(...asked),
+  resolveNumberEvaluation: async (...asked) => core.resolveNumberEvaluation(...asked),
+  resolveObjectEvaluation: async <T extends JsonValue>(...asked: ObjectQuestion<T>) =>
+    core.resolveObjectEvaluation(...asked),
+});
+type ObjectQuestion<T> = readonly [name: string, byDefault: T, context: EvaluationContext, logger: Logger];
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

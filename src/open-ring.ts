@@ -1,0 +1,66 @@
+/** The part of the composition root that opens the key ring: a file, or a secret of Vault. */
+import { openKeyRing } from "./adapters/files/key-ring.ts";
+import type { Config } from "./config.ts";
+import { LastroError } from "./core/errors.ts";
+import { KeyRingText, keyRingBy } from "./core/key-ring.ts";
+import { formatSecretReference, type SecretReference } from "./core/secret-reference.ts";
+import { openSecrets } from "./load-config.ts";
+import type { Clock, Randomness } from "./ports/clock.ts";
+import type { KeyRing } from "./ports/key-ring.ts";
+import type { SecretSource } from "./ports/secret-source.ts";
+
+type Around = {
+  /** Whether a ring is made where none is; never in Vault, which Lastro only reads. */
+  readonly create: boolean;
+  readonly random: Randomness;
+  readonly steadyNow: Clock;
+};
+
+/** A token is renewed in the second half of its life; this often it is looked at. */
+const keepMs = 5_000;
+
+export async function openRing(
+  { keys, vault }: Pick<Config, "keys" | "vault">,
+  { create, random, steadyNow }: Around,
+  signal: AbortSignal,
+): Promise<KeyRing> {
+  const { ringFile, ringSecret } = keys;
+  if (ringSecret === undefined) return openKeyRing({ path: ringFile, create, random });
+  const source = await openSecrets({ vault }, { random, steadyNow });
+  const ring = await keyRingBy(() => readRing(source, ringSecret, signal));
+  keepValid(source, signal);
+  return ring;
+}
+
+/** What it says of the first failure is said again by the next refresh of the ring. Keeps no process alive. */
+function keepValid(source: SecretSource, signal: AbortSignal): void {
+  const timer = setInterval(() => void source.keep(signal).catch(() => undefined), keepMs).unref();
+  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
+}
+
+async function readRing(source: SecretSource, reference: SecretReference, signal: AbortSignal) {
+  const text = await source.read(reference, signal).catch((error: unknown) => {
+    if (!(error instanceof LastroError)) throw error;
+    throw new LastroError(
+      error.code === "CONFIG_INVALID" ? "KEY_MISSING" : error.code,
+      `the key ring of LASTRO_KEY_RING cannot be read: ${error.message}. Lastro makes none there: docs/keys.md has the command`,
+      { cause: error },
+    );
+  });
+  const parsed = KeyRingText.safeParse(jsonOf(text));
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const why = `${issue?.path.join(".") || "it"}: ${issue?.message ?? "is invalid"}`;
+  throw new LastroError(
+    "CONFIG_INVALID",
+    `the key ring ${formatSecretReference(reference)} cannot be used: ${why}`,
+  );
+}
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,60 @@
+/** Which files of switches are taken, and what is said of others. */
+import { expect, test } from "@jest/globals";
+import { parseSwitchesFile } from "../../../src/adapters/openfeature/switches-file.ts";
+
+const onOff = { state: "ENABLED", variants: { on: true, off: false } };
+const parse = (flags: unknown, more = {}) => parseSwitchesFile(JSON.stringify({ flags, ...more }));
+
+test("R-13 a file says what is off for everybody, and what for some", () => {
+  const targeting = { if: [{ in: [{ var: "tenant" }, ["acme"]] }, "off", "on"] };
+  const parsed = parse({
+    exports: { ...onOff, defaultVariant: "off" },
+    tails: { ...onOff, defaultVariant: "on", targeting },
+    summaries: { ...onOff, state: "DISABLED", defaultVariant: "off" },
+    publishing: { ...onOff, defaultVariant: "on" },
+  });
+  expect(parsed).toMatchObject({ ok: true, file: { off: ["exports"], targeted: ["tails"] } });
+});
+
+test("R-13 a file without flags leaves everything on", () => {
+  expect(parse({}, { $schema: "https://flagd.dev/schema/v0/flags.json" })).toMatchObject({
+    ok: true,
+    file: { off: [], targeted: [] },
+  });
+});
+
+test("R-13 every fault of a file is told at once", () => {
+  const parsed = parse({
+    exports: { ...onOff, defaultVariant: "maybe" },
+    tails: { ...onOff, state: "OFF", defaultVariant: "on" },
+    summaries: { ...onOff, variants: { on: "yes" }, defaultVariant: "on" },
+    export: { ...onOff, defaultVariant: "off" },
+  });
+  const errors = parsed.ok ? [] : parsed.errors.map((error) => error.split(":")[0]);
+  expect(errors.toSorted()).toEqual([
+    "flags",
+    "flags.exports.defaultVariant",
+    "flags.summaries.variants.on",
+    "flags.tails.state",
+  ]);
+});
+
+test.each<[string, string]>([
+  ["no JSON", "{"],
+  ["nothing", ""],
+  ["null", "null"],
+  ["no flags", "{}"],
+  ["members nobody knows", JSON.stringify({ flags: {}, features: {} })],
+  ["too many bytes", JSON.stringify({ flags: {} }).padEnd(70_000)],
+  ["a name that every object has", '{"flags":{"constructor":{"state":"ENABLED"}}}'],
+])("R-13 a file with %s is refused", (_, text) => {
+  expect(parseSwitchesFile(text)).toMatchObject({ ok: false });
+});
+
+test.each([[{ nosuch: [1, 2] }], [{ if: [true, "perhaps", "on"] }]])(
+  "R-13 rules that could answer no question are refused at once: %j",
+  (targeting) => {
+    const parsed = parse({ tails: { ...onOff, defaultVariant: "on", targeting } });
+    expect(parsed).toEqual({ ok: false, errors: [expect.stringMatching(/^flags\.tails\.targeting: /)] });
+  },
+);
