@@ -116,7 +116,7 @@ describe("by a text", () => {
     const index = indexOf[field];
     const along = new RegExp(`^SEARCH records USING INDEX ${index} \\(+${field}[=<>,]`);
     const between = new RegExp(`${index} \\(\\(?${field}[^ ]*>[^ ]+ AND \\(?${field}[^ ]*<[^ ]+$`);
-    test(`R-10 ${field} walks ${index}, first or last those without a value, and sorts nothing`, () => {
+    test(`R-10 an order by a text walks its index, first or last those without a value, and sorts nothing: ${field}, ${index}`, () => {
       for (const direction of ["asc", "desc"] as const)
         for (const conditions of [[], timeRange, [is("namespace")]]) {
           const details = explain(conditions, { field, direction });
