@@ -12,7 +12,7 @@ import { type Config, parseConfig } from "./config.ts";
 import type { Catalogue } from "./core/catalogue.ts";
 import { LastroError } from "./core/errors.ts";
 import { newBreaker } from "./ingest/breaker.ts";
-import { type Consumer, consume } from "./ingest/consume.ts";
+import { consume } from "./ingest/consume.ts";
 import type { IntakeDeps } from "./ingest/deps.ts";
 import { headCache } from "./ingest/head-cache.ts";
 import { hotAppend } from "./ingest/hot-append.ts";
@@ -21,9 +21,10 @@ import { acceptedIncarnations, acceptIncarnation } from "./ingest/incarnations.t
 import { operate } from "./ingest/operate.ts";
 import { openPace } from "./ingest/pace.ts";
 import type { StationSettings } from "./ingest/stations.ts";
+import { type StoreLag, storeLag } from "./ingest/store-lag.ts";
 import { sleep } from "./lib/backoff.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
-import { untilSignal, withDeadline } from "./lib/signals.ts";
+import { untilSignal } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
 import { type Access, openAccess } from "./open-access.ts";
 import { openGuard } from "./open-guard.ts";
@@ -48,6 +49,7 @@ import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
 import { startRestServer } from "./servers/rest/server.ts";
 import { startupTable } from "./startup-table.ts";
+import { watchLag, watchStore } from "./watch-store.ts";
 
 /** What a test may hang into the running service. */
 export type ServiceHooks = Partial<Pick<Observer, "reached">>;
@@ -63,8 +65,7 @@ const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 const heapGrowthPercent = 70;
 /** Random bytes that name this process in the log's lease. */
 const holderBytes = 8;
-const storeProbeMs = 2_000;
-const storeProbeTimeoutMs = 5_000;
+const dependenciesShownMs = 2_000;
 const dependencies = ["store", "kafka", "redis"] as const;
 const exit = { ok: 0, failed: 1, usage: 2 } as const;
 
@@ -148,6 +149,9 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     },
     signal,
   );
+  const lag = storeLag({ source, records: store.records, steadyNow });
+  telemetry.storeLag(lag.ms);
+  watchLag(lag, signal);
   const replayAttemptsMax = config.deadLetters.attemptsMax;
   const published = publishedLog({ log: store.log, now });
   const operations = operate(
@@ -181,7 +185,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     now,
   };
   const grpc = opened.use(
-    await startGrpcServer(grpcOptions(config, log, telemetry, access), {
+    await startGrpcServer(grpcOptions(config, log, telemetry, access, lag), {
       query,
       operations,
       collect,
@@ -198,7 +202,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const showDependencies = async (): Promise<void> => {
     for (const name of dependencies) telemetry.dependency(name, parts()[name]?.ok ?? false);
   };
-  void repeat(storeProbeMs, signal, showDependencies, () => undefined);
+  void repeat(dependenciesShownMs, signal, showDependencies, () => undefined);
   const http = opened.use(
     await startHttpServer({
       address: config.http.address,
@@ -215,6 +219,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
         authenticate: access.authenticate,
         observeRequest: telemetry.observeRequest,
         tls: access.tls,
+        storeLagMs: lag.ms,
         now,
         log,
       },
@@ -311,12 +316,14 @@ const grpcOptions = (
   log: Log,
   { grpcInterceptor }: Telemetry,
   { authenticate, tls }: Access,
+  lag: StoreLag,
 ) => ({
   ...grpc.address,
   interceptors: [grpcInterceptor],
   reflection: grpc.reflection,
   authenticate,
   tls,
+  storeLagMs: lag.ms,
   now,
   log,
   limits: {
@@ -332,26 +339,6 @@ const grpcOptions = (
     streamStallMsMax: grpc.streamStallMsMax,
   },
 });
-
-/** Serving while the store answers. Returns what the last probe found. */
-function watchStore(
-  store: Store,
-  setServing: (isServing: boolean) => void,
-  noticeBreaker: Consumer["noticeBreaker"],
-  signal: AbortSignal,
-): () => boolean {
-  let isUp = false;
-  const note = (answers: boolean): void => {
-    isUp = answers;
-    setServing(answers);
-  };
-  const probe = async (): Promise<void> => {
-    noticeBreaker(await store.state.breaker(withDeadline(signal, storeProbeTimeoutMs)));
-    note(true);
-  };
-  void repeat(storeProbeMs, signal, probe, () => note(false));
-  return () => isUp;
-}
 
 /** Takes over new KEKs and re-wraps what older ones wrap, while serving. */
 function keepKeysWrapped(

@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { parseConfig } from "../src/config.ts";
+import type { Caller } from "../src/core/caller.ts";
 import { type Access, openAccess } from "../src/open-access.ts";
 import { type CertificateAuthority, openAuthority } from "./support/certificates.ts";
 import { silentLog, silentObserver } from "./support/intake.ts";
@@ -37,11 +38,13 @@ const grant = (...roles: string[]): void => {
   const services = { billing: { certificates: ["DNS:billing.internal"] } };
   writeFileSync(accessFile, JSON.stringify({ version: 1, services, bindings }));
 };
-const rolesOf = async ({ authenticate }: Access): Promise<readonly string[]> => {
+const callerOf = ({ authenticate }: Access): Promise<Caller> => {
   const certificateNames = ["DNS:billing.internal"];
   const credentials = { authorization: undefined, m2mService: undefined, certificateNames };
-  return (await authenticate(credentials, stop.signal)).grants.map(({ role }) => role);
+  return authenticate(credentials, stop.signal);
 };
+const rolesOf = async (access: Access): Promise<readonly string[]> =>
+  (await callerOf(access)).grants.map(({ role }) => role);
 
 test("without access control everybody is granted everything, whatever is shown", async () => {
   const access = open({});
@@ -49,7 +52,7 @@ test("without access control everybody is granted everything, whatever is shown"
   expect(access.health()).toEqual({});
 });
 
-test("the access file is read again by itself", async () => {
+test("the access file is read again by itself, also for whom it knew before", async () => {
   grant("reader");
   const access = open({
     LASTRO_AUTH: "on",
@@ -57,8 +60,11 @@ test("the access file is read again by itself", async () => {
     LASTRO_FILES_REFRESH_MS: "100",
   });
   expect(await rolesOf(access)).toEqual(["reader"]);
+  const began = await callerOf(access);
   grant("auditor", "dpo");
   await until("the new grants hold", async () => (await rolesOf(access)).length === 2, 10_000);
+  expect(began.grantsNow?.().map(({ role }) => role)).toEqual(["auditor", "dpo"]);
+  expect(began.grants.map(({ role }) => role)).toEqual(["reader"]);
 });
 
 test("a wrong access file keeps the service from starting, with every fault", () => {

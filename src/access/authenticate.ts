@@ -8,7 +8,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observer.ts";
 import type { AccessRules } from "./access-rules.ts";
-import { grantsOf } from "./grants.ts";
+import { grantsBy } from "./grants.ts";
 import { clockToleranceSeconds, type VerifyToken } from "./oidc.ts";
 import { expiryOf, unauthenticated } from "./refusal.ts";
 import { verifyServiceToken } from "./service-tokens.ts";
@@ -76,7 +76,7 @@ function byCertificate({ rules }: AuthenticateDeps, names: readonly string[]): C
   const [service] = services;
   if (service === undefined || services.size > 1)
     throw unauthenticated("the client certificate names no service of the access file, or several");
-  return serviceCaller(rules(), service);
+  return serviceCaller(rules, service);
 }
 
 async function byService(
@@ -85,13 +85,13 @@ async function byService(
   token: string,
 ): Promise<Caller> {
   const untilMs = await verifyServiceToken(rules(), { service, token, audience }, now);
-  return { ...serviceCaller(rules(), service), untilMs };
+  return { ...serviceCaller(rules, service), untilMs };
 }
 
-const serviceCaller = (rules: AccessRules, name: string): Caller => ({
+const serviceCaller = (rules: () => AccessRules, name: string): Caller => ({
   id: `service:${name}`,
   kind: "service",
-  grants: grantsOf(rules, { kind: "service", name }),
+  ...grantsBy(rules, { kind: "service", name }),
 });
 
 async function byProvider({ rules, oidc }: AuthenticateDeps, token: string): Promise<Caller> {
@@ -100,7 +100,7 @@ async function byProvider({ rules, oidc }: AuthenticateDeps, token: string): Pro
   const claims = await oidc.verify(token);
   const known = people.get(claims);
   if (known?.rules === rules()) return known.caller;
-  const caller = personOf(oidc.issuer, claims, rules());
+  const caller = personOf(oidc.issuer, claims, rules);
   people.set(claims, { rules: rules(), caller });
   return caller;
 }
@@ -108,14 +108,14 @@ async function byProvider({ rules, oidc }: AuthenticateDeps, token: string): Pro
 /** By claims that are remembered: looking through a thousand bindings takes longer than all else here. */
 const people = new WeakMap<JWTPayload, { readonly rules: AccessRules; readonly caller: Caller }>();
 
-function personOf(issuer: string, claims: JWTPayload, rules: AccessRules): Caller {
+function personOf(issuer: string, claims: JWTPayload, rules: () => AccessRules): Caller {
   const { sub: subject } = claims;
   if (typeof subject !== "string" || subject === "")
     throw unauthenticated("the token's sub is missing or not accepted here");
   return {
     id: `person:${issuer}#${subject}`,
     kind: "person",
-    grants: grantsOf(rules, { kind: "person", subject, claims: claims as JsonValue }),
+    ...grantsBy(rules, { kind: "person", subject, claims: claims as JsonValue }),
     untilMs: expiryOf(claims, clockToleranceSeconds),
   };
 }

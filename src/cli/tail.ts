@@ -69,9 +69,10 @@ function startOf({ fromIndex, since, checkpoint }: Options): TailStart {
   return { recordedAtMs };
 }
 
-function textLine({ index, recordedAt, action, eventType, entity, version, ownerId }: TailedRecord): string {
+function textLine(record: TailedRecord): string {
+  const { index, recordedAt, action, eventType, severity, status, entity, version, ownerId } = record;
   const name = [entity.namespace, entity.type, entity.id].join("/");
-  return `${index}  ${recordedAt}  ${action}  ${eventType}  ${name} v${version}  ${ownerId || "-"}\n`;
+  return `${index}  ${recordedAt}  ${severity || "-"}  ${status || "-"}  ${action}  ${eventType}  ${name} v${version}  ${ownerId || "-"}\n`;
 }
 
 /** The event's text goes in as it is: its numbers keep their digits. */

@@ -22,6 +22,8 @@ export type Caller = {
   readonly id: string;
   readonly kind: "anonymous" | "person" | "service" | "viewer";
   readonly grants: readonly Grant[];
+  /** What is granted now, for calls that last; undefined: as long as the identity holds it stays as it is. */
+  readonly grantsNow?: () => readonly Grant[];
   /** When the token expires that said so, ms since the epoch; undefined: no token did. */
   readonly untilMs?: number;
 };

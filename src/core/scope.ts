@@ -20,3 +20,8 @@ export const commonScope = (a: Scope, b: Scope): Scope => ({
   toMs: earliest(a.toMs, b.toMs),
   personal: a.personal && b.personal,
 });
+
+/** Whether all that the inner one reaches and shows, the outer one does. */
+export const isWithin = (inner: Scope, outer: Scope): boolean =>
+  // Made by the same function both times, so that names lie in one order and what is undefined was left out.
+  JSON.stringify(commonScope(inner, outer)) === JSON.stringify(commonScope(inner, inner));

@@ -8,8 +8,8 @@ import { inclusionPath, verifyInclusion } from "../core/merkle.ts";
 import { parseNote } from "../core/signed-note.ts";
 import { sha256 } from "../lib/sha256.ts";
 import type { QueryDeps } from "./deps.ts";
-import type { Found } from "./export-texts.ts";
 import { readEntries } from "./log-leaf.ts";
+import type { Found } from "./log-matches.ts";
 import { proven } from "./prove.ts";
 
 const howTo =

@@ -1,6 +1,9 @@
 /** What is kept of an export in the store: enough to go on with it after a crash, and to tell how it went. */
+import type { Catalogue } from "../core/catalogue.ts";
 import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { ExportFormat } from "../core/export-formats.ts";
+import { termRules } from "../core/record-terms.ts";
+import { sha256 } from "../lib/sha256.ts";
 import type { StoredJob } from "../ports/store-state.ts";
 import type { Caller } from "./deps.ts";
 
@@ -14,7 +17,11 @@ export type ExportPart = {
 
 export type ExportJob = {
   readonly caller: Caller;
+  /** Part of it was written while personal access showed its caller whom it masks. */
+  readonly opened?: true;
   readonly filter: string;
+  /** Of a filter that asks for text: by which rules a record has its words, hashed. */
+  readonly words?: string;
   readonly format: ExportFormat;
   readonly treeSize: number;
   /** The signed note of that tree, for evidence. */
@@ -43,6 +50,9 @@ export const keptExport = ({ name, text, revision }: StoredJob): KeptExport => (
   job: JSON.parse(text),
   revision,
 });
+
+export const wordsBy = (catalogue: Catalogue): string =>
+  Buffer.from(sha256(Buffer.from(termRules(catalogue)))).toString("hex");
 
 export const noSuchExport = (): LastroError =>
   new LastroError("NOT_FOUND", "there is no such export, or it has expired", { field: "name" });

@@ -3,23 +3,17 @@ import { setImmediate } from "node:timers/promises";
 import type { RecordFormat } from "../core/export-formats.ts";
 import { type ExportedRecord, inOneLine } from "../core/exported-record.ts";
 import type { Filter } from "../core/filter.ts";
-import { holds } from "../core/filter-holds.ts";
 import { isoTime } from "../core/leaf.ts";
 import type { RecordRow } from "../core/record.ts";
-import { valueOfRow } from "../core/search-fields.ts";
 import type { QueryDeps } from "./deps.ts";
-import type { LogRecord, LogStretch } from "./log-records.ts";
+import { candidatesOf, type Found, type LogMatches, matchesOf } from "./log-matches.ts";
+import type { LogStretch } from "./log-records.ts";
 import type { Access } from "./permit.ts";
 import { contentOf, type RecordView } from "./record-view.ts";
-import { judge } from "./search-records.ts";
-import { viewRecords } from "./view-records.ts";
 
 /** Bodies opened before others get their turn. */
 const openedAtOnceMax = 32;
 const utf8 = new TextDecoder();
-
-export type Found = { readonly index: number; readonly row: RecordRow; readonly view: RecordView };
-export type FoundStretch = { readonly found: readonly Found[]; readonly alteredRids: readonly string[] };
 
 export async function matchesIn(
   deps: QueryDeps,
@@ -27,29 +21,18 @@ export async function matchesIn(
   filter: Filter,
   { records }: LogStretch,
   signal: AbortSignal,
-): Promise<FoundStretch> {
-  const isWanted = ({ row }: LogRecord): boolean =>
-    row === undefined || holds(filter, (field) => valueOfRow(row, field)) === true;
-  const wanted = records.filter(isWanted);
-  const found: Found[] = [];
-  const gone = access.seen === undefined ? wanted.filter(({ row }) => row === undefined) : [];
-  const alteredRids: string[] = gone.map(({ rid }) => rid);
-  const there = wanted.flatMap(({ index, row }) => (row === undefined ? [] : [{ index, row }]));
-  for (let at = 0; at < there.length; at += openedAtOnceMax) {
-    const some = there.slice(at, at + openedAtOnceMax);
-    const views = await viewRecords(
-      deps,
-      some.map(({ row }) => row),
-      signal,
-    );
-    for (const [i, { index, row }] of some.entries()) {
-      const { matching, isAltered, rid } = judge(deps, filter, row, views[i], access);
-      if (isAltered) alteredRids.push(rid);
-      if (matching !== undefined) found.push({ index, row, view: matching });
-    }
+): Promise<LogMatches> {
+  const candidates = candidatesOf(filter, records);
+  const parts: LogMatches[] = [];
+  for (let at = 0; at < candidates.length; at += openedAtOnceMax) {
+    const some = candidates.slice(at, at + openedAtOnceMax);
+    parts.push(await matchesOf(deps, access, filter, some, signal));
     await setImmediate();
   }
-  return { found, alteredRids };
+  return {
+    found: parts.flatMap(({ found }) => found),
+    alteredRids: parts.flatMap(({ alteredRids }) => alteredRids),
+  };
 }
 
 export const textOf = (format: RecordFormat, { index, row, view }: Found): string =>

@@ -9,11 +9,19 @@ import type { ExportFiles } from "../ports/export-files.ts";
 import type { Log } from "../ports/log.ts";
 import type { StoreState } from "../ports/store-state.ts";
 import { type Caller, invalid, type QueryDeps } from "./deps.ts";
-import { type ExportJob, isExportName, type KeptExport, keptExport, noSuchExport } from "./export-job.ts";
+import {
+  type ExportJob,
+  isExportName,
+  type KeptExport,
+  keptExport,
+  noSuchExport,
+  wordsBy,
+} from "./export-job.ts";
+import { requireRights, rightsTo } from "./lasting.ts";
 import { permit } from "./permit.ts";
 import { requireSize, requireTree, requireTreeOf } from "./prove.ts";
 import { runExport } from "./run-export.ts";
-import { reachedFilter, refuseText } from "./search-records.ts";
+import { reachedFilter } from "./search-records.ts";
 
 export type ExportLimits = {
   /** That run at once in this process. */
@@ -153,7 +161,13 @@ export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
           `the export is ${job.state}; only one that is done is read`,
         );
       if (offset > job.bytes) throw invalid("offset", `is beyond the ${job.bytes} bytes of the export`);
-      yield* bytesFrom(deps, name, job, offset);
+      // To whom it was written may see less by now.
+      const began = rightsTo(job.caller, "ExportRecords", job.opened === true);
+      requireRights(query, caller, "ExportRecords", began);
+      for await (const bytes of bytesFrom(deps, name, job, offset)) {
+        requireRights(query, caller, "ExportRecords", began);
+        yield bytes;
+      }
     },
   };
 }
@@ -165,7 +179,8 @@ async function newJob(
   signal: AbortSignal,
 ): Promise<ExportJob> {
   const access = permit(query, caller, "ExportRecords");
-  if (fieldsOf(refuseText(reachedFilter(query, access, filter))).includes("active"))
+  const fields = fieldsOf(reachedFilter(query, access, filter));
+  if (fields.includes("active"))
     throw invalid("filter", "must not ask for `active`, which changes while one exports");
   const asked = treeSize === undefined ? undefined : requireSize(treeSize, 1, "tree_size");
   const latest = await (asked === undefined
@@ -180,6 +195,7 @@ async function newJob(
   const createdAtMs = query.now();
   return {
     caller, filter, format, createdAtMs,
+    ...(fields.includes("text") && { words: wordsBy(query.catalogue) }),
     treeSize: size,
     checkpoint: format === "evidence" ? latest.note : null,
     state: "running",
@@ -205,8 +221,9 @@ async function runUntilEnd(
       return;
     } catch (error) {
       if (signal.aborted) return;
-      if (!isTransient(error)) return fail(deps, name, error, signal).catch(() => undefined);
-      log.warn("export_waits", "an export waits for what is away; it goes on by itself", { name });
+      if (!(error instanceof LastroError && isTransient(error)))
+        return fail(deps, name, error, signal).catch(() => undefined);
+      log.warn("export_waits", `an export waits and goes on by itself: ${error.message}`, { name });
       await sleep(retryMs, signal).catch(() => undefined);
       const stored = await state.job(name, signal).catch(() => undefined);
       kept = stored && keptExport(stored);

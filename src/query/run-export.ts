@@ -6,8 +6,9 @@ import type { ExportFiles } from "../ports/export-files.ts";
 import type { StoreState } from "../ports/store-state.ts";
 import type { QueryDeps } from "./deps.ts";
 import { evidenceEntry, evidenceFoot, evidenceHead } from "./export-evidence.ts";
-import type { ExportJob, KeptExport } from "./export-job.ts";
-import { type Found, matchesIn, textOf } from "./export-texts.ts";
+import { type ExportJob, type KeptExport, wordsBy } from "./export-job.ts";
+import { matchesIn, textOf } from "./export-texts.ts";
+import type { Found } from "./log-matches.ts";
 import { readStretch } from "./log-records.ts";
 import { permit } from "./permit.ts";
 import { reachedFilter } from "./search-records.ts";
@@ -57,9 +58,16 @@ export async function runExport(
   const { query } = deps;
   const access = permit(query, kept.job.caller, "ExportRecords");
   const filter = reachedFilter(query, access, kept.job.filter);
+  if (kept.job.words !== undefined && kept.job.words !== wordsBy(query.catalogue))
+    throw new LastroError(
+      "FAILED_PRECONDITION",
+      "the catalogue's search changed since the export began, and with it the words of records; export again",
+    );
   const writing = await writingOf(query, kept.job, signal);
   let durable: KeptExport | undefined = kept;
-  let { job } = kept;
+  let job: ExportJob = query.guard.personal.isOpened(kept.job.caller)
+    ? { ...kept.job, opened: true }
+    : kept.job;
   let [texts, bytes, records] = [job.parts.length === 0 ? [writing.head] : [], 0, 0];
 
   /** Everything so far becomes durable. */

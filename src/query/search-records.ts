@@ -98,13 +98,6 @@ export function reachedFilter(deps: QueryDeps, access: Access, text: string, als
   return narrowed(deps, access, also === undefined ? asked : allOf([asked, also]));
 }
 
-/** Of words nobody knows before a record is opened, and along the log all would have to be. */
-export function refuseText(filter: Filter): Filter {
-  if (fieldsOf(filter).includes("text"))
-    throw invalid("filter", "cannot ask for text here; SearchRecords can");
-  return filter;
-}
-
 /** The records of an ownership, newest first. */
 export async function listOwnedRecords(
   deps: QueryDeps,

@@ -1,25 +1,22 @@
 /** Records as they enter the log: from a place on, then each as it comes; every part says where to go on after it. */
+import { setImmediate } from "node:timers/promises";
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import { LastroError } from "../core/errors.ts";
 import { allOf, compare, type Filter } from "../core/filter.ts";
-import { holds } from "../core/filter-holds.ts";
-import type { Rid } from "../core/ids.ts";
 import { equalHashes } from "../core/merkle.ts";
-import type { RecordRow } from "../core/record.ts";
-import { valueOfRow } from "../core/search-fields.ts";
 import { parseNote } from "../core/signed-note.ts";
 import type { Clock } from "../ports/clock.ts";
 import { type Caller, invalid, type QueryDeps } from "./deps.ts";
 import { answerBytes } from "./get-history.ts";
 import { type LogFeed, logFeed } from "./log-feed.ts";
+import { candidatesOf, matchesOf } from "./log-matches.ts";
 import type { LogRecord } from "./log-records.ts";
 import { indexBefore } from "./log-time.ts";
 import { type Access, permit, tellRead } from "./permit.ts";
 import { prefixOf, proven, requireSize, requireTree, requireTreeOf } from "./prove.ts";
 import type { RecordView } from "./record-view.ts";
-import { judge, reachedFilter, refuseText } from "./search-records.ts";
+import { reachedFilter } from "./search-records.ts";
 import { type SeenTree, seenTree } from "./seen-tree.ts";
-import { viewRecords } from "./view-records.ts";
 
 /** `now`: what enters the log from now on. */
 export type TailFrom =
@@ -31,7 +28,7 @@ export type TailRequest = { readonly filter: string; readonly from: TailFrom };
 
 export type TailPart = {
   readonly records: readonly RecordView[];
-  readonly alteredRids: readonly Rid[];
+  readonly alteredRids: readonly string[];
   /** All that matches below it was told. */
   readonly nextIndex: number;
   readonly seen: SeenTree;
@@ -89,19 +86,23 @@ async function* follow(
   signal: AbortSignal,
 ): AsyncGenerator<TailPart, void, undefined> {
   const access = permit(deps, caller, "TailRecords");
-  const asked = refuseText(reachedFilter(deps, access, request.filter));
+  const asked = reachedFilter(deps, access, request.filter);
   const since = typeof request.from === "object" && "recordedAtMs" in request.from ? request.from : undefined;
   const filter = since === undefined ? asked : allOf([asked, recordedSince(since.recordedAtMs)]);
-  const holdsFor = (row: RecordRow): boolean => holds(filter, (field) => valueOfRow(row, field)) === true;
   let next = await startOf(deps, request.from, signal);
   // At once: whoever is cut before the first record knows where to go on, too.
   yield { ...(await partOf(deps, access, filter, [], signal)), nextIndex: next };
   for (let toldMs = steadyNow(); ; ) {
     const quietMs = steadyNow() - toldMs;
     const stretch = await feed.next(next, Math.max(0, heartbeatMs - quietMs), signal);
-    const found = stretch.records.filter(({ row }) => row === undefined || holdsFor(row));
-    for (const { records, nextIndex } of inParts(found, stretch.to)) {
-      yield { ...(await partOf(deps, access, filter, records, signal)), nextIndex };
+    for (const { records, nextIndex } of inParts(candidatesOf(filter, stretch.records), stretch.to)) {
+      const part = await partOf(deps, access, filter, records, signal);
+      if (tellsNothing(part) && steadyNow() - toldMs < heartbeatMs) {
+        // Where nothing is sent nothing is waited for: others get their turn.
+        await setImmediate();
+        continue;
+      }
+      yield { ...part, nextIndex };
       toldMs = steadyNow();
     }
     next = stretch.to;
@@ -161,6 +162,9 @@ function inParts(found: readonly LogRecord[], to: number): readonly Pick<Part, "
 }
 type Part = { readonly records: LogRecord[]; bytes: number; nextIndex: number };
 
+const tellsNothing = ({ records, alteredRids }: Pick<TailPart, "records" | "alteredRids">): boolean =>
+  records.length === 0 && alteredRids.length === 0;
+
 async function partOf(
   deps: QueryDeps,
   access: Access,
@@ -168,12 +172,8 @@ async function partOf(
   records: readonly LogRecord[],
   signal: AbortSignal,
 ): Promise<Omit<TailPart, "nextIndex">> {
-  const rows = records.flatMap(({ row }) => row ?? []);
-  const views = await viewRecords(deps, rows, signal);
-  const judged = rows.map((row, i) => judge(deps, filter, row, views[i], access));
-  // Whose it was nobody can tell any more, so it is told to those who may see all.
-  const gone = access.seen === undefined ? records.filter(({ row }) => row === undefined) : [];
-  const shown = judged.flatMap(({ matching }) => matching ?? []);
+  const { found, alteredRids } = await matchesOf(deps, access, filter, records, signal);
+  const shown = found.map(({ view }) => view);
   await tellRead(deps, access, shown, signal);
   const [witnessed, latest] = await Promise.all([
     deps.log.checkpoint("witnessed", signal),
@@ -181,7 +181,7 @@ async function partOf(
   ]);
   return {
     records: shown,
-    alteredRids: [...gone, ...judged.filter(({ isAltered }) => isAltered)].map(({ rid }) => rid),
+    alteredRids,
     seen: seenTree(new Map(records.map(({ rid, index }) => [rid, index])), latest?.size, witnessed?.size),
   };
 }

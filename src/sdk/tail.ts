@@ -9,7 +9,13 @@ import {
   TailRecordsRequestSchema,
   type TailRecordsResponse,
 } from "../gen/lastro/v1/history_pb.ts";
-import { ActionType, type Record as RecordMessage, StreamKind } from "../gen/lastro/v1/record_pb.ts";
+import {
+  ActionType,
+  EventStatus,
+  type Record as RecordMessage,
+  Severity,
+  StreamKind,
+} from "../gen/lastro/v1/record_pb.ts";
 
 const answerBytesMax = 16 * 1024 * 1024;
 const retryMs = 1_000;
@@ -43,6 +49,13 @@ export type TailedRecord = {
   readonly ownerId: string;
   readonly ownershipId: string | null;
   readonly flags: readonly string[];
+  /** LOW, MEDIUM, HIGH, CRITICAL; SUCCESS, FAILURE, PENDING. Empty where the service is older than these fields. */
+  readonly severity: string;
+  readonly status: string;
+  /** What the catalogue calls the entity. */
+  readonly resourceType: string | null;
+  /** CREATE, READ, LOGIN_FAILED, … */
+  readonly operation: string;
   /** JSON text as the producer sent it; empty where it was erased. */
   readonly event: string;
 };
@@ -66,7 +79,9 @@ function questionOf(filter: string, from: TailStart): Question {
 
 const text = new TextDecoder();
 const nameIn = (names: Readonly<Record<string, number>>, value: number): string =>
-  (Object.entries(names).find(([, known]) => known === value)?.[0] ?? "").toLowerCase();
+  Object.entries(names).find(([, known]) => known === value)?.[0] ?? "";
+const wordIn = (names: Readonly<Record<string, number>>, value: number): string =>
+  value === 0 ? "" : nameIn(names, value);
 
 const tailedOf = ({ records, alteredRids, nextIndex }: TailRecordsResponse): Tailed => ({
   records: records.map(recordOf),
@@ -80,8 +95,8 @@ function recordOf(record: RecordMessage): TailedRecord {
     index: Number(record.log?.index ?? -1),
     rid,
     recordedAt: recordedAt === undefined ? "" : timestampDate(recordedAt).toISOString(),
-    kind: nameIn(StreamKind, kind),
-    action: nameIn(ActionType, action),
+    kind: nameIn(StreamKind, kind).toLowerCase(),
+    action: nameIn(ActionType, action).toLowerCase(),
     eventType,
     entity: {
       tenant: entity?.tenant ?? "",
@@ -95,6 +110,10 @@ function recordOf(record: RecordMessage): TailedRecord {
     ownerId: record.actor?.ownerId ?? "",
     ownershipId: record.ownershipId ?? null,
     flags: record.flags,
+    severity: wordIn(Severity, record.severity),
+    status: wordIn(EventStatus, record.status),
+    resourceType: record.resourceType ?? null,
+    operation: record.operation,
     event: text.decode(record.event),
   };
 }

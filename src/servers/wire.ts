@@ -1,6 +1,7 @@
 /** The only place where domain answers become generated messages, and messages become questions. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { operationOf } from "../core/actions.ts";
 import { LastroError } from "../core/errors.ts";
 import type { EventIdentity, StreamKind as Kind } from "../core/event.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -13,9 +14,11 @@ import {
   type Entity,
   type EntitySchema,
   type EventId,
+  EventStatus,
   type LogPlace as LogPlaceMessage,
   LogState,
   type Record as RecordMessage,
+  Severity,
   StreamKind,
 } from "../gen/lastro/v1/record_pb.ts";
 import type { ShownDifference } from "../query/compare-versions.ts";
@@ -52,6 +55,17 @@ const actionToWire = {
   delete: ActionType.DELETE,
   disable: ActionType.DISABLE,
   enable: ActionType.ENABLE,
+} as const;
+const severityToWire = {
+  LOW: Severity.LOW,
+  MEDIUM: Severity.MEDIUM,
+  HIGH: Severity.HIGH,
+  CRITICAL: Severity.CRITICAL,
+} as const;
+const statusToWire = {
+  SUCCESS: EventStatus.SUCCESS,
+  FAILURE: EventStatus.FAILURE,
+  PENDING: EventStatus.PENDING,
 } as const;
 const bodyToWire = {
   complete: BodyState.COMPLETE,
@@ -172,6 +186,10 @@ export function recordToWire(view: RecordView, seen: SeenTree): RecordMessage {
       alteredFields: [...view.check.alteredFields],
     },
     log: placeToWire(seen.placeOf(view)),
+    severity: severityToWire[view.severity],
+    status: statusToWire[view.status],
+    resourceType: view.resourceType,
+    operation: operationOf(view.eventType),
   };
 }
 

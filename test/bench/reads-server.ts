@@ -81,6 +81,7 @@ async function startLastro(): Promise<string> {
       log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
       authenticate: async () => callerOf(who),
+      storeLagMs: () => 0,
     },
     {
       query,

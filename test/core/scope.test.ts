@@ -1,7 +1,7 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { Scope } from "../../src/core/caller.ts";
-import { commonScope } from "../../src/core/scope.ts";
+import { commonScope, isWithin } from "../../src/core/scope.ts";
 
 const names = fc.option(fc.array(fc.constantFrom("a", "b", "c"), { maxLength: 3 }), { nil: undefined });
 const time = fc.option(fc.integer({ min: 0, max: 5 }), { nil: undefined });
@@ -33,4 +33,21 @@ test("what two scopes have in common is never wider than either, and nothing les
     }),
     { numRuns: 2_000 },
   );
+});
+
+test("a scope is within another where that reaches and shows all that it does, and within what it was written and read as", () => {
+  let within = 0;
+  fc.assert(
+    fc.property(scope, scope, record, (a, b, one) => {
+      expect(isWithin(a, a)).toBe(true);
+      expect(isWithin(JSON.parse(JSON.stringify(a)), a)).toBe(true);
+      expect(isWithin(commonScope(a, b), b)).toBe(true);
+      if (!isWithin(a, b)) return;
+      within += 1;
+      expect(!a.personal || b.personal).toBe(true);
+      expect(holds(b, one) || !holds(a, one)).toBe(true);
+    }),
+    { numRuns: 5_000 },
+  );
+  expect(within).toBeGreaterThan(20);
 });

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { Client, credentials, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
+import { HistoryService, type TailRecordsResponse } from "../../src/gen/lastro/v1/history_pb.ts";
 import { CallerRole, IdentityService } from "../../src/gen/lastro/v1/identity_pb.ts";
 import { OperationsService } from "../../src/gen/lastro/v1/operations_pb.ts";
 import { signRequest } from "../../src/sdk/sign-request.ts";
@@ -16,7 +17,7 @@ import {
   loopbackSan,
   openAuthority,
 } from "../support/certificates.ts";
-import { call, failureOf } from "../support/grpc-client.ts";
+import { call, callStream, failureOf } from "../support/grpc-client.ts";
 import { freePort, type LastroProcess, until } from "../support/lastro.ts";
 import { makeLoad, publish } from "../support/published.ts";
 import { runLastro } from "../support/run-cli.ts";
@@ -223,6 +224,21 @@ test("what the access file grants changes without a restart, and a wrong file ch
   await reread("the wrong file is refused", async () => lastro.output().includes("file_refused"));
   expect(await granted()).toEqual([operator, auditor, reader]);
 });
+
+test("R-25 a tail that runs ends when the access file takes its grants, and says where it was", async () => {
+  using client = dial(billing);
+  grant(["operator", "auditor"]);
+  const stream = callStream(client, HistoryService, "tailRecords", { from: { case: "index", value: 0n } });
+  let nextIndex = -1n;
+  stream.on("data", (answer: TailRecordsResponse) => {
+    nextIndex = answer.nextIndex;
+  });
+  const ended = failureOf(new Promise((_, reject) => stream.on("error", reject)));
+  await until("it tells", async () => nextIndex > 0n, 30_000, lastro);
+  grant(["operator"]);
+  await reread("the new grants hold", async () => (await whoami(client)).grants.length === 1);
+  expect(await ended).toMatchObject({ code: status.PERMISSION_DENIED, nextIndex: String(nextIndex) });
+}, 60_000);
 
 test("a new certificate is shown without a restart", async () => {
   const next = await root.certify("lastro-next", { san: loopbackSan });

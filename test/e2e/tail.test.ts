@@ -101,6 +101,12 @@ test(
     expect(records).toHaveLength(3);
     for (const { index, entity, event } of records)
       expect({ index, id: entity.id }).toEqual({ index: expect.any(Number), id: event.payload.public_id });
+    expect(records[0]).toMatchObject({
+      severity: "MEDIUM",
+      status: "SUCCESS",
+      operation: "UPDATE",
+      resourceType: null,
+    });
     const wrong = await runLastro("tail", ...server, "--filter", "nonsense = 1");
     expect([wrong.code, wrong.err]).toEqual([2, expect.stringContaining("nonsense")]);
   },

@@ -27,12 +27,13 @@ const flagsOf = async (world: World): Promise<ReadonlyMap<string, number>> => {
 };
 
 test.each(["sqlite", "mongodb"] as const)(
-  "on %s a clock that jumps ten years ahead and back loses nothing and turns nothing round; events from its future are flagged, and the next process extends the log",
+  "on %s, in a zone other than UTC, a clock that jumps ten years ahead and back loses nothing and turns nothing round; events from its future are flagged, and the next process extends the log",
   async (kind) => {
     const count = kind === "sqlite" ? eventsPerStep : eventsPerStep / 10;
     await using world = await makeWorld(kind, {
       LASTRO_LOG_INTERVAL_MS: "100",
       LASTRO_LOG_HEARTBEAT_MS: "1000",
+      TZ: "America/Sao_Paulo",
     });
     const file = join(world.dataDir, "clock");
     const setClock = (offsetMs: number): void => {

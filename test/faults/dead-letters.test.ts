@@ -8,9 +8,9 @@ import {
 } from "../../src/gen/lastro/v1/operations_pb.ts";
 import { openTestKafka } from "../contract/event-source.kafka.ts";
 import { call, connect } from "../support/grpc-client.ts";
-import { readTopic } from "../support/kafka-admin.ts";
+import { limitMessages, readTopic } from "../support/kafka-admin.ts";
 import type { LastroProcess } from "../support/lastro.ts";
-import { getIntake } from "../support/operator.ts";
+import { getIntake, untilReadiness } from "../support/operator.ts";
 import { idOf, makeLoad, plainEvents, storedOnly } from "../support/published.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
@@ -115,3 +115,27 @@ test("a replayed dead letter that is stored by now answers duplicate; one still 
   expect(await lastro.stop()).toBe(0);
   await world.check({ ...storedOnly([bare]), messages: 7, duplicates: 1, rejected: 5 });
 }, 60_000);
+
+test("dead letters that their topic suddenly refuses are waited for, with their partitions; nothing is lost once it takes them", async () => {
+  await using world = await makeWorld("sqlite");
+  const lastro = await world.start();
+  const deadLetters = `${world.topic}.dlq`;
+  const bytesMax = await limitMessages(brokers, deadLetters, 10);
+  const load = makeLoad({ seed: 4, events: 600, entities: 40 });
+  await world.send(load.batch);
+  await untilReadiness(
+    lastro,
+    "partitions wait for the dead letters",
+    ({ parts }) => parts["partitions"]?.detail?.includes("DEAD_LETTERS_UNAVAILABLE") === true,
+    60_000,
+  );
+  expect(await readTopic(brokers, deadLetters)).toEqual([]);
+
+  await limitMessages(brokers, deadLetters, bytesMax);
+  const backMs = performance.now();
+  await untilDrained(lastro, load.messages);
+  const recoveryMs = performance.now() - backMs;
+  await untilReadiness(lastro, "all is well", ({ status }) => status === "ok");
+  expect(await lastro.stop()).toBe(0);
+  await world.checkAfter({ fault: "the topic of the dead letters refuses them", recoveryMs }, load);
+}, 120_000);

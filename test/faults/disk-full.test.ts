@@ -1,14 +1,14 @@
 /** The disk under the embedded store fills up: partitions wait and say why, the process lives, and goes on by itself once there is room. */
-import { execFileSync } from "node:child_process";
-import { rmSync, statfsSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { until } from "../support/lastro.ts";
 import { untilLogged } from "../support/log-gauges.ts";
 import { checkWorldLog } from "../support/log-process.ts";
 import { readiness, untilReadiness } from "../support/operator.ts";
 import { plainEvents, storedOnly } from "../support/published.ts";
+import { keepReading } from "../support/reading.ts";
 import { rounds } from "../support/rounds.ts";
+import { fillDisk, mountSmallDisk } from "../support/small-disk.ts";
 import { makeWorld, outcomesSeen, untilDrained } from "../support/world.ts";
 
 const diskBytes = 64 * 1024 * 1024;
@@ -16,32 +16,15 @@ const diskBytes = 64 * 1024 * 1024;
 const roomBytes = 2 * 1024 * 1024;
 const eventsPerRound = 3_000;
 
-/** Gives the folder a small disk of its own until disposed. */
-function mountSmallDisk(folder: string): Disposable {
-  try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", `size=${diskBytes}`, "tmpfs", folder]);
-  } catch (cause) {
-    throw new Error("this test fills a small disk, which only root may mount: run it as root", { cause });
-  }
-  return { [Symbol.dispose]: () => void execFileSync("umount", ["--lazy", folder]) };
-}
-
-/** Takes all of the disk but some room. */
-function fill(folder: string): string {
-  const { bavail, bsize } = statfsSync(folder);
-  const filler = join(folder, "filler");
-  writeFileSync(filler, Buffer.alloc(bavail * bsize - roomBytes));
-  return filler;
-}
-
 test(
-  "on a full disk partitions wait, readiness names the store, the same process goes on when there is room, and nothing is lost",
+  "on a full disk partitions wait, readiness names the store, reads are answered and say how far behind they are, the same process goes on when there is room, and nothing is lost",
   async () => {
     for (let round = 1; round <= rounds; round++) {
       await using world = await makeWorld("sqlite");
-      using _disk = mountSmallDisk(world.dataDir);
+      using _disk = mountSmallDisk(world.dataDir, diskBytes);
       const lastro = await world.start();
-      const filler = fill(world.dataDir);
+      await using reading = await keepReading(lastro);
+      const filler = fillDisk(world.dataDir, roomBytes);
       const events = plainEvents(round, eventsPerRound);
       await world.send(events);
       await untilReadiness(
@@ -56,6 +39,7 @@ test(
       expect(lastro.output()).toContain("check disk space");
       expect((await readiness(lastro)).parts["kafka"]?.ok).toBe(true);
       expect(lastro.process.exitCode).toBeNull();
+      await until("answers say that they are behind", async () => (reading.lag() ?? 0) >= 5, 30_000, lastro);
 
       rmSync(filler);
       const freedMs = performance.now();
@@ -63,9 +47,14 @@ test(
       const recoveryMs = performance.now() - freedMs;
       await untilReadiness(lastro, "all is well", ({ status }) => status === "ok");
       await untilLogged(lastro, eventsPerRound);
+      await until("answers are up to date again", async () => (reading.lag() ?? 5) < 5, 30_000, lastro);
+      const note = await reading.end();
       expect(await lastro.stop()).toBe(0);
       await checkWorldLog(world, []);
-      await world.checkAfter({ fault: "the disk is full, then has room", recoveryMs }, storedOnly(events));
+      await world.checkAfter(
+        { fault: "the disk is full, then has room", recoveryMs, note },
+        storedOnly(events),
+      );
     }
   },
   rounds * 240_000,
@@ -73,9 +62,9 @@ test(
 
 test("a service that dies on a full disk loses nothing: started there it waits or says what it lacks, and started with room it goes on", async () => {
   await using world = await makeWorld("sqlite");
-  using _disk = mountSmallDisk(world.dataDir);
+  using _disk = mountSmallDisk(world.dataDir, diskBytes);
   const lastro = await world.start();
-  const filler = fill(world.dataDir);
+  const filler = fillDisk(world.dataDir, roomBytes);
   const events = plainEvents(1, eventsPerRound);
   await world.send(events);
   await untilReadiness(lastro, "partitions wait", ({ parts }) => parts["partitions"]?.ok === false, 60_000);

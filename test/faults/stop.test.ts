@@ -53,3 +53,17 @@ test.each([
   },
   120_000,
 );
+
+test("a second SIGTERM ends the process at once where it stands; the next start loses nothing and doubles nothing", async () => {
+  await using world = await makeWorld("sqlite", { LASTRO_BATCH_SIZE_MAX: "20", LASTRO_DRAIN_MS_MAX: "5000" });
+  const first = await world.start();
+  const published = await world.publish(2, 6_000);
+  await until("it is at work", async () => (await outcomesSeen(first)) > 0, 30_000, first);
+  void first.stop();
+  expect(["SIGTERM", 0]).toContain(await first.stop());
+
+  const second = await world.start();
+  await untilDrained(second, published.messages);
+  expect(await second.stop()).toBe(0);
+  await world.check(published);
+}, 120_000);

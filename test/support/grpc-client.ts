@@ -100,6 +100,7 @@ export async function serve(
       port: 0,
       reflection: true,
       authenticate: async () => anyone,
+      storeLagMs: () => undefined,
       now: Date.now,
       log,
       ...options,

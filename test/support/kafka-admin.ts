@@ -28,6 +28,24 @@ export const createTopic = (brokers: string, topic: string, numPartitions: numbe
     return isMade;
   });
 
+/** Sets how large the messages of a topic may be and leaves its other settings as they are; gives what it was. */
+export const limitMessages = (brokers: string, topic: string, bytesMax: number): Promise<number> =>
+  withAdmin(brokers, async (admin) => {
+    const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic };
+    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] });
+    const all = resources.flatMap(({ configEntries }) => configEntries);
+    const own = all
+      .filter(({ configSource }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG)
+      .map(({ configName, configValue }) => ({ name: configName, value: configValue }));
+    const configEntries = [
+      ...own.filter(({ name }) => name !== messageBytes),
+      { name: messageBytes, value: String(bytesMax) },
+    ];
+    await admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] });
+    return Number(all.find(({ configName }) => configName === messageBytes)?.configValue);
+  });
+const messageBytes = "max.message.bytes";
+
 const fetchBytesMax = 1024 * 1024;
 const readCommitted = 1;
 

@@ -35,11 +35,18 @@ export type LastroOptions = {
   readonly dieAt?: DieAt;
 };
 
-/** Below the ports that the system gives to outgoing connections: one of those could take it before the service listens. */
-const ports = { first: 20_000, count: 12_000 } as const;
+/**
+ * Below the ports that the system gives to outgoing connections: one of those could take it before the service listens. Each process of the
+ * tests has a range of its own and gives none of it twice in a row, so that no other test is given a port before the service listens.
+ */
+const ports = { first: 20_000, ofProcess: 1_000, processes: 12 } as const;
+const firstPort =
+  ports.first + (Number(process.env["JEST_WORKER_ID"] ?? 1) % ports.processes) * ports.ofProcess;
+let lastPort = randomInt(ports.ofProcess);
 
 export async function freePort(): Promise<number> {
-  const port = ports.first + randomInt(ports.count);
+  lastPort = (lastPort + 1) % ports.ofProcess;
+  const port = firstPort + lastPort;
   const server = createServer().listen(port, "127.0.0.1");
   try {
     await once(server, "listening");

@@ -28,6 +28,7 @@ export async function serveRest(
     {
       address: { host: "127.0.0.1", port: 0 },
       authenticate: async () => anyone,
+      storeLagMs: () => undefined,
       observeRequest: unobserved,
       now: Date.now,
       log,

@@ -45,6 +45,7 @@ export const gauges = {
   lastro_certificate_expires_seconds: "When the listeners' certificate expires, as Unix time",
   lastro_index_size: "Entries of the log that the search index holds",
   lastro_index_lag: "Entries that the log's head covers and the search index does not",
+  lastro_store_lag_seconds: "All that Kafka held so long ago has its outcome",
   lastro_dependency_up: "1 while the dependency answers",
 } as const;
 

@@ -41,7 +41,7 @@ import { ownershipHandlers } from "./ownership-service.ts";
 import { fileDescriptorProtos, serviceDefinition } from "./service-definition.ts";
 import { credentialsOf } from "./tls-credentials.ts";
 import { transparencyHandlers } from "./transparency-service.ts";
-import { type Handlers, implementation } from "./unary.ts";
+import { type Handlers, implementation, type UnaryOptions } from "./unary.ts";
 
 export type GrpcLimits = {
   readonly receiveBytesMax: number;
@@ -93,6 +93,7 @@ export type GrpcServerOptions = {
   readonly tls?: ServerTlsSource | undefined;
   /** Asked before a message of a call is decoded. */
   readonly authenticate: Authenticate;
+  readonly storeLagMs: UnaryOptions["storeLagMs"];
   /** Around every call, the first outermost. */
   readonly interceptors?: readonly ServerInterceptor[];
 };
@@ -166,6 +167,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
     stallMsMax: limits.streamStallMsMax,
     draining: draining.signal,
     guard,
+    storeLagMs: options.storeLagMs,
   };
   const add = <S extends DescService>(service: S, handlers: Handlers<S>): void =>
     server.addService(serviceDefinition(service), implementation(service, handlers, calls));

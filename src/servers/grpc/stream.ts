@@ -3,6 +3,7 @@ import { create, type DescMethod, type MessageInitShape, type MessageShape } fro
 import type { handleServerStreamingCall, ServerWritableStream } from "@grpc/grpc-js";
 import { LastroError } from "../../core/errors.ts";
 import type { Caller, Guard } from "../../query/deps.ts";
+import { lasting } from "../../query/lasting.ts";
 import { admit } from "../../query/permit.ts";
 import { callerOf } from "./authenticated.ts";
 import { type CallOptions, logUnexpected, msUntilAnswer, requestOf, tooLate } from "./call.ts";
@@ -88,11 +89,13 @@ async function answers(
   const { signal } = abort;
   const caller = callerOf(call.metadata);
   const leave = admit({ guard }, caller, method.name);
+  const requireRights = lasting({ guard }, caller, method.name);
   const expiry = abortIn(abort, (caller.untilMs ?? Number.POSITIVE_INFINITY) - now(), expired);
   try {
     // Left early, the handler ends, too.
     for await (const given of handler(requestOf(method, call.request), caller, signal)) {
       const message = create(method.output, given as never);
+      requireRights();
       await sent(call, message, signal, stallMsMax);
       if ("nextIndex" in message) place.next_index = String(message.nextIndex);
       if ("nextOffset" in message) place.next_offset = String(message.nextOffset);

@@ -7,11 +7,17 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import type { handleUnaryCall, ServerUnaryCall, UntypedServiceImplementation } from "@grpc/grpc-js";
+import {
+  type handleUnaryCall,
+  Metadata,
+  type ServerUnaryCall,
+  type UntypedServiceImplementation,
+} from "@grpc/grpc-js";
 import type { Caller } from "../../core/caller.ts";
 import { LastroError } from "../../core/errors.ts";
 import type { Guard } from "../../query/deps.ts";
 import { admit } from "../../query/permit.ts";
+import { lagHeader, lagText } from "../store-lag.ts";
 import { callerOf } from "./authenticated.ts";
 import { type CallOptions, logUnexpected, msUntilAnswer, requestOf, tooLate } from "./call.ts";
 import { grpcStatus } from "./errors.ts";
@@ -34,6 +40,8 @@ export type UnaryOptions = CallOptions & {
   /** No call takes longer, whatever its client allows. */
   readonly deadlineMsMax: number;
   readonly guard: Guard;
+  /** All that Kafka held so long ago is stored; undefined where that is not known. */
+  readonly storeLagMs: () => number | undefined;
 };
 
 type AnyHandler = (request: never, caller: Caller, signal: AbortSignal) => Promise<unknown>;
@@ -75,7 +83,7 @@ function unary(
       if (answered) return;
       answered = true;
       clearTimeout(timer);
-      if (message !== undefined) callback(null, message);
+      if (message !== undefined) callback(null, message, trailer(options.storeLagMs()));
       else {
         callback(grpcStatus(error));
         // What still runs for this call has nobody to answer to.
@@ -103,6 +111,13 @@ function unary(
       },
     );
   };
+}
+
+function trailer(lagMs: number | undefined): Metadata {
+  const metadata = new Metadata();
+  const lag = lagText(lagMs);
+  if (lag !== undefined) metadata.set(lagHeader, lag);
+  return metadata;
 }
 
 async function answer(

@@ -5,6 +5,7 @@ import { csvLine } from "../../core/csv.ts";
 import { allOf } from "../../core/filter.ts";
 import { recordedUpTo } from "../../query/audit-words.ts";
 import type { Caller, QueryDeps } from "../../query/deps.ts";
+import { lasting } from "../../query/lasting.ts";
 import { permit } from "../../query/permit.ts";
 import type { RecordView } from "../../query/record-view.ts";
 import { type WalkRequest, walkRecords } from "../../query/search-records.ts";
@@ -59,6 +60,7 @@ async function* seenPages(
   signal: AbortSignal,
 ): AsyncGenerator<Seen> {
   const access = permit(deps, caller, "ExportRecords");
+  const requireRights = lasting(deps, caller, "ExportRecords");
   await deps.guard.watch.act(caller, { type: "records.exported", id: access.method, detail: {} }, signal);
   for await (const { records } of walkRecords(deps, request, access, signal)) {
     const { seen } = await withSeenTree(
@@ -67,6 +69,7 @@ async function* seenPages(
       async () => records,
       (views) => views,
     );
+    requireRights();
     yield { records, seen };
   }
 }

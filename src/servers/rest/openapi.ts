@@ -1,5 +1,6 @@
 /** The OpenAPI 3.1 document, from the same schemas that requests are checked by. */
 import type { FastifyDynamicSwaggerOptions } from "@fastify/swagger";
+import { lagHeader } from "../store-lag.ts";
 import { auditLogShape } from "./audit-log.ts";
 import { componentsOf, type JsonSchema, sentShape } from "./json-schema.ts";
 import { problemShape } from "./problem.ts";
@@ -10,7 +11,12 @@ type Fields = Route["query"];
 
 const isEmpty = (fields: Fields): boolean => Object.keys(fields).length === 0;
 
-const treeSizeHeader = {
+const answerHeaders = {
+  [lagHeader]: {
+    type: "integer",
+    description:
+      "Seconds: all that Kafka held so long ago was in the store when it was read; absent where that is not known",
+  },
   "x-audit-tree-size": {
     type: "integer",
     description: "Size of the latest published tree before the answer was read; absent until there is one",
@@ -19,7 +25,7 @@ const treeSizeHeader = {
 const answerOf = ({ description, content }: AnswerShape, status: number): JsonSchema => ({
   description,
   content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
-  ...(status === 200 ? { headers: treeSizeHeader } : {}),
+  ...(status === 200 ? { headers: answerHeaders } : {}),
 });
 
 function schemaOf(route: Route): JsonSchema {

@@ -11,6 +11,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { certificateNamesOf } from "../certificate-names.ts";
+import { lagHeader, lagText } from "../store-lag.ts";
 import { type JsonSchema, shapeOf } from "./json-schema.ts";
 import { isUnexpected, problemOf, problemType } from "./problem.ts";
 
@@ -75,6 +76,8 @@ export const jsonAnswer = (description: string, shape: z.ZodType | JsonSchema): 
 });
 export type RouteOptions = Pick<QueryDeps, "guard"> & {
   readonly authenticate: Authenticate;
+  /** All that Kafka held so long ago is stored; undefined where that is not known. */
+  readonly storeLagMs: () => number | undefined;
   readonly now: Clock;
   readonly log: Log;
   readonly limits: {
@@ -113,7 +116,7 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
         };
         return one.handle(asked, caller, signal);
       };
-      return send(reply, await Promise.race([answer(), late]));
+      return send(reply, await Promise.race([answer(), late]), options);
     };
     server.route({
       method: one.method,
@@ -134,9 +137,15 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
   });
 }
 
-function send(reply: FastifyReply, answer: Answer): FastifyReply {
+function send(
+  reply: FastifyReply,
+  answer: Answer,
+  { storeLagMs }: Pick<RouteOptions, "storeLagMs">,
+): FastifyReply {
   const { status = 200, body, type = "application/json; charset=utf-8", fileName, treeSize } = answer;
   if (treeSize !== undefined) reply.header("x-audit-tree-size", String(treeSize));
+  const lag = lagText(storeLagMs());
+  if (lag !== undefined) reply.header(lagHeader, lag);
   if (fileName !== undefined) reply.header("content-disposition", `attachment; filename="${fileName}"`);
   return reply.code(status).header("cache-control", "no-store").type(type).send(body);
 }

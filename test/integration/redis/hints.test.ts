@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
@@ -12,6 +12,7 @@ import { refusalCountsMs, restMs } from "../../../src/adapters/redis/patient-cli
 import type { StoreId } from "../../../src/core/ids.ts";
 import type { DedupHints } from "../../../src/ports/dedup-hints.ts";
 import { someUids } from "../../contract/dedup-hints.contract.ts";
+import { freePort } from "../../support/lastro.ts";
 import { type RunningServer, startRedis } from "../../support/servers.ts";
 
 const storeId = "00112233445566778899aabbccddeeff" as StoreId;
@@ -23,15 +24,6 @@ const log = {
   warn: (code: string, message: string) => void lines.push(`${code} ${message}`),
   error: (code: string) => void lines.push(code),
 };
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}
 
 async function until(holds: () => Promise<boolean>): Promise<void> {
   const deadline = Date.now() + 15_000;

@@ -32,6 +32,7 @@ beforeAll(async () => {
       address: { host: "127.0.0.1", port: 0 },
       authenticate: async () => anyone,
       observeRequest: unobserved,
+      storeLagMs: () => 0,
       now: Date.now,
       log: silentLog,
       limits: restLimits,

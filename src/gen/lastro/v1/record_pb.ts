@@ -14,7 +14,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file lastro/v1/record.proto.
  */
 export const file_lastro_v1_record: GenFile = /*@__PURE__*/
-  fileDesc("ChZsYXN0cm8vdjEvcmVjb3JkLnByb3RvEglsYXN0cm8udjEiUwoGRW50aXR5Eg4KBnRlbmFudBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSEwoLZW50aXR5X3R5cGUYAyABKAkSEQoJZW50aXR5X2lkGAQgASgJIpEBCgdFdmVudElkEg4KBnRlbmFudBgBIAEoCRIYChBwcm9kdWNlcl9zZXJ2aWNlGAIgASgJEi4KC2Nsb3VkX2V2ZW50GAMgASgLMhcubGFzdHJvLnYxLkNsb3VkRXZlbnRJZEgAEhAKBmhlYWRlchgEIAEoCUgAEhIKCG1ldGFkYXRhGAUgASgJSABCBgoEZm9ybSIqCgxDbG91ZEV2ZW50SWQSDgoGc291cmNlGAEgASgJEgoKAmlkGAIgASgJIlMKBUFjdG9yEhAKCG93bmVyX2lkGAEgASgJEhAKCG93bmVyX2lwGAIgASgJEhIKCm93bmVyX3JvbGUYAyABKAkSEgoKb3duZXJfdHlwZRgEIAEoCSJWCgtSZWNvcmRDaGVjaxIZChFsZWFmX2hhc2hfbWF0Y2hlcxgBIAEoCBIUCgxib2R5X21hdGNoZXMYAiABKAgSFgoOYWx0ZXJlZF9maWVsZHMYAyADKAkicgoITG9nUGxhY2USIgoFc3RhdGUYASABKA4yEy5sYXN0cm8udjEuTG9nU3RhdGUSEgoFaW5kZXgYAiABKANIAIgBARIWCgl0cmVlX3NpemUYAyABKANIAYgBAUIICgZfaW5kZXhCDAoKX3RyZWVfc2l6ZSKuBQoGUmVjb3JkEgsKA3JpZBgBIAEoCRIkCghldmVudF9pZBgCIAEoCzISLmxhc3Ryby52MS5FdmVudElkEiEKBmVudGl0eRgDIAEoCzIRLmxhc3Ryby52MS5FbnRpdHkSIwoEa2luZBgEIAEoDjIVLmxhc3Ryby52MS5TdHJlYW1LaW5kEg8KB3ZlcnNpb24YBSABKAMSJQoGYWN0aW9uGAYgASgOMhUubGFzdHJvLnYxLkFjdGlvblR5cGUSEQoJaXNfYWN0aXZlGAcgASgIEi8KC3JlY29yZGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglhY3Rpb25fYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmV2ZW50X3R5cGUYCiABKAkSGAoQcHJvZHVjZXJfc2VydmljZRgLIAEoCRIbChNwcm9kdWNlcl9zZXJ2aWNlX2lkGAwgASgJEhAKCHRyYWNlX2lkGA0gASgJEh8KBWFjdG9yGA4gASgLMhAubGFzdHJvLnYxLkFjdG9yEhkKDG93bmVyc2hpcF9pZBgPIAEoCUgAiAEBEg0KBWZsYWdzGBAgAygJEg0KBWVudHJ5GBEgASgMEhEKCWxlYWZfaGFzaBgSIAEoDBINCgVldmVudBgTIAEoDBIPCgdwYXlsb2FkGBQgASgMEhAKCG1ldGFkYXRhGBUgASgMEigKCmJvZHlfc3RhdGUYFiABKA4yFC5sYXN0cm8udjEuQm9keVN0YXRlEiUKBWNoZWNrGBcgASgLMhYubGFzdHJvLnYxLlJlY29yZENoZWNrEiAKA2xvZxgYIAEoCzITLmxhc3Ryby52MS5Mb2dQbGFjZUIPCg1fb3duZXJzaGlwX2lkKlsKClN0cmVhbUtpbmQSGwoXU1RSRUFNX0tJTkRfVU5TUEVDSUZJRUQQABIWChJTVFJFQU1fS0lORF9DSEFOR0UQARIYChRTVFJFQU1fS0lORF9BQ1RJVklUWRACKrUBCgpBY3Rpb25UeXBlEhsKF0FDVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQQUNUSU9OX1RZUEVfTk9ORRABEhMKD0FDVElPTl9UWVBFX05FVxACEhYKEkFDVElPTl9UWVBFX1VQREFURRADEhYKEkFDVElPTl9UWVBFX0RFTEVURRAEEhcKE0FDVElPTl9UWVBFX0RJU0FCTEUQBRIWChJBQ1RJT05fVFlQRV9FTkFCTEUQBiqjAQoJQm9keVN0YXRlEhoKFkJPRFlfU1RBVEVfVU5TUEVDSUZJRUQQABIXChNCT0RZX1NUQVRFX0NPTVBMRVRFEAESHAoYQk9EWV9TVEFURV9QQVJUTFlfRVJBU0VEEAISFQoRQk9EWV9TVEFURV9FUkFTRUQQAxIVChFCT0RZX1NUQVRFX0JST0tFThAEEhUKEUJPRFlfU1RBVEVfTUFTS0VEEAUqawoITG9nU3RhdGUSGQoVTE9HX1NUQVRFX1VOU1BFQ0lGSUVEEAASFQoRTE9HX1NUQVRFX1BFTkRJTkcQARIUChBMT0dfU1RBVEVfTE9HR0VEEAISFwoTTE9HX1NUQVRFX1dJVE5FU1NFRBADYgZwcm90bzM", [file_google_protobuf_timestamp]);
+  fileDesc("ChZsYXN0cm8vdjEvcmVjb3JkLnByb3RvEglsYXN0cm8udjEiUwoGRW50aXR5Eg4KBnRlbmFudBgBIAEoCRIRCgluYW1lc3BhY2UYAiABKAkSEwoLZW50aXR5X3R5cGUYAyABKAkSEQoJZW50aXR5X2lkGAQgASgJIpEBCgdFdmVudElkEg4KBnRlbmFudBgBIAEoCRIYChBwcm9kdWNlcl9zZXJ2aWNlGAIgASgJEi4KC2Nsb3VkX2V2ZW50GAMgASgLMhcubGFzdHJvLnYxLkNsb3VkRXZlbnRJZEgAEhAKBmhlYWRlchgEIAEoCUgAEhIKCG1ldGFkYXRhGAUgASgJSABCBgoEZm9ybSIqCgxDbG91ZEV2ZW50SWQSDgoGc291cmNlGAEgASgJEgoKAmlkGAIgASgJIlMKBUFjdG9yEhAKCG93bmVyX2lkGAEgASgJEhAKCG93bmVyX2lwGAIgASgJEhIKCm93bmVyX3JvbGUYAyABKAkSEgoKb3duZXJfdHlwZRgEIAEoCSJWCgtSZWNvcmRDaGVjaxIZChFsZWFmX2hhc2hfbWF0Y2hlcxgBIAEoCBIUCgxib2R5X21hdGNoZXMYAiABKAgSFgoOYWx0ZXJlZF9maWVsZHMYAyADKAkicgoITG9nUGxhY2USIgoFc3RhdGUYASABKA4yEy5sYXN0cm8udjEuTG9nU3RhdGUSEgoFaW5kZXgYAiABKANIAIgBARIWCgl0cmVlX3NpemUYAyABKANIAYgBAUIICgZfaW5kZXhCDAoKX3RyZWVfc2l6ZSK+BgoGUmVjb3JkEgsKA3JpZBgBIAEoCRIkCghldmVudF9pZBgCIAEoCzISLmxhc3Ryby52MS5FdmVudElkEiEKBmVudGl0eRgDIAEoCzIRLmxhc3Ryby52MS5FbnRpdHkSIwoEa2luZBgEIAEoDjIVLmxhc3Ryby52MS5TdHJlYW1LaW5kEg8KB3ZlcnNpb24YBSABKAMSJQoGYWN0aW9uGAYgASgOMhUubGFzdHJvLnYxLkFjdGlvblR5cGUSEQoJaXNfYWN0aXZlGAcgASgIEi8KC3JlY29yZGVkX2F0GAggASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBItCglhY3Rpb25fYXQYCSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhIKCmV2ZW50X3R5cGUYCiABKAkSGAoQcHJvZHVjZXJfc2VydmljZRgLIAEoCRIbChNwcm9kdWNlcl9zZXJ2aWNlX2lkGAwgASgJEhAKCHRyYWNlX2lkGA0gASgJEh8KBWFjdG9yGA4gASgLMhAubGFzdHJvLnYxLkFjdG9yEhkKDG93bmVyc2hpcF9pZBgPIAEoCUgAiAEBEg0KBWZsYWdzGBAgAygJEg0KBWVudHJ5GBEgASgMEhEKCWxlYWZfaGFzaBgSIAEoDBINCgVldmVudBgTIAEoDBIPCgdwYXlsb2FkGBQgASgMEhAKCG1ldGFkYXRhGBUgASgMEigKCmJvZHlfc3RhdGUYFiABKA4yFC5sYXN0cm8udjEuQm9keVN0YXRlEiUKBWNoZWNrGBcgASgLMhYubGFzdHJvLnYxLlJlY29yZENoZWNrEiAKA2xvZxgYIAEoCzITLmxhc3Ryby52MS5Mb2dQbGFjZRIlCghzZXZlcml0eRgZIAEoDjITLmxhc3Ryby52MS5TZXZlcml0eRImCgZzdGF0dXMYGiABKA4yFi5sYXN0cm8udjEuRXZlbnRTdGF0dXMSGgoNcmVzb3VyY2VfdHlwZRgbIAEoCUgBiAEBEhEKCW9wZXJhdGlvbhgcIAEoCUIPCg1fb3duZXJzaGlwX2lkQhAKDl9yZXNvdXJjZV90eXBlKlsKClN0cmVhbUtpbmQSGwoXU1RSRUFNX0tJTkRfVU5TUEVDSUZJRUQQABIWChJTVFJFQU1fS0lORF9DSEFOR0UQARIYChRTVFJFQU1fS0lORF9BQ1RJVklUWRACKrUBCgpBY3Rpb25UeXBlEhsKF0FDVElPTl9UWVBFX1VOU1BFQ0lGSUVEEAASFAoQQUNUSU9OX1RZUEVfTk9ORRABEhMKD0FDVElPTl9UWVBFX05FVxACEhYKEkFDVElPTl9UWVBFX1VQREFURRADEhYKEkFDVElPTl9UWVBFX0RFTEVURRAEEhcKE0FDVElPTl9UWVBFX0RJU0FCTEUQBRIWChJBQ1RJT05fVFlQRV9FTkFCTEUQBip1CghTZXZlcml0eRIYChRTRVZFUklUWV9VTlNQRUNJRklFRBAAEhAKDFNFVkVSSVRZX0xPVxABEhMKD1NFVkVSSVRZX01FRElVTRACEhEKDVNFVkVSSVRZX0hJR0gQAxIVChFTRVZFUklUWV9DUklUSUNBTBAEKnkKC0V2ZW50U3RhdHVzEhwKGEVWRU5UX1NUQVRVU19VTlNQRUNJRklFRBAAEhgKFEVWRU5UX1NUQVRVU19TVUNDRVNTEAESGAoURVZFTlRfU1RBVFVTX0ZBSUxVUkUQAhIYChRFVkVOVF9TVEFUVVNfUEVORElORxADKqMBCglCb2R5U3RhdGUSGgoWQk9EWV9TVEFURV9VTlNQRUNJRklFRBAAEhcKE0JPRFlfU1RBVEVfQ09NUExFVEUQARIcChhCT0RZX1NUQVRFX1BBUlRMWV9FUkFTRUQQAhIVChFCT0RZX1NUQVRFX0VSQVNFRBADEhUKEUJPRFlfU1RBVEVfQlJPS0VOEAQSFQoRQk9EWV9TVEFURV9NQVNLRUQQBSprCghMb2dTdGF0ZRIZChVMT0dfU1RBVEVfVU5TUEVDSUZJRUQQABIVChFMT0dfU1RBVEVfUEVORElORxABEhQKEExPR19TVEFURV9MT0dHRUQQAhIXChNMT0dfU1RBVEVfV0lUTkVTU0VEEANiBnByb3RvMw", [file_google_protobuf_timestamp]);
 
 /**
  * The thing an event is about. The namespace is the producer service unless the catalogue names a shared one.
@@ -232,7 +232,7 @@ export const LogPlaceSchema: GenMessage<LogPlace> = /*@__PURE__*/
   messageDesc(file_lastro_v1_record, 5);
 
 /**
- * One record. Everything but `is_active`, `check` and `log` is taken from the leaf entry and the opened body, never from search fields.
+ * One record. Everything but `is_active`, `flags`, `severity`, `resource_type`, `check` and `log` is taken from the leaf entry and the opened body, never from search fields.
  *
  * @generated from message lastro.v1.Record
  */
@@ -376,6 +376,30 @@ export type Record = Message<"lastro.v1.Record"> & {
    * @generated from field: lastro.v1.LogPlace log = 24;
    */
   log?: LogPlace | undefined;
+
+  /**
+   * @generated from field: lastro.v1.Severity severity = 25;
+   */
+  severity: Severity;
+
+  /**
+   * @generated from field: lastro.v1.EventStatus status = 26;
+   */
+  status: EventStatus;
+
+  /**
+   * What the catalogue calls the entity; absent where it says nothing.
+   *
+   * @generated from field: optional string resource_type = 27;
+   */
+  resourceType?: string | undefined;
+
+  /**
+   * The verb of the event type, under one name for all its spellings: CREATE, READ, LOGIN_FAILED, …
+   *
+   * @generated from field: string operation = 28;
+   */
+  operation: string;
 };
 
 /**
@@ -474,6 +498,91 @@ export const ActionTypeSchema: GenEnum<ActionType> = /*@__PURE__*/
   enumDesc(file_lastro_v1_record, 1);
 
 /**
+ * How grave an event is: the catalogue's word for its type when the record was stored.
+ *
+ * @generated from enum lastro.v1.Severity
+ */
+export const Severity = {
+  /**
+   * @generated from enum value: SEVERITY_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: SEVERITY_LOW = 1;
+   */
+  LOW: 1,
+
+  /**
+   * @generated from enum value: SEVERITY_MEDIUM = 2;
+   */
+  MEDIUM: 2,
+
+  /**
+   * @generated from enum value: SEVERITY_HIGH = 3;
+   */
+  HIGH: 3,
+
+  /**
+   * @generated from enum value: SEVERITY_CRITICAL = 4;
+   */
+  CRITICAL: 4,
+} as const;
+
+/**
+ * How grave an event is: the catalogue's word for its type when the record was stored.
+ *
+ * @generated from enum lastro.v1.Severity
+ */
+export type Severity = (typeof Severity)[keyof typeof Severity] | UnknownEnum;
+
+/**
+ * Describes the enum lastro.v1.Severity.
+ */
+export const SeveritySchema: GenEnum<Severity> = /*@__PURE__*/
+  enumDesc(file_lastro_v1_record, 2);
+
+/**
+ * How what was done ended: as the producer says in `metadata.status`, else as the verb of the event type says.
+ *
+ * @generated from enum lastro.v1.EventStatus
+ */
+export const EventStatus = {
+  /**
+   * @generated from enum value: EVENT_STATUS_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * @generated from enum value: EVENT_STATUS_SUCCESS = 1;
+   */
+  SUCCESS: 1,
+
+  /**
+   * @generated from enum value: EVENT_STATUS_FAILURE = 2;
+   */
+  FAILURE: 2,
+
+  /**
+   * @generated from enum value: EVENT_STATUS_PENDING = 3;
+   */
+  PENDING: 3,
+} as const;
+
+/**
+ * How what was done ended: as the producer says in `metadata.status`, else as the verb of the event type says.
+ *
+ * @generated from enum lastro.v1.EventStatus
+ */
+export type EventStatus = (typeof EventStatus)[keyof typeof EventStatus] | UnknownEnum;
+
+/**
+ * Describes the enum lastro.v1.EventStatus.
+ */
+export const EventStatusSchema: GenEnum<EventStatus> = /*@__PURE__*/
+  enumDesc(file_lastro_v1_record, 3);
+
+/**
  * What can be said of a record's sealed body.
  *
  * @generated from enum lastro.v1.BodyState
@@ -531,7 +640,7 @@ export type BodyState = (typeof BodyState)[keyof typeof BodyState] | UnknownEnum
  * Describes the enum lastro.v1.BodyState.
  */
 export const BodyStateSchema: GenEnum<BodyState> = /*@__PURE__*/
-  enumDesc(file_lastro_v1_record, 2);
+  enumDesc(file_lastro_v1_record, 4);
 
 /**
  * How far a record is in the transparency log.
@@ -577,5 +686,5 @@ export type LogState = (typeof LogState)[keyof typeof LogState] | UnknownEnum;
  * Describes the enum lastro.v1.LogState.
  */
 export const LogStateSchema: GenEnum<LogState> = /*@__PURE__*/
-  enumDesc(file_lastro_v1_record, 3);
+  enumDesc(file_lastro_v1_record, 5);
 
