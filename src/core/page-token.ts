@@ -5,7 +5,8 @@ import { LastroError } from "./errors.ts";
 export const pageTokenValidMs = 24 * 60 * 60 * 1000;
 const version = 1;
 const nonceBytes = 12;
-const tokenCharactersMax = 2048;
+/** A place in an order holds a text of up to 1 KiB. */
+export const pageTokenCharactersMax = 4_096;
 
 /** AES-256-GCM under the page key; `open` answers undefined for anything that was not sealed so. */
 export type PageAead = {
@@ -27,7 +28,7 @@ export type PagePosition = readonly (string | number)[];
 const bindingOf = (b: PageBinding): readonly string[] => [b.method, b.request, b.caller, b.order];
 
 function fromBase64Url(text: string): Uint8Array | undefined {
-  if (text.length > tokenCharactersMax || !/^[A-Za-z0-9_-]+$/.test(text)) return undefined;
+  if (text.length > pageTokenCharactersMax || !/^[A-Za-z0-9_-]+$/.test(text)) return undefined;
   try {
     const bytes = Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) =>
       c.charCodeAt(0),

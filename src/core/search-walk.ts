@@ -2,25 +2,7 @@
 import { type Comparison, conjunctsOf, type Filter, rangeOf } from "./filter.ts";
 import { holds, type ReadField } from "./filter-holds.ts";
 import type { Rid } from "./ids.ts";
-
-export const orderFields = ["recorded_at", "action_at"] as const;
-export type OrderField = (typeof orderFields)[number];
-/** Ties are broken by position in the source (topic id, partition, offset), in the same direction. */
-export type SearchOrder = { readonly field: OrderField; readonly direction: "asc" | "desc" };
-
-/** A record's place in an order. */
-export type SearchPlace = { readonly value: number; readonly rid: Rid };
-
-export type RecordSearch = {
-  readonly filter: Filter;
-  readonly order: SearchOrder;
-  /** Start behind this record. */
-  readonly after: SearchPlace | undefined;
-  /** Of answers; at least one. */
-  readonly limit: number;
-  /** Of records looked at; at least one. */
-  readonly scanMax: number;
-};
+import { compareTexts } from "./text-order.ts";
 
 /** In order of preference: the first that is asked for by equality is walked. Narrow ones hold few records of all. */
 const drivers = [
@@ -37,47 +19,118 @@ type Driver = (typeof drivers)[number];
 export type DriverField = Driver["field"];
 const narrowDrivers = drivers.filter(({ isNarrow }) => isNarrow);
 
+export type TextField = Exclude<DriverField, "text">;
+type TimeField = "recorded_at" | "action_at";
+export type OrderField = TimeField | TextField;
+const textFields: readonly TextField[] = drivers
+  .map(({ field }) => field)
+  .filter((field) => field !== "text");
+export const orderFields: readonly OrderField[] = ["recorded_at", "action_at", ...textFields];
+export const isTextField = (field: OrderField): field is TextField =>
+  field !== "recorded_at" && field !== "action_at";
+
+/** Ties of a text are broken by recorded_at, all others by position in the source (topic id, partition, offset), in the same direction. */
+export type SearchOrder = { readonly field: OrderField; readonly direction: "asc" | "desc" };
+
+/** A record's place in an order. */
+export type SearchPlace = {
+  /** Of the field that orders, if that is a text; else empty. */
+  readonly value: string;
+  /** Of the time that orders, or that orders what is equal. */
+  readonly at: number;
+  readonly rid: Rid;
+};
+
+export type RecordSearch = {
+  readonly filter: Filter;
+  readonly order: SearchOrder;
+  /** Start behind this record. */
+  readonly after: SearchPlace | undefined;
+  /** Of answers; at least one. */
+  readonly limit: number;
+  /** Of records looked at; at least one. */
+  readonly scanMax: number;
+};
+
 export type Walk = {
-  /** Of the records with this value, or with a term that begins so; undefined: of all. */
+  /** Of the records with this value, where the empty one is also that of all that have none, or with a term that begins so; undefined: of all. */
   readonly driver:
     | { readonly field: DriverField; readonly value: string; readonly isPrefix: boolean }
     | undefined;
+  /** Along a text there is no driver, and what has no text is passed over. */
   readonly order: SearchOrder;
-  /** Inclusive bounds of the field that orders; infinite where there is none. */
+  /** Inclusive bounds of the time that orders; infinite where there is none. */
   readonly min: number;
   readonly max: number;
+  /** What the texts that order begin with. */
+  readonly prefix: string;
   readonly after: SearchPlace | undefined;
 };
 
-/** `ordered` is walked in the order asked for. `collected`, where there is one, is a narrow walk in another order: all of it has to be seen. */
-export type WalkPlan = { readonly ordered: Walk; readonly collected: Walk | undefined };
+export type WalkPlan = {
+  /** In the order that is walked in. */
+  readonly search: RecordSearch;
+  /** One after the other in the order asked for. */
+  readonly ordered: readonly Walk[];
+  /** A narrow walk in another order: all of it has to be seen. */
+  readonly collected: Walk | undefined;
+};
 
 /** `term`, where there is one, is the term of the filter to find records by: the rarest. */
-export function planWalk({ filter, order, after }: RecordSearch, term?: Comparison): WalkPlan {
-  const conjuncts = conjunctsOf(filter);
-  const walkBy = (by: SearchOrder, driver: Walk["driver"]): Walk => ({
+export function planWalk(asked: RecordSearch, term?: Comparison): WalkPlan {
+  const conjuncts = conjunctsOf(asked.filter);
+  const search = withoutConstant(asked, conjuncts);
+  const { field, direction } = search.order;
+  const walkBy = (by: SearchOrder, driver: Walk["driver"], after?: SearchPlace): Walk => ({
     driver,
     order: by,
     ...rangeOf(conjuncts, by.field),
-    after: undefined,
+    prefix: prefixOf(conjuncts, by.field),
+    after,
   });
   const narrow = driverOf(conjuncts, term, narrowDrivers);
   // The records of a term lie in the order of recorded_at, those of a beginning in none.
-  if (order.field === "recorded_at" && narrow?.isPrefix !== true)
-    return {
-      ordered: { ...walkBy(order, narrow ?? driverOf(conjuncts, term, drivers)), after },
-      collected: undefined,
-    };
-  return {
-    ordered: {
-      ...walkBy(order, order.field === "recorded_at" ? driverOf(conjuncts, undefined, drivers) : undefined),
-      after,
-    },
-    collected: narrow && walkBy({ field: "recorded_at", direction: "asc" }, narrow),
-  };
+  const isCollected = narrow !== undefined && (field !== "recorded_at" || narrow.isPrefix);
+  const collected = isCollected ? walkBy({ field: "recorded_at", direction: "asc" }, narrow) : undefined;
+  if (isTextField(field)) {
+    const absent = walkBy({ field: "recorded_at", direction }, withoutText(field), search.after);
+    const present = walkBy(search.order, undefined, search.after);
+    return { search, ordered: textWalks(absent, present, search), collected };
+  }
+  const driver =
+    field === "recorded_at"
+      ? (driverOf(conjuncts, isCollected ? undefined : term, drivers) ?? absentOf(conjuncts))
+      : undefined;
+  return { search, ordered: [walkBy(search.order, driver, search.after)], collected };
 }
 
-/** What is absent is the empty text, and in no index. */
+const withoutText = (field: TextField) => ({ field, value: "", isPrefix: false });
+
+/** Where a text is the same for all, recorded_at is what orders. */
+function withoutConstant(search: RecordSearch, conjuncts: readonly Comparison[]): RecordSearch {
+  const { order, after } = search;
+  if (
+    !isTextField(order.field) ||
+    !conjuncts.some((one) => one.field === order.field && one.operator === "=")
+  )
+    return search;
+  return { ...search, order: { ...order, field: "recorded_at" }, after: after && { ...after, value: "" } };
+}
+
+/** What has no text lies before all that has one. */
+function textWalks(absent: Walk, present: Walk, { order, after }: RecordSearch): readonly Walk[] {
+  const isAscending = order.direction === "asc";
+  const walks = present.prefix !== "" ? [present] : isAscending ? [absent, present] : [present, absent];
+  if (after === undefined || walks.length === 1) return walks;
+  const isInFirst = (after.value === "") === isAscending;
+  return isInFirst
+    ? walks.map((walk, i) => (i === 0 ? walk : { ...walk, after: undefined }))
+    : walks.slice(1);
+}
+
+const prefixOf = (conjuncts: readonly Comparison[], field: OrderField): string =>
+  String(conjuncts.find((one) => one.field === field && one.operator === "prefix")?.value ?? "");
+
 function driverOf(
   conjuncts: readonly Comparison[],
   term: Comparison | undefined,
@@ -92,6 +145,12 @@ function driverOf(
       return { field, value: String(found.value), isPrefix: found.operator === "prefix" };
   }
   return undefined;
+}
+
+/** What is absent is the empty text: mostly of many records, so it is walked only where nothing else is. */
+function absentOf(conjuncts: readonly Comparison[]): Walk["driver"] {
+  const field = textFields.find((one) => conjuncts.some((of) => of.field === one && of.value === ""));
+  return field && withoutText(field);
 }
 
 /** Records that have the term, or a term that begins so, counted up to `max`. */
@@ -114,33 +173,48 @@ async function rarestTerm(
   return rarest;
 }
 
-/** A record on the walk: its value in the order asked for, and its place in the source, as bytes that order as it does. */
-export type Candidate = { readonly at: number; readonly place: Uint8Array; readonly read: ReadField };
+/** A record on the walk, and its place in the source, as bytes that order as it does. */
+export type Candidate = { readonly place: Uint8Array; readonly read: ReadField };
+type Spot = Omit<SearchPlace, "rid"> & Pick<Candidate, "place">;
 
 export type Matches<Found> = {
   readonly hits: readonly Found[];
   readonly scanned: number;
   /** Where the walk stopped; undefined: at its end. */
-  readonly last: Found | undefined;
+  readonly last: Spot | undefined;
 };
 
 type StartWalk<Found> = (walk: Walk) => AsyncIterable<readonly Found[]>;
 
 /** What matches or, where terms are not known yet, may match, in order. `placeOf` is the place in the source of a record that was given before. */
 export async function findMatches<Found extends Candidate>(
-  search: RecordSearch,
+  asked: RecordSearch,
   start: StartWalk<Found>,
   placeOf: (rid: Rid) => Uint8Array,
   countTerm: CountTerm,
 ): Promise<Matches<Found>> {
-  const plan = planWalk(search, await rarestTerm(search.filter, search.scanMax, countTerm));
-  const after = search.after && { at: search.after.value, place: placeOf(search.after.rid) };
-  const collected = plan.collected && (await collect(search, start(plan.collected), after));
-  return collected ?? follow(search, start(plan.ordered));
+  const term = await rarestTerm(asked.filter, asked.scanMax, countTerm);
+  const { search, ordered, collected } = planWalk(asked, term);
+  const after = search.after && { ...search.after, place: placeOf(search.after.rid) };
+  const found = collected && (await collect(search, start(collected), after));
+  return found ?? follow(search, inTurn(ordered, start));
+}
+
+async function* inTurn<Found>(
+  walks: readonly Walk[],
+  start: StartWalk<Found>,
+): AsyncGenerator<readonly Found[]> {
+  for (const walk of walks) yield* start(walk);
+}
+
+function spotOf({ field }: SearchOrder, { place, read }: Candidate): Spot {
+  return isTextField(field)
+    ? { value: String(read(field)), at: Number(read("recorded_at")), place }
+    : { value: "", at: Number(read(field)), place };
 }
 
 async function follow<Found extends Candidate>(
-  { filter, limit, scanMax }: RecordSearch,
+  { filter, order, limit, scanMax }: RecordSearch,
   walk: AsyncIterable<readonly Found[]>,
 ): Promise<Matches<Found>> {
   const hits: Found[] = [];
@@ -149,33 +223,35 @@ async function follow<Found extends Candidate>(
     for (const candidate of candidates) {
       scanned++;
       if (holds(filter, candidate.read) !== false) hits.push(candidate);
-      if (hits.length === limit || scanned === scanMax) return { hits, scanned, last: candidate };
+      if (hits.length === limit || scanned === scanMax)
+        return { hits, scanned, last: spotOf(order, candidate) };
     }
   }
   return { hits, scanned, last: undefined };
 }
 
-type Place = Pick<Candidate, "at" | "place">;
-
 /** Undefined where the walk is longer than may be looked at. */
 async function collect<Found extends Candidate>(
   { filter, order, limit, scanMax }: RecordSearch,
   walk: AsyncIterable<readonly Found[]>,
-  after: Place | undefined,
+  after: Spot | undefined,
 ): Promise<Matches<Found> | undefined> {
   const sign = order.direction === "asc" ? 1 : -1;
-  const compare = (a: Place, b: Place): number => sign * (a.at - b.at || compareBytes(a.place, b.place));
-  let hits: Found[] = [];
+  const compare = (a: Spot, b: Spot): number =>
+    sign * (compareTexts(a.value, b.value) || a.at - b.at || compareBytes(a.place, b.place));
+  let hits: (Spot & { readonly hit: Found })[] = [];
   let scanned = 0;
   for await (const candidates of walk) {
     scanned += candidates.length;
     if (scanned > scanMax) return undefined;
-    const found = candidates.filter(
-      (one) => (after === undefined || compare(one, after) > 0) && holds(filter, one.read) !== false,
-    );
+    const found = candidates
+      .map((hit) => ({ ...spotOf(order, hit), hit }))
+      .filter(
+        (one) => (after === undefined || compare(one, after) > 0) && holds(filter, one.hit.read) !== false,
+      );
     hits = [...hits, ...found].sort(compare).slice(0, limit);
   }
-  return { hits, scanned, last: hits.length === limit ? hits.at(-1) : undefined };
+  return { hits: hits.map(({ hit }) => hit), scanned, last: hits.length === limit ? hits.at(-1) : undefined };
 }
 
 /** Of equal length. */

@@ -1,6 +1,7 @@
 /** A page of a search: it closes on count, on bytes, or on records looked at, and always moves on, if only past what does not match. */
 import type { RecordRow } from "../core/record.ts";
-import type { RecordSearch, SearchPlace } from "../core/search-walk.ts";
+import { valueOfRow } from "../core/search-fields.ts";
+import { isTextField, type RecordSearch, type SearchPlace } from "../core/search-walk.ts";
 import type { HistoryReader } from "../ports/history-reader.ts";
 import { answerBytes } from "./get-history.ts";
 import { chunkRowsMax, pageBytesMax } from "./page.ts";
@@ -51,7 +52,9 @@ export async function collectMatches(
   }
 }
 
-const placeOf = (row: RecordRow, { order }: Question): SearchPlace => ({
-  value: order.field === "recorded_at" ? row.recordedAtMs : row.projection.actionAtMs,
-  rid: row.rid,
-});
+function placeOf(row: RecordRow, { order: { field } }: Question): SearchPlace {
+  const [value, time] = isTextField(field)
+    ? [String(valueOfRow(row, field)), "recorded_at" as const]
+    : ["", field];
+  return { value, at: Number(valueOfRow(row, time)), rid: row.rid };
+}

@@ -3,7 +3,6 @@
 import type { Catalogue } from "../core/catalogue.ts";
 import { allOf, compare, type Filter, parseFilter } from "../core/filter.ts";
 import { fieldsOf, holds } from "../core/filter-holds.ts";
-import type { Rid } from "../core/ids.ts";
 import { leafHash } from "../core/leaf.ts";
 import { searchable } from "../core/projection.ts";
 import type { RecordRow } from "../core/record.ts";
@@ -12,6 +11,8 @@ import { sha256 } from "../lib/sha256.ts";
 import { checkAsOf, heldBy, textTree } from "./as-of.ts";
 import { type Caller, invalid, type QueryDeps, requireText, tenantOf } from "./deps.ts";
 import type { RecordPage } from "./get-history.ts";
+import { type ListPosition, positionOfParts, positionParts } from "./list-position.ts";
+import { isPersonal } from "./mask.ts";
 import { chunkRowsMax, type PageRequest, type Pager, pager } from "./page.ts";
 import { type Access, narrowed, permit, requireReach, requireWhole, show, tellRead } from "./permit.ts";
 import type { RecordView } from "./record-view.ts";
@@ -88,7 +89,10 @@ export async function* walkRecords(
 }
 
 function searchOf(deps: QueryDeps, access: Access, { filter, orderBy, also }: WalkRequest) {
-  return { filter: reachedFilter(deps, access, filter, also), order: parseOrder(orderBy) };
+  const order = parseOrder(orderBy);
+  // A place in an order tells of the value as a condition on it does.
+  const reach = isPersonal(order.field) ? requireWhole(deps, access, "order_by") : access;
+  return { filter: reachedFilter(deps, reach, filter, also), order };
 }
 
 /** What is asked for, within the caller's reach. */
@@ -151,8 +155,8 @@ async function search(
   treeSize: number | undefined,
   skipAtStart = 0,
 ): Promise<SearchPage> {
-  const { startTreeSize, digest, ...start } = startOf(page, treeSize, skipAtStart);
-  const found = await collectMatches(deps.history, { filter, order, ...start }, page.size, signal);
+  const { startTreeSize, digest, after, skip } = startOf(page, treeSize, skipAtStart);
+  const found = await collectMatches(deps.history, { filter, order, after, skip }, page.size, signal);
   const isHeld = await heldBy(
     deps,
     found.rows.map(({ rid }) => rid),
@@ -161,16 +165,19 @@ async function search(
   );
   const rows = found.rows.filter(({ rid }) => isHeld(rid));
   const judged = await judgeAll(deps, filter, rows, access, signal);
-  const { next, skip } = found;
+  const { next } = found;
   const records = matchingOf(judged);
   const listDigest = records.reduce<Uint8Array>((before, { entry }) => listed(before, entry), digest);
-  const token = [startTreeSize ?? noTree, Buffer.from(listDigest).toString("base64url")];
   await tellRead(deps, access, records, signal);
   return {
     records,
     alteredRids: judged.filter(({ isAltered }) => isAltered).map(({ rid }) => rid),
     nextPageToken:
-      next === undefined ? "" : page.tokenAt([next.value, next.rid, ...token, ...(skip === 0 ? [] : [skip])]),
+      next === undefined
+        ? ""
+        : page.tokenAt(
+            positionParts(order, { after: next, skip: found.skip, startTreeSize, digest: listDigest }),
+          ),
     startTreeSize,
     listDigest,
   };
@@ -182,19 +189,8 @@ const listed = (before: Uint8Array, entry: string): Uint8Array =>
 /** Of a list without entries. */
 const emptyList = new Uint8Array(32);
 
-/** In a token, which has no place for what is absent. */
-const noTree = -1;
-
-function startOf({ after }: Pager, treeSize: number | undefined, skip: number) {
-  if (after === undefined) return { after, skip, startTreeSize: treeSize, digest: emptyList };
-  const [value, rid, size, digest, left = 0] = after;
-  return {
-    after: { value: Number(value), rid: String(rid) as Rid },
-    skip: Number(left),
-    startTreeSize: typeof size === "number" && size !== noTree ? size : undefined,
-    digest: Buffer.from(String(digest), "base64url"),
-  };
-}
+const startOf = ({ after }: Pager, treeSize: number | undefined, skip: number): ListPosition =>
+  after === undefined ? { after, skip, startTreeSize: treeSize, digest: emptyList } : positionOfParts(after);
 
 async function judgeAll(
   deps: QueryDeps,

@@ -7,7 +7,12 @@ import { holds, type ReadField } from "../../src/core/filter-holds.ts";
 import { parseRid, type Rid } from "../../src/core/ids.ts";
 import type { RecordRow } from "../../src/core/record.ts";
 import { type SearchField, valueOfRow } from "../../src/core/search-fields.ts";
-import type { RecordSearch, SearchOrder, SearchPlace } from "../../src/core/search-walk.ts";
+import {
+  orderFields,
+  type RecordSearch,
+  type SearchOrder,
+  type SearchPlace,
+} from "../../src/core/search-walk.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { allOf, equal, filtersOf } from "../support/filters.ts";
 import { seed } from "../support/fuzz.ts";
@@ -15,8 +20,13 @@ import { makeScene, type Scene, startMs } from "../support/records.ts";
 
 const signal = new AbortController().signal;
 
-const orderValue = (row: RecordRow, order: SearchOrder) =>
-  order.field === "recorded_at" ? row.recordedAtMs : row.projection.actionAtMs;
+/** Texts by their bytes and then by recorded_at, times by themselves. */
+function compareValues(a: RecordRow, b: RecordRow, { field }: SearchOrder): number {
+  if (field === "recorded_at") return a.recordedAtMs - b.recordedAtMs;
+  if (field === "action_at") return a.projection.actionAtMs - b.projection.actionAtMs;
+  const [left, right] = [a, b].map((row) => Buffer.from(String(valueOfRow(row, field))));
+  return Buffer.compare(left ?? Buffer.of(), right ?? Buffer.of()) || a.recordedAtMs - b.recordedAtMs;
+}
 
 function comparePositions(a: Rid, b: Rid): number {
   const [left, right] = [parseRid(a), parseRid(b)];
@@ -43,14 +53,24 @@ const readerOf =
 const expected = (rows: readonly RecordRow[], filter: Filter, order: SearchOrder) =>
   rows
     .filter((row) => holds(filter, readerOf(row)) === true)
-    .sort((a, b) => orderValue(a, order) - orderValue(b, order) || comparePositions(a.rid, b.rid))
+    .sort((a, b) => compareValues(a, b, order) || comparePositions(a.rid, b.rid))
     .map((row) => row.rid)
     [order.direction === "asc" ? "slice" : "toReversed"]();
 
-const orders: readonly SearchOrder[] = (["recorded_at", "action_at"] as const).flatMap((field) => [
+const orders: readonly SearchOrder[] = orderFields.flatMap((field) => [
   { field, direction: "asc" },
   { field, direction: "desc" },
 ]);
+/** For questions of which there are many: those by times, and by two texts. */
+const someOrders = orders.filter(
+  ({ field, direction }) =>
+    ["recorded_at", "action_at"].includes(field) ||
+    (field === "ownership_id" && direction === "asc") ||
+    (field === "trace_id" && direction === "desc"),
+);
+
+/** Among them such as UTF-16 units order otherwise, and such as nothing but the empty text lies before or behind. */
+const texts = ["", " ", "Z", "a", "a ", "aa", "e\u0301", "\u00e9", "\ud7ff", "\uffee", "\u{10000}", "\u{10ffff}", "\u{10ffff}z"]; // biome-ignore format: a list
 
 /** 24 records of one tenant from two topics and two partitions, with ties in both times and every field varied. */
 function variety(): { tenant: string; rows: readonly RecordRow[] } {
@@ -72,7 +92,7 @@ function variety(): { tenant: string; rows: readonly RecordRow[] } {
           entityId: `id-${i % 3}`,
           eventType: i % 2 === 0 ? "account.updated" : "invoice.created",
           producerService: s === 1 ? "crm" : "billing",
-          traceId: `trace-${i % 5}`,
+          traceId: i === 4 ? "" : `trace-${i % 5}`,
           actor: {
             id: `actor-${i % 2}`,
             ip: `192.0.2.${i % 3}`,
@@ -84,7 +104,7 @@ function variety(): { tenant: string; rows: readonly RecordRow[] } {
           resourceType: i % 3 === 1 ? undefined : `thing-${i % 3}`,
           flags: i % 4 === 0 ? [] : i % 2 === 0 ? ["late"] : ["aliased", "late"],
           indexed: i % 2 === 0 ? {} : { "/payload/plan": `plan-${i % 3}`, "/payload/$x.y": "" },
-          ownershipId: i % 3 === 0 ? undefined : `owner-${i % 3}`,
+          ownershipId: i % 3 === 0 ? (s === 1 ? "" : undefined) : `owner-${i % 3}`,
           actionAtMs: startMs - (i % 4) * 10,
         },
       }),
@@ -120,12 +140,14 @@ export function searchContract(
       filter: Filter,
       order: SearchOrder,
       bounds: Pick<RecordSearch, "limit" | "scanMax">,
+      sizes: readonly number[] = [bounds.limit],
     ) => {
       const found: Rid[] = [];
       let after: SearchPlace | undefined;
       for (let page = 0; page < 500; page++) {
-        const answer = await search({ filter, order, after, ...bounds });
-        expect(answer.rows.length).toBeLessThanOrEqual(bounds.limit);
+        const limit = sizes[page % sizes.length] ?? bounds.limit;
+        const answer = await search({ filter, order, after, ...bounds, limit });
+        expect(answer.rows.length).toBeLessThanOrEqual(limit);
         expect(answer.scanned).toBeLessThanOrEqual(bounds.scanMax);
         found.push(...answer.rows.map((row) => row.rid));
         if (answer.next === undefined) return found;
@@ -155,10 +177,10 @@ export function searchContract(
       ["text", "has", "joao"], ["text", "has", "*"], ["text", "prefix", "jo"], ["text", "prefix", "word3"],
     ]; // biome-ignore format: a table
     for (const [field, operator, value] of comparisons) {
-      test(`R-23 ${field} ${operator} ${JSON.stringify(value)} finds exactly its records, and NOT the others, in every order`, async () => {
+      test(`R-23 ${field} ${operator} ${JSON.stringify(value)} finds exactly its records, and NOT the others, by times and by texts`, async () => {
         const comparison = compare(field, operator, value);
         for (const filter of [comparison, { kind: "not", of: comparison } as const])
-          for (const order of orders) {
+          for (const order of someOrders) {
             const all = expected(rows, filter, order);
             expect(all.length).toBeGreaterThan(0);
             expect(all.length).toBeLessThan(rows.length);
@@ -178,6 +200,9 @@ export function searchContract(
       ["a rare and a usual word", [compare("text", "has", "a"), compare("text", "has", "maria")]],
       ["a word and a beginning", [compare("text", "prefix", "jo"), compare("text", "has", "a"), compare("recorded_at", ">", startMs)]],
       ["a beginning and a word that is no first one", [compare("text", "has", "jovem"), compare("text", "prefix", "j")]],
+      ["the beginning of a trace and a time", [compare("trace_id", "prefix", "trace-"), compare("recorded_at", "<=", startMs + 1)]],
+      ["a trace of several and a rare word", [equal("trace_id", "trace-2"), compare("text", "prefix", "m")]],
+      ["no ownership and an owner", [equal("ownership_id", ""), equal("owner_id", "actor-0")]],
       ["one of two owners", [{ kind: "any", of: [equal("owner_id", "actor-0"), equal("trace_id", "trace-1")] }, equal("kind", "change")]],
     ]; // biome-ignore format: a table
     for (const [title, of] of joined) {
@@ -221,6 +246,59 @@ export function searchContract(
       );
       await fc.assert(property, { seed, numRuns: filterRuns });
     }, 120_000);
+
+    test(`R-10 every order of records at random is that of all of them sorted in memory, whatever the pages (seed ${seed})`, async () => {
+      const text = fc.constantFrom(...texts);
+      const drawn = fc.record({
+        at: fc.nat(3),
+        actionAt: fc.nat(3),
+        id: text,
+        owner: text,
+        trace: text,
+        type: text,
+        producer: text,
+        tenant: text,
+        ownership: fc.option(text, { nil: undefined }),
+      });
+      const sizes = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 4 });
+      const draws = fc.array(drawn, { minLength: 1, maxLength: 40 });
+      const property = fc.asyncProperty(
+        draws,
+        sizes,
+        fc.constantFrom("", ...texts),
+        async (of, pages, begins) => {
+          const scene = makeScene();
+          const namespace = scene.tenant;
+          const own = of.map((one, offset) =>
+            scene.record({
+              offset,
+              entity: `e-${offset}`,
+              recordedAtMs: startMs + one.at,
+              projection: {
+                namespace,
+                entityId: one.id,
+                traceId: one.trace,
+                eventType: one.type,
+                producerService: one.producer,
+                tenant: one.tenant,
+                ownershipId: one.ownership,
+                actionAtMs: startMs + one.actionAt,
+                actor: { id: one.owner, ip: "", role: "", type: "user" },
+              },
+            }),
+          );
+          await save(scene, own);
+          const inScene = equal("namespace", namespace);
+          for (const order of orders) {
+            const isText = order.field !== "recorded_at" && order.field !== "action_at";
+            const prefix = isText && begins !== "" ? [compare(order.field, "prefix", begins)] : [];
+            const filter = allOf(inScene, ...prefix);
+            expect(await walk(filter, order, wide, pages)).toEqual(expected(own, filter, order));
+          }
+        },
+      );
+      await fc.assert(property, { seed, numRuns: Math.ceil(filterRuns / 20) });
+    }, 240_000);
 
     test("R-23 a record that is not indexed yet is found where its words alone would decide, but by no index of words", async () => {
       const scene = makeScene();

@@ -128,6 +128,8 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
         ["", "action_at desc"],
         ["sort_order=ASC", "action_at"],
         ["sort_by=recorded_at", "recorded_at desc"],
+        ["sort_by=resource_id&sort_order=ASC", "entity_id"],
+        ["sort_by=user_id", "owner_id desc"],
       ]) {
         const logs: AuditLog[] = [];
         const records: RecordMessage[] = [];

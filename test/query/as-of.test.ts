@@ -67,7 +67,14 @@ test(`R-85 the same filter as of the same tree gives the same list and digest, w
       'text:"an*" OR version = 2',
       "event_type = account.viewed",
     ),
-    orderBy: fc.constantFrom("", "recorded_at", "action_at", "action_at desc"),
+    orderBy: fc.constantFrom(
+      "",
+      "recorded_at",
+      "action_at",
+      "action_at desc",
+      "entity_id",
+      "event_type desc",
+    ),
     asOfTreeSize: fc.integer({ min: 0, max: size }),
   });
   const pages = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 3 });

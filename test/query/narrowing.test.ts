@@ -37,10 +37,10 @@ afterAll(async () => {
   await world[Symbol.asyncDispose]();
 });
 
-async function found(caller: Caller, filter: string): Promise<readonly RecordView[]> {
+async function found(caller: Caller, filter: string, orderBy = ""): Promise<readonly RecordView[]> {
   const records: RecordView[] = [];
   for (let pageToken = ""; ; ) {
-    const request = { filter, orderBy: "", pageSize: 1_000, pageToken };
+    const request = { filter, orderBy, pageSize: 1_000, pageToken };
     const page = await searchRecords(world.deps, request, caller, signal, undefined);
     expect(page.alteredRids).toEqual([]);
     records.push(...page.records);
@@ -102,18 +102,20 @@ function asksOfPersons(filter: Filter): boolean {
   const isPersonal = ["owner_id", "owner_ip", "ownership_id", "text"].includes(field) || isIndexedPath(field);
   return isPersonal || (field === "entity_id" && operator === "prefix");
 }
+const personalOrders = ["owner_id", "ownership_id desc", "entity_id"];
+const orders = fc.constantFrom("", "action_at", "tenant", "event_type desc", "trace_id", ...personalOrders);
 const ridsOf = (views: readonly RecordView[]): readonly string[] => views.map(({ rid }) => rid);
 
-test(`R-70 whatever the filter and the bounds, a caller finds what matches in reach, masked where it is to be, and nothing else (seed ${seed})`, async () => {
+test(`R-70 whatever the filter, the order and the bounds, a caller finds what matches in reach, masked where it is to be, and nothing else (seed ${seed})`, async () => {
   expect(all).toHaveLength(36);
   const grants = fc.array(scopes, { minLength: 1, maxLength: 3 });
   let reached = 0;
   await fc.assert(
-    fc.asyncProperty(filters, grants, async (filter, bounds) => {
+    fc.asyncProperty(filters, orders, grants, async (filter, orderBy, bounds) => {
       const text = filterText(filter);
       let matching: readonly RecordView[];
       try {
-        matching = await found(everything, text);
+        matching = await found(everything, text, orderBy);
       } catch (error) {
         // Such as a range that ends before it begins.
         expect(error).toMatchObject({ code: "INVALID_ARGUMENT" });
@@ -121,12 +123,12 @@ test(`R-70 whatever the filter and the bounds, a caller finds what matches in re
       }
       const caller = person("p", ...bounds.map((scope) => ({ role: "reader", scope }) as const));
       const whole = bounds.filter(({ personal }) => personal);
-      const reach = asksOfPersons(filter) ? whole : bounds;
+      const reach = asksOfPersons(filter) || personalOrders.includes(orderBy) ? whole : bounds;
       if (reach.length === 0) {
-        await expect(found(caller, text)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
+        await expect(found(caller, text, orderBy)).rejects.toMatchObject({ code: "PERMISSION_DENIED" });
         return;
       }
-      const views = await found(caller, text);
+      const views = await found(caller, text, orderBy);
       const inReach = matching.filter((view) => reach.some((scope) => isIn(scope, view)));
       expect(ridsOf(views)).toEqual(ridsOf(inReach));
       for (const [i, view] of views.entries()) {

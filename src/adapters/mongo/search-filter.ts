@@ -1,4 +1,4 @@
-/** The walk of a search as a MongoDB query: one equality and a range of times. Nothing a caller writes becomes an operator or a field name. */
+/** The walk of a search as a MongoDB query: one equality and a range of what orders. Nothing a caller writes becomes an operator or a field name. */
 import type { Filter as MongoFilter, Sort } from "mongodb";
 import { operationOf } from "../../core/actions.ts";
 import { severities } from "../../core/event.ts";
@@ -10,7 +10,8 @@ import {
   isIndexedPath,
   type SearchField,
 } from "../../core/search-fields.ts";
-import type { SearchOrder, Walk } from "../../core/search-walk.ts";
+import { isTextField, type SearchOrder, type SearchPlace, type Walk } from "../../core/search-walk.ts";
+import { firstBehind } from "../../core/text-order.ts";
 import { dateOf, ridKey } from "./bson-values.ts";
 import type { TextDocument } from "./collections.ts";
 import type { RecordDocument } from "./documents.ts";
@@ -67,30 +68,61 @@ const readers: Readonly<Record<DocumentField, (document: RecordDocument) => Fiel
 
 type Clause = MongoFilter<RecordDocument>;
 
-export function walkFilter({ driver, order, min, max, after }: Walk): Clause {
-  const path = paths[order.field];
+export function walkFilter(walk: Walk): Clause {
+  const { driver, order, after } = walk;
   const clauses: Clause[] = [];
   if (driver !== undefined && driver.field !== "text")
-    clauses.push({ [paths[driver.field]]: { $eq: driver.value } });
-  if (Number.isFinite(min)) clauses.push({ [path]: { $gte: dateOf(min) } });
-  if (Number.isFinite(max)) clauses.push({ [path]: { $lte: dateOf(max) } });
+    clauses.push({
+      [paths[driver.field]]: driver.value === "" ? { $in: [null, ""] } : { $eq: driver.value },
+    });
+  clauses.push(...boundsOf(walk));
   if (after !== undefined) clauses.push(...behind(order, after));
   return clauses.length === 0 ? {} : { $and: clauses };
 }
 
-/** The first clause bounds the index scan, the second breaks the tie. */
-function behind({ field, direction }: SearchOrder, after: NonNullable<Walk["after"]>): readonly Clause[] {
-  const [path, at] = [paths[field], dateOf(after.value)];
-  const [beyond, orAt] = direction === "asc" ? ["$gt", "$gte"] : ["$lt", "$lte"];
+function boundsOf({ order: { field }, min, max, prefix }: Walk): readonly Clause[] {
+  const path = paths[field];
+  if (!isTextField(field))
+    return [
+      ...(Number.isFinite(min) ? [{ [path]: { $gte: dateOf(min) } }] : []),
+      ...(Number.isFinite(max) ? [{ [path]: { $lte: dateOf(max) } }] : []),
+    ];
+  const end = firstBehind(prefix);
   return [
-    { [path]: { [orAt]: at } },
-    { $or: [{ [path]: { [beyond]: at } }, { [path]: at, _id: { [beyond]: ridKey(after.rid) } }] },
+    { [path]: prefix === "" ? { $gt: "" } : { $gte: prefix } },
+    ...(end === undefined ? [] : [{ [path]: { $lt: end } }]),
   ];
 }
 
-export function walkSort({ field, direction }: SearchOrder): Record<string, 1 | -1> {
-  const sign = direction === "asc" ? 1 : -1;
-  return { [paths[field]]: sign, _id: sign };
+/** The first clause bounds the index scan, the second breaks the ties: each part beyond its own, and all before it equal. */
+function behind({ field, direction }: SearchOrder, { value, at, rid }: SearchPlace): readonly Clause[] {
+  const [beyond, orAt] = direction === "asc" ? ["$gt", "$gte"] : ["$lt", "$lte"];
+  const time = isTextField(field) ? "recorded_at" : field;
+  const parts = [
+    ...(isTextField(field) ? [[paths[field], value] as const] : []),
+    [paths[time], dateOf(at)] as const,
+    ["_id", ridKey(rid)] as const,
+  ];
+  const [first] = parts;
+  const alternatives = parts.map(([path, part], i) =>
+    Object.fromEntries([...parts.slice(0, i).map(([p, v]) => [p, { $eq: v }]), [path, { [beyond]: part }]]),
+  );
+  return [...(first === undefined ? [] : [{ [first[0]]: { [orAt]: first[1] } }]), { $or: alternatives }];
+}
+
+/** What the walk's index holds behind its driver. */
+const along = ({ field }: SearchOrder): readonly string[] =>
+  isTextField(field) ? [paths[field], paths.recorded_at, "_id"] : [paths[field], "_id"];
+
+export function walkSort(order: SearchOrder): Record<string, 1 | -1> {
+  const sign = order.direction === "asc" ? 1 : -1;
+  return Object.fromEntries(along(order).map((path) => [path, sign]));
+}
+
+/** The keys of the index to walk, chosen here and not by the server's planner, which goes by samples. */
+export function walkIndex({ driver, order }: Walk): Record<string, 1> {
+  const by = driver === undefined || driver.field === "text" ? [] : [paths[driver.field]];
+  return Object.fromEntries([...by, ...along(order)].map((path) => [path, 1]));
 }
 
 /** Behind every text that begins with another. */
@@ -111,7 +143,7 @@ export function textFilter({ driver, order, min, max, after }: Walk): MongoFilte
   if (Number.isFinite(min)) clauses.push({ at: { $gte: dateOf(min) } });
   if (Number.isFinite(max)) clauses.push({ at: { $lte: dateOf(max) } });
   if (after !== undefined) {
-    const at = dateOf(after.value);
+    const at = dateOf(after.at);
     const [beyond, orAt] = order.direction === "asc" ? ["$gt", "$gte"] : ["$lt", "$lte"];
     clauses.push({ at: { [orAt]: at } });
     clauses.push({ $or: [{ at: { [beyond]: at } }, { at, _id: { [beyond]: ridKey(after.rid) } }] });

@@ -1,5 +1,5 @@
 /** Searching MongoDB: a walk reads what the filter asks for of each document, then the records that match are read whole. */
-import type { Binary } from "mongodb";
+import { Binary } from "mongodb";
 import type { Comparison } from "../../core/filter.ts";
 import { fieldsOf, type ReadField } from "../../core/filter-holds.ts";
 import type { Rid } from "../../core/ids.ts";
@@ -23,6 +23,7 @@ import {
   textSort,
   valuesOf,
   walkFilter,
+  walkIndex,
   walkProjection,
   walkSort,
 } from "./search-filter.ts";
@@ -41,14 +42,11 @@ type Looking = {
 
 const hexOf = (key: Binary): string => Buffer.from(bytesOf(key)).toString("hex");
 
-function foundIn({ search }: Looking, document: RecordDocument, terms: Terms): Found {
-  return {
-    key: document._id,
-    at: (search.order.field === "recorded_at" ? document.recordedAt : document.p.actionAt).getTime(),
-    place: bytesOf(document._id),
-    read: readerOf(document, terms),
-  };
-}
+const foundIn = (document: RecordDocument, terms: Terms): Found => ({
+  key: document._id,
+  place: bytesOf(document._id),
+  read: readerOf(document, terms),
+});
 
 function readerOf(document: RecordDocument, terms: Terms): ReadField {
   const read = valuesOf(document);
@@ -87,12 +85,13 @@ const cursorOptions = ({ search: { limit, scanMax }, options }: Looking) => ({
 });
 
 async function* walkDocuments(looking: Looking, walk: Walk): AsyncGenerator<readonly Found[]> {
-  const { collections, fields } = looking;
+  const { collections, fields, search } = looking;
   const options = cursorOptions(looking);
   const documents = collections.records.find(walkFilter(walk), {
     ...options,
     sort: walkSort(walk.order),
-    projection: walkProjection(fields),
+    hint: walkIndex(walk),
+    projection: walkProjection([...fields, search.order.field]),
   });
   // What is asked of terms is looked up for many at once.
   for await (const batch of inBatches(documents, fields.includes("text") ? options.batchSize : 1)) {
@@ -100,25 +99,25 @@ async function* walkDocuments(looking: Looking, walk: Walk): AsyncGenerator<read
       looking,
       batch.map(({ _id }) => _id),
     );
-    yield batch.map((document) => foundIn(looking, document, terms));
+    yield batch.map((document) => foundIn(document, terms));
   }
 }
 
 /** The records of a term, in its order. */
 async function* walkTexts(looking: Looking, walk: Walk): AsyncGenerator<readonly Found[]> {
-  const { collections, fields } = looking;
+  const { collections, fields, search } = looking;
   const options = cursorOptions(looking);
   const texts = collections.texts.find(textFilter(walk), { ...options, sort: textSort(walk.order) });
   for await (const batch of inBatches(texts, options.batchSize)) {
     const keys = batch.map(({ _id }) => _id);
     const terms = new Map(batch.map((text) => [hexOf(text._id), text.terms]));
-    const projection = walkProjection(fields);
+    const projection = walkProjection([...fields, search.order.field]);
     const read = collections.records.find({ _id: { $in: keys } }, { ...looking.options, projection });
     const found = new Map((await read.toArray()).map((document) => [hexOf(document._id), document]));
     yield keys
       .map((key) => found.get(hexOf(key)))
       .filter((document) => document !== undefined)
-      .map((document) => foundIn(looking, document, terms));
+      .map((document) => foundIn(document, terms));
   }
 }
 
@@ -138,7 +137,7 @@ function find(looking: Looking): Promise<Matches<Found>> {
 }
 
 const nextOf = ({ last }: Matches<Found>): SearchAnswer["next"] =>
-  last && { value: last.at, rid: ridOfKey(last.key) };
+  last && { value: last.value, at: last.at, rid: ridOfKey(new Binary(last.place)) };
 
 export async function searchRecords(
   collections: Searched,

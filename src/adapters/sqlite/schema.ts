@@ -191,7 +191,13 @@ CREATE TABLE summary_blocks (
 ) STRICT;
 `;
 
-const migrations: readonly string[] = [first, log, searchIndex];
+/** Records without ownership are in the index too, so that an order by it misses none. Without a value they arrive in order, at the end of their own. */
+const wholeOwnershipIndex = `
+DROP INDEX records_by_ownership;
+CREATE INDEX records_by_ownership ON records (ownership_id, recorded_at);
+`;
+
+const migrations: readonly string[] = [first, log, searchIndex, wholeOwnershipIndex];
 
 const pragma = (db: DatabaseSync, name: string): number => {
   const row = db.prepare(`PRAGMA ${name}`).get();

@@ -3,21 +3,19 @@ import type { SQLInputValue } from "node:sqlite";
 import { LastroError } from "../../core/errors.ts";
 import type { Comparison } from "../../core/filter.ts";
 import type { Rid } from "../../core/ids.ts";
-import type { DriverField, OrderField, Walk } from "../../core/search-walk.ts";
-import { positionOf } from "./columns.ts";
+import { isTextField, type OrderField, type Walk } from "../../core/search-walk.ts";
+import { firstBehind } from "../../core/text-order.ts";
+import { blob, integer, positionOf, type Row, text } from "./columns.ts";
 import { termsColumn } from "./search-columns.ts";
 
-const driverIndexes: Readonly<Record<Exclude<DriverField, "text">, string>> = {
+const indexes: Readonly<Record<OrderField, string>> = {
   trace_id: "records_by_trace", entity_id: "records_by_entity", ownership_id: "records_by_ownership", owner_id: "records_by_owner",
   event_type: "records_by_event_type", producer_service: "records_by_producer", tenant: "records_by_tenant",
+  recorded_at: "records_by_time", action_at: "records_by_action_time",
 }; // biome-ignore format: a table
-const timeIndexes: Readonly<Record<OrderField, string>> = {
-  recorded_at: "records_by_time",
-  action_at: "records_by_action_time",
-};
 
-/** The order value of a row, and its position. */
-export type Cursor = readonly [at: number, position: Uint8Array];
+/** What a row says of the columns that the walk goes along. */
+export type Cursor = readonly SQLInputValue[];
 
 type Condition = readonly [sql: string, ...values: readonly SQLInputValue[]];
 export type Step = { readonly sql: string; readonly values: readonly SQLInputValue[] };
@@ -28,43 +26,73 @@ export function placeOf(rid: Rid): Uint8Array {
   return position;
 }
 
-export const firstCursor = ({ after }: Walk): Cursor | undefined =>
-  after && [after.value, placeOf(after.rid)];
+export function firstCursor({ order, after }: Walk): Cursor | undefined {
+  if (after === undefined) return undefined;
+  const { value, at, rid } = after;
+  return [...(isTextField(order.field) ? [value] : []), at, placeOf(rid)];
+}
 
-/** The tables that a walk goes through, and the columns that find and order its rows. */
-function pathOf({ driver, order }: Walk): {
+export function cursorAt({ order: { field } }: Walk, row: Row): Cursor {
+  const value = isTextField(field) ? [text(row, field), integer(row, "recorded_at")] : [integer(row, field)];
+  return [...value, blob(row, "position")];
+}
+
+/** The tables that a walk goes through, the column that finds its rows, and those that order them. */
+function pathOf({ driver, order: { field } }: Walk): {
   readonly from: string;
   readonly by: string;
-  readonly at: string;
+  readonly along: readonly [string, ...string[]];
 } {
   if (driver?.field === "text")
     return {
       from: "terms CROSS JOIN records ON records.id = terms.record",
       by: "terms.term",
-      at: order.field === "recorded_at" ? "terms.recorded_at" : `records.${order.field}`,
+      along: [field === "recorded_at" ? "terms.recorded_at" : `records.${field}`, "records.position"],
     };
-  const index = driver === undefined ? timeIndexes[order.field] : driverIndexes[driver.field];
   return {
-    from: `records INDEXED BY ${index}`,
+    from: `records INDEXED BY ${indexes[driver?.field ?? field]}`,
     by: `records.${driver?.field}`,
-    at: `records.${order.field}`,
+    along: [`records.${field}`, ...(isTextField(field) ? ["records.recorded_at"] : []), "records.position"],
   };
 }
 
-/** Behind the cursor, which lies within the bounds; else from the bound on. */
-function startOf({ order, min, max }: Walk, at: string, cursor: Cursor | undefined): readonly Condition[] {
-  const isDescending = order.direction === "desc";
-  if (cursor !== undefined)
-    return [[`(${at}, records.position) ${isDescending ? "<" : ">"} (?, ?)`, ...cursor]];
-  return isDescending ? below(at, max) : above(at, min);
+type Bounds = { readonly lower: readonly Condition[]; readonly upper: readonly Condition[] };
+
+function boundsOf({ order: { field }, min, max, prefix }: Walk, at: string): Bounds {
+  if (!isTextField(field)) return { lower: above(at, min), upper: below(at, max) };
+  const end = firstBehind(prefix);
+  return {
+    lower: [prefix === "" ? [`${at} > ''`] : [`${at} >= ?`, prefix]],
+    upper: end === undefined ? [] : [[`${at} < ?`, end]],
+  };
 }
 const above = (at: string, min: number): readonly Condition[] =>
   Number.isFinite(min) ? [[`${at} >= ?`, min]] : [];
 const below = (at: string, max: number): readonly Condition[] =>
   Number.isFinite(max) ? [[`${at} <= ?`, max]] : [];
 
-const whereOf = (conditions: readonly Condition[]): string =>
-  conditions.length === 0 ? "1" : conditions.map(([sql]) => sql).join(" AND ");
+/** From the bound on, or behind the cursor, which lies within the bounds, to the other bound. */
+function between(
+  { lower, upper }: Bounds,
+  along: readonly string[],
+  cursor: Cursor | undefined,
+  isDescending: boolean,
+): readonly Condition[] {
+  const [start, end] = isDescending ? [upper, lower] : [lower, upper];
+  if (cursor === undefined) return [...start, ...end];
+  const places = cursor.map(() => "?").join(", ");
+  return [...end, [`(${along.join(", ")}) ${isDescending ? "<" : ">"} (${places})`, ...cursor]];
+}
+
+/** What is absent is null in some rows and empty in others; both lie in the order of the walk, and SQLite merges them. */
+const driven = ({ driver }: Walk, by: string): readonly Condition[] =>
+  driver === undefined
+    ? [["1"]]
+    : driver.value === ""
+      ? [[`${by} IS NULL`], [`${by} = ''`]]
+      : [[`${by} = ?`, driver.value]];
+
+const whereOf = (conditions: readonly Condition[]): string => conditions.map(([sql]) => sql).join(" AND ");
 const valuesOf = (conditions: readonly Condition[]): readonly SQLInputValue[] =>
   conditions.flatMap(([, ...values]) => values);
 
@@ -78,18 +106,14 @@ export function stepOf(
   cursor: Cursor | undefined,
   rows: number,
 ): Step {
-  const { driver, order, min, max } = walk;
-  const { from, by, at } = pathOf(walk);
-  const conditions: readonly Condition[] = [
-    ...(driver === undefined ? [] : [[`${by} = ?`, driver.value] as const]),
-    ...(order.direction === "desc" ? above(at, min) : below(at, max)),
-    ...startOf(walk, at, cursor),
-  ];
-  const direction = order.direction === "desc" ? "DESC" : "ASC";
+  const { from, by, along } = pathOf(walk);
+  const isDescending = walk.order.direction === "desc";
+  const within = between(boundsOf(walk, along[0]), along, cursor, isDescending);
+  const parts = driven(walk, by).map((condition) => [condition, ...within]);
   return {
-    sql: `${selected(columns, from)} WHERE ${whereOf(conditions)}
-      ORDER BY ${at} ${direction}, records.position ${direction} LIMIT ?`,
-    values: [...valuesOf(conditions), rows],
+    sql: `${parts.map((conditions) => `${selected(columns, from)} WHERE ${whereOf(conditions)}`).join(" UNION ALL ")}
+      ORDER BY ${along.map((column) => `${column} ${isDescending ? "DESC" : "ASC"}`).join(", ")} LIMIT ?`,
+    values: [...parts.flatMap(valuesOf), rows],
   };
 }
 

@@ -21,6 +21,7 @@ import { prepareRecords, recordOf } from "./record-row.ts";
 import { searchColumns, valuesOf } from "./search-columns.ts";
 import {
   type Cursor,
+  cursorAt,
   firstCursor,
   placeOf,
   recordByPosition,
@@ -41,14 +42,11 @@ type Looking = {
   readonly signal: AbortSignal;
 };
 
-const foundIn =
-  ({ search }: Looking) =>
-  (row: Row): Found => ({
-    id: integer(row, "id"),
-    at: integer(row, search.order.field),
-    place: blob(row, "position"),
-    read: valuesOf(row),
-  });
+const foundIn = (row: Row): Found => ({
+  id: integer(row, "id"),
+  place: blob(row, "position"),
+  read: valuesOf(row),
+});
 
 /** Steps begin as short as the answer may be, and grow where few rows match. */
 async function* walkRows(looking: Looking, walk: Walk): AsyncGenerator<readonly Found[]> {
@@ -58,10 +56,10 @@ async function* walkRows(looking: Looking, walk: Walk): AsyncGenerator<readonly 
     assertInTime(signal);
     const { sql, values } = stepOf(walk, columns, cursor, limit);
     const rows = db.prepare(sql).all(...values);
-    yield rows.map(foundIn(looking));
+    yield rows.map(foundIn);
     const last = rows.at(-1);
     if (last === undefined || rows.length < limit) return;
-    cursor = [integer(last, walk.order.field), blob(last, "position")];
+    cursor = cursorAt(walk, last);
     await setImmediate();
   }
 }
@@ -80,12 +78,12 @@ async function* gatherRows(looking: Looking, walk: Walk, prefix: string): AsyncG
   for (let from = 0; from < ids.length; from += stepRowsMax) {
     await setImmediate();
     assertInTime(signal);
-    yield byId.all(JSON.stringify(ids.slice(from, from + stepRowsMax))).map(foundIn(looking));
+    yield byId.all(JSON.stringify(ids.slice(from, from + stepRowsMax))).map(foundIn);
   }
 }
 
 /** Of a walk that is too long already, nothing is looked at. */
-const unread = (id: number): Found => ({ id, at: 0, place: new Uint8Array(), read: () => undefined });
+const unread = (id: number): Found => ({ id, place: new Uint8Array(), read: () => undefined });
 
 const termCounter =
   (db: DatabaseSync): CountTerm =>
@@ -102,13 +100,13 @@ async function find(looking: Looking): Promise<Matches<Found>> {
 }
 
 const nextOf = ({ last }: Matches<Found>): SearchAnswer["next"] =>
-  last && { value: last.at, rid: ridAt(last.place) };
+  last && { value: last.value, at: last.at, rid: ridAt(last.place) };
 
 export function openSearch(db: DatabaseSync) {
   const byId = prepareRecords(db, "WHERE id = ?");
   const snapshot = openSnapshot(db);
   return async (search: RecordSearch, signal: AbortSignal): Promise<SearchAnswer> => {
-    const columns = searchColumns(fieldsOf(search.filter));
+    const columns = searchColumns([...fieldsOf(search.filter), search.order.field]);
     const found = await find({ db, search, columns, signal });
     const rows = snapshot(() => found.hits.map(({ id }) => byId.get(id)));
     return {
@@ -126,7 +124,7 @@ export function openScan(db: DatabaseSync) {
     fields: readonly FilterField[],
     signal: AbortSignal,
   ): Promise<ScanAnswer> => {
-    const columns = searchColumns([...fieldsOf(search.filter), ...fields]);
+    const columns = searchColumns([...fieldsOf(search.filter), search.order.field, ...fields]);
     const found = await find({ db, search, columns, signal });
     return {
       found: found.hits.map(({ place, read }) => ({ rid: ridAt(place), values: fields.map(read) })),

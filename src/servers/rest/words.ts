@@ -3,12 +3,13 @@ import * as z from "zod";
 import { severities, statuses } from "../../core/event.ts";
 import { filterBytesMax } from "../../core/filter.ts";
 import { normaliseIp } from "../../core/ip-address.ts";
+import { pageTokenCharactersMax } from "../../core/page-token.ts";
+import type { OrderField } from "../../core/search-walk.ts";
 import { parseTimestamp } from "../../core/timestamp.ts";
 import { type AuditWords, filterOfWords } from "../../query/audit-words.ts";
 import type { WalkRequest } from "../../query/search-records.ts";
 
 export const textCharactersMax = 256;
-const tokenCharactersMax = 2_048;
 /** Deeper pages go by `page_token`, which costs the same on each page. */
 export const offsetMax = 10_000;
 
@@ -70,17 +71,24 @@ export const filters = {
     .optional()
     .describe("AIP-160, see docs/search.md; must hold too"),
 };
+const sorts = ["timestamp", "recorded_at", "event_type", "resource_id", "service_name", "tenant", "trace_id", "user_id", "ownership_id"] as const; // biome-ignore format: a list
+const sortFields: Readonly<Record<(typeof sorts)[number], OrderField>> = {
+  timestamp: "action_at", recorded_at: "recorded_at", event_type: "event_type", resource_id: "entity_id",
+  service_name: "producer_service", tenant: "tenant", trace_id: "trace_id", user_id: "owner_id", ownership_id: "ownership_id",
+}; // biome-ignore format: a table
 export const order = {
-  sort_by: oneOf("timestamp", "recorded_at")
+  sort_by: oneOf(...sorts)
     .optional()
-    .describe("timestamp (default): when it was done; recorded_at: when it was stored"),
+    .describe(
+      "timestamp (default): when it was done; recorded_at: when it was stored; else by this text, then by recorded_at",
+    ),
   sort_order: oneOf("ASC", "DESC").optional().describe("DESC by default"),
 };
 export const paging = {
   limit: whole().optional().describe("50 by default; above 1,000 it is 1,000"),
   page_token: z
     .string()
-    .max(tokenCharactersMax, "is not a token of this service")
+    .max(pageTokenCharactersMax, "is not a token of this service")
     .optional()
     .describe("next_page_token of the page before"),
 };
@@ -98,7 +106,13 @@ export type FiltersGiven = Partial<Given<typeof filters>>;
 
 /** `more` holds beside what was given, such as a part of the path. */
 export function walkOf(given: FiltersGiven & Given<typeof order>, more: AuditWords = {}): WalkRequest {
-  const { from_date: fromMs, to_date: toMs, filter = "", sort_by: by, sort_order: direction } = given;
+  const {
+    from_date: fromMs,
+    to_date: toMs,
+    filter = "",
+    sort_by: by = "timestamp",
+    sort_order: direction,
+  } = given;
   const words = defined({
     tenant: given.tenant,
     action: given.action,
@@ -113,7 +127,7 @@ export function walkOf(given: FiltersGiven & Given<typeof order>, more: AuditWor
     fromMs,
     toMs,
   });
-  const field = by === "recorded_at" ? "recorded_at" : "action_at";
+  const field = sortFields[by];
   const orderBy = direction === "ASC" ? field : `${field} desc`;
   return { filter, orderBy, also: filterOfWords({ ...words, ...more }) };
 }

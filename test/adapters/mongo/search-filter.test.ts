@@ -1,8 +1,15 @@
 /** Walks as MongoDB queries: one equality and a range of times. */
 import { describe, expect, test } from "@jest/globals";
 import { ridKey } from "../../../src/adapters/mongo/bson-values.ts";
-import { walkFilter, walkProjection, walkSort } from "../../../src/adapters/mongo/search-filter.ts";
-import type { Walk } from "../../../src/core/search-walk.ts";
+import { indexPlans } from "../../../src/adapters/mongo/collections.ts";
+import {
+  walkFilter,
+  walkIndex,
+  walkProjection,
+  walkSort,
+} from "../../../src/adapters/mongo/search-filter.ts";
+import { orderFields, planWalk, type Walk } from "../../../src/core/search-walk.ts";
+import { allOf, equal } from "../../support/filters.ts";
 import { makeScene, startMs } from "../../support/records.ts";
 
 const order = { field: "recorded_at", direction: "desc" } as const;
@@ -11,6 +18,7 @@ const walk = (over: Partial<Walk>): Walk => ({
   order,
   min: Number.NEGATIVE_INFINITY,
   max: Number.POSITIVE_INFINITY,
+  prefix: "",
   after: undefined,
   ...over,
 });
@@ -41,12 +49,12 @@ describe("search filters", () => {
   });
 
   test("R-10 the page behind a record begins at its time and breaks the tie by its position, either way", () => {
-    const after = { value: startMs, rid: makeScene().rid(3) };
+    const after = { value: "", at: startMs, rid: makeScene().rid(3) };
     const [at, key] = [new Date(startMs), ridKey(after.rid)];
     expect(walkFilter(walk({ after }))).toEqual({
       $and: [
         { recordedAt: { $lte: at } },
-        { $or: [{ recordedAt: { $lt: at } }, { recordedAt: at, _id: { $lt: key } }] },
+        { $or: [{ recordedAt: { $lt: at } }, { recordedAt: { $eq: at }, _id: { $lt: key } }] },
       ],
     });
     const ascending = { field: "action_at", direction: "asc" } as const;
@@ -59,5 +67,43 @@ describe("search filters", () => {
       ["recordedAt", -1],
       ["_id", -1],
     ]);
+  });
+
+  test("R-10 the page behind a record in the order of a text begins at its text and breaks ties by time and position", () => {
+    const byTrace = { field: "trace_id", direction: "asc" } as const;
+    const after = { value: "$t", at: startMs, rid: makeScene().rid(3) };
+    const [at, key] = [new Date(startMs), ridKey(after.rid)];
+    expect(walkFilter(walk({ order: byTrace, after, prefix: "$" }))).toEqual({
+      $and: [
+        { "p.traceId": { $gte: "$" } },
+        { "p.traceId": { $lt: "%" } },
+        { "p.traceId": { $gte: "$t" } },
+        {
+          $or: [
+            { "p.traceId": { $gt: "$t" } },
+            { "p.traceId": { $eq: "$t" }, recordedAt: { $gt: at } },
+            { "p.traceId": { $eq: "$t" }, recordedAt: { $eq: at }, _id: { $gt: key } },
+          ],
+        },
+      ],
+    });
+  });
+
+  test("R-10 every walk names an index that is there, and its order is that of the index behind what it drives by", () => {
+    const indexes = indexPlans.map(({ collection, key }) => `${collection} ${Object.keys(key).join()}`);
+    const plans = orderFields.flatMap((field) =>
+      (["asc", "desc"] as const).flatMap((direction) =>
+        [allOf(), equal("tenant", "x"), equal("owner_id", "x"), equal("trace_id", "")].map((filter) =>
+          planWalk({ filter, order: { field, direction }, after: undefined, limit: 1, scanMax: 1 }),
+        ),
+      ),
+    );
+    const walks = plans.flatMap(({ ordered, collected }) => [...ordered, ...(collected ? [collected] : [])]);
+    expect(walks.length).toBeGreaterThan(plans.length);
+    for (const one of walks) {
+      const keys = Object.keys(walkIndex(one));
+      expect(indexes).toContain(`records ${keys.join()}`);
+      expect(Object.keys(walkSort(one.order))).toEqual(keys.slice(one.driver === undefined ? 0 : 1));
+    }
   });
 });

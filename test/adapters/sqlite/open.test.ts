@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "@jest/globals";
 import { openSqliteLog, openSqliteStore } from "../../../src/adapters/sqlite/open.ts";
 import type { Src } from "../../../src/core/ids.ts";
+import { allOf } from "../../support/filters.ts";
 import { makeScene, startMs } from "../../support/records.ts";
 import { temporaryFolder } from "../../support/sqlite.ts";
 
@@ -104,6 +105,28 @@ test("a file from before the log keeps its records when it gets the log's tables
   expect((await store.log.leaves(0, 2, signal)).map((leaf) => leaf.stored)).toEqual(
     records.map(({ entry }) => entry),
   );
+});
+
+test("R-10 a file whose index leaves out records without ownership gives them in the order of ownerships once it is opened", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "lastro.db");
+  const scene = makeScene();
+  const records = [undefined, "o-1", undefined].map((ownershipId, offset) =>
+    scene.record({ offset, entity: `e-${offset}`, projection: { ownershipId } }),
+  );
+  {
+    await using store = await openSqliteStore({ path });
+    await store.records.append(scene.batch({ records }), signal);
+  }
+  inspect(path, (db) =>
+    db.exec(`DROP INDEX records_by_ownership; PRAGMA user_version = 3;
+      CREATE INDEX records_by_ownership ON records (ownership_id, recorded_at) WHERE ownership_id IS NOT NULL`),
+  );
+  await using store = await openSqliteStore({ path });
+  const order = { field: "ownership_id", direction: "desc" } as const;
+  const search = { filter: allOf(), order, after: undefined, limit: 9, scanMax: 9 };
+  const { rows } = await store.history.search(search, signal);
+  expect(rows.map(({ rid }) => rid)).toEqual([1, 2, 0].map((offset) => scene.rid(offset)));
 });
 
 test("a closed store is unavailable, not broken", async () => {

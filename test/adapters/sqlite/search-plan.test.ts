@@ -7,7 +7,13 @@ import { searchColumns } from "../../../src/adapters/sqlite/search-columns.ts";
 import { firstCursor, stepOf } from "../../../src/adapters/sqlite/search-plan.ts";
 import { compare, type Filter } from "../../../src/core/filter.ts";
 import { fieldsOf } from "../../../src/core/filter-holds.ts";
-import { planWalk, type RecordSearch, type SearchOrder } from "../../../src/core/search-walk.ts";
+import {
+  isTextField,
+  orderFields,
+  planWalk,
+  type RecordSearch,
+  type SearchOrder,
+} from "../../../src/core/search-walk.ts";
 import { allOf, equal } from "../../support/filters.ts";
 import { makeScene, startMs } from "../../support/records.ts";
 
@@ -21,13 +27,16 @@ function explain(of: readonly Filter[], order: SearchOrder): readonly string[] {
   const db = new DatabaseSync(":memory:");
   migrate(db, ":memory:");
   const filter = allOf(...of);
-  const after = { value: startMs + 500, rid: makeScene().rid(7) };
-  const plans = [undefined, after].flatMap((start) => {
-    const { ordered, collected } = planWalk({ filter, order, after: start, limit: 50, scanMax: 100 });
-    const walk = collected ?? ordered;
-    const { sql, values } = stepOf(walk, searchColumns(fieldsOf(filter)), firstCursor(walk), 50);
-    return db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values).map((row) => String(row["detail"]));
-  }); // biome-ignore format: one chain
+  const columns = searchColumns([...fieldsOf(filter), order.field]);
+  const plans = ["", "x"].flatMap((value) =>
+    [undefined, { value, at: startMs + 500, rid: makeScene().rid(7) }].flatMap((after) => {
+      const { ordered, collected } = planWalk({ filter, order, after, limit: 50, scanMax: 100 });
+      return (collected === undefined ? ordered : [collected]).flatMap((walk) => {
+        const { sql, values } = stepOf(walk, columns, firstCursor(walk), 50);
+        return db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values).map((row) => String(row["detail"]));
+      });
+    }),
+  ); // biome-ignore format: one chain
   db.close();
   return [...new Set(plans)];
 }
@@ -59,13 +68,12 @@ describe("by recorded_at", () => {
   }
 });
 
-test("R-23 what is in no conjunct seeks nothing: alternatives, negations, prefixes and absence walk by time", () => {
+test("R-23 what is in no conjunct seeks nothing: alternatives, negations and prefixes walk by time", () => {
   const order = { field: "recorded_at", direction: "desc" } as const;
   const others: readonly Filter[] = [
     { kind: "any", of: [is("owner_id"), is("trace_id")] },
     { kind: "not", of: is("owner_id") },
     compare("owner_id", "prefix", "x"),
-    equal("ownership_id", ""),
   ];
   for (const filter of others)
     expect(explain([filter, ...timeRange], order).join()).toMatch(
@@ -85,6 +93,66 @@ describe("by action_at", () => {
       }
     }
   }); // biome-ignore format: short
+});
+
+/** Nothing is sorted but the ties of one text and one millisecond, where an index ends there. */
+const isSorted = (details: readonly string[]): boolean =>
+  details.some((detail) => detail.includes("TEMP B-TREE") && !detail.includes("FOR LAST TERM OF ORDER BY"));
+const searched = (details: readonly string[]): readonly string[] =>
+  details.filter((detail) => /SEARCH|SCAN/.test(detail));
+
+describe("by a text", () => {
+  const texts = orderFields.filter(isTextField);
+  const indexOf: Readonly<Record<(typeof texts)[number], string>> = {
+    trace_id: "records_by_trace",
+    entity_id: "records_by_entity",
+    ownership_id: "records_by_ownership",
+    owner_id: "records_by_owner",
+    event_type: "records_by_event_type",
+    producer_service: "records_by_producer",
+    tenant: "records_by_tenant",
+  };
+  for (const field of texts) {
+    const index = indexOf[field];
+    const along = new RegExp(`^SEARCH records USING INDEX ${index} \\(+${field}[=<>,]`);
+    const between = new RegExp(`${index} \\(\\(?${field}[^ ]*>[^ ]+ AND \\(?${field}[^ ]*<[^ ]+$`);
+    test(`R-10 an order by a text walks its index, first or last those without a value, and sorts nothing: ${field}, ${index}`, () => {
+      for (const direction of ["asc", "desc"] as const)
+        for (const conditions of [[], timeRange, [is("namespace")]]) {
+          const details = explain(conditions, { field, direction });
+          const walks = searched(details);
+          for (const detail of walks) expect(detail).toMatch(along);
+          expect(new Set(walks.map((detail) => detail.includes(`(${field}=?`)))).toEqual(
+            new Set([true, false]),
+          );
+          expect(details).toContain("MERGE (UNION ALL)");
+          expect(isSorted(details)).toBe(false);
+        }
+    });
+    test(`R-10 a beginning of ${field} begins and ends the walk, one value is walked by recorded_at`, () => {
+      for (const direction of ["asc", "desc"] as const) {
+        const begins = explain([compare(field, "prefix", "x")], { field, direction });
+        expect(searched(begins).length).toBeGreaterThan(0);
+        for (const detail of searched(begins)) expect(detail).toMatch(between);
+        const same = explain([is(field), ...timeRange], { field, direction });
+        expect(searched(same)[0]).toContain(`${index} (${field}=? AND recorded_at>? AND recorded_at<?)`);
+        expect(isSorted([...begins, ...same])).toBe(false);
+      }
+    });
+  }
+  test("R-10 a narrow condition collects from its index", () => {
+    const details = explain([is("owner_id"), is("namespace")], { field: "tenant", direction: "asc" });
+    expect(searched(details).join()).toMatch(/^SEARCH records USING INDEX records_by_owner .owner_id=\?.$/);
+  });
+});
+
+test("R-23 records without a value are found along the index of the field where nothing else is asked by equality", () => {
+  const order = { field: "recorded_at", direction: "desc" } as const;
+  const details = explain([equal("ownership_id", ""), ...timeRange], order);
+  for (const detail of searched(details))
+    expect(detail).toContain("records_by_ownership (ownership_id=? AND recorded_at>? AND recorded_at<?)");
+  expect(isSorted(details)).toBe(false);
+  expect(explain([equal("ownership_id", ""), is("tenant")], order).join()).toMatch(/records_by_tenant/);
 });
 
 test("an answer that lies behind many others is found step by step, and the deadline ends the walk between steps", async () => {

@@ -6,6 +6,7 @@ import { LastroError } from "../../../src/core/errors.ts";
 import type { Credentials } from "../../../src/ports/authenticate.ts";
 import { countedRowsMax } from "../../../src/query/count-records.ts";
 import { scanRowsMax } from "../../../src/query/search-page.ts";
+import { order } from "../../../src/servers/rest/words.ts";
 import { collectInto } from "../../support/collecting.ts";
 import { eventText, type HistoryWorld, openHistoryWorld, worldSrc } from "../../support/history-world.ts";
 import { ask, json, refusal, restLimits, serveRest, type TestRest } from "../../support/rest-client.ts";
@@ -116,6 +117,25 @@ describe("R-66 pages", () => {
     expect(await all("sort_by=recorded_at")).toEqual(
       whole.toSorted((a, b) => Number(b.split(".")[2]) - Number(a.split(".")[2])),
     );
+  });
+
+  test("R-66 every word of sort_by orders", async () => {
+    for (const word of order.sort_by.unwrap().options) {
+      const { data } = await json(`${rest.url}/audit-logs?limit=100&sort_by=${word}`);
+      const values: string[] = data.map((log: Readonly<Record<string, string | null>>) => log[word] ?? "");
+      expect(values).toHaveLength(10);
+      expect(values).toEqual(
+        values.toSorted((a, b) =>
+          word.endsWith("_at") || word === "timestamp"
+            ? Date.parse(b) - Date.parse(a)
+            : a < b
+              ? 1
+              : a > b
+                ? -1
+                : 0,
+        ),
+      );
+    }
   });
 
   test("a page that closes before its offset is reached passes the rest on in its token", async () => {

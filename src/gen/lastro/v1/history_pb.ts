@@ -390,7 +390,8 @@ export type SearchRecordsRequest = Message<"lastro.v1.SearchRecordsRequest"> & {
   filter: string;
 
   /**
-   * `recorded_at desc` (default), `recorded_at`, `action_at desc`, `action_at`.
+   * One of `recorded_at`, `action_at`, `trace_id`, `entity_id`, `ownership_id`, `owner_id`, `event_type`, `producer_service`, `tenant`,
+   * and ` desc` where the highest comes first. Ties of a text are broken by `recorded_at`. `recorded_at desc` by default.
    *
    * @generated from field: string order_by = 2;
    */
