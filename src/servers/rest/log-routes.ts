@@ -15,7 +15,7 @@ import { auditLogPage, readProblems } from "./answers.ts";
 import { auditLogList, withRaw } from "./audit-log.ts";
 import { messageShape, messageText } from "./message-json.ts";
 import { type Answer, jsonAnswer, type Route, route } from "./route.ts";
-import { oneOf, paging, tenant, text, whole } from "./words.ts";
+import { oneOf, paging, recordId, sourcePartition, tenant, text, whole } from "./words.ts";
 
 const answersOf = (method: DescMethod) => ({
   200: jsonAnswer(method.name, messageShape(method.output)),
@@ -44,7 +44,7 @@ const asking =
 const checkpoints = { latest: CheckpointName.LATEST, witnessed: CheckpointName.WITNESSED } as const;
 const checkpoint = { checkpoint: oneOf("latest", "witnessed").optional().describe("latest by default") };
 const treeSize = { tree_size: whole().optional() };
-const leaf = { id: text.optional().describe("Record id; or index"), index: whole().optional() };
+const leaf = { id: recordId.optional().describe("Record id; or index"), index: whole().optional() };
 
 function leafOf({ id, index }: { readonly id?: string | undefined; readonly index?: number | undefined }) {
   if ((id === undefined) === (index === undefined))
@@ -120,7 +120,12 @@ export function logRoutes(deps: QueryDeps): readonly Route[] {
       url: "/log/coverage",
       name: "getCoverage",
       summary: "The entries that account for a partition's offsets",
-      query: { src: text, from_offset: whole().optional(), to_offset: whole().optional(), ...paging },
+      query: {
+        src: sourcePartition,
+        from_offset: whole().optional(),
+        to_offset: whole().optional(),
+        ...paging,
+      },
       answers: answersOf(method.getCoverage),
       handle: ({ query }, caller, signal) =>
         ask(

@@ -54,7 +54,7 @@ export type Route<Params extends Fields = Fields, Query extends Fields = Fields>
   readonly params: Params;
   readonly query: Query;
   /** Of the request. */
-  readonly body?: { readonly types: readonly string[]; readonly shape: JsonSchema; readonly headers: Fields };
+  readonly body?: { readonly shapes: Readonly<Record<string, JsonSchema>>; readonly headers: Fields };
   readonly answers: Readonly<Record<number, AnswerShape>>;
   /** Its answer is a stream, which has a longer deadline. */
   readonly streams?: true;
