@@ -1,6 +1,6 @@
 /** One way in for every request: who asks, deadline, cancellation, errors. A route is a function of what was asked, caller and signal. */
 import type { IncomingHttpHeaders } from "node:http";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
@@ -113,7 +113,7 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
         };
         return one.handle(asked, caller, signal);
       };
-      return send(reply, await Promise.race([answer(), late]));
+      return send(request, reply, await Promise.race([answer(), late]));
     };
     server.route({
       method: one.method,
@@ -134,11 +134,18 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
   });
 }
 
-function send(reply: FastifyReply, answer: Answer): FastifyReply {
+/** What HEAD asks is the head alone: a stream ends unread, and its length is not told. */
+function bodyFor({ method }: FastifyRequest, body: Answer["body"]): Answer["body"] {
+  if (method !== "HEAD" || typeof body === "string") return body;
+  body.destroy();
+  return Readable.from([]);
+}
+
+function send(request: FastifyRequest, reply: FastifyReply, answer: Answer): FastifyReply {
   const { status = 200, body, type = "application/json; charset=utf-8", fileName, treeSize } = answer;
   if (treeSize !== undefined) reply.header("x-audit-tree-size", String(treeSize));
   if (fileName !== undefined) reply.header("content-disposition", `attachment; filename="${fileName}"`);
-  return reply.code(status).header("cache-control", "no-store").type(type).send(body);
+  return reply.code(status).header("cache-control", "no-store").type(type).send(bodyFor(request, body));
 }
 
 export function fail(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {

@@ -44,3 +44,21 @@ test("an export that cannot go on ends in an error of the connection, and never 
   asked = 1;
   expect(await refusal(`${broken.url}/audit-logs/export`)).toBe("503 STORE_UNAVAILABLE");
 });
+
+test("HEAD of an export reads no further than what its head needs", async () => {
+  let asked = 0;
+  const search: typeof world.deps.history.search = async (question, signal) => {
+    asked += 1;
+    const some = await world.deps.history.search({ ...question, limit: 1 }, signal);
+    return { ...some, scanned: scanRowsMax };
+  };
+  const query = { ...world.deps, history: { ...world.deps.history, search } };
+  await using slow = await serveRest({ query, collect: collectInto(world) });
+  await ask(`${slow.url}/audit-logs/export`, { method: "HEAD" });
+  const forHead = asked;
+  expect(await json(`${slow.url}/audit-logs/export`)).toHaveLength(10);
+  const forBoth = asked;
+  await json(`${slow.url}/audit-logs/export`);
+  expect(forHead).toBe(1);
+  expect(forBoth - forHead).toBe(asked - forBoth);
+});
