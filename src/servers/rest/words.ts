@@ -38,8 +38,8 @@ export const whole = (max = Number.MAX_SAFE_INTEGER, tooLarge = "is too large") 
     .transform(Number)
     .refine((number) => number <= max, tooLarge)
     .meta({ type: "integer", minimum: 0, maximum: max });
-/** Versions begin at 1; that is checked where they are read. */
-export const version = whole().meta({ minimum: 1 });
+/** Versions and sizes of trees begin at 1; that is checked where they are read. */
+export const fromOne = whole().meta({ minimum: 1 });
 
 export const time = z
   .string()
