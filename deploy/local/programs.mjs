@@ -130,24 +130,29 @@ async function aptInstall(name) {
   }
 }
 
-/** A program on the PATH under one of its names; as root on Debian its package is installed when there is none.
- * @param {{ names: readonly [string, ...string[]], aptPackage: string, installed?: () => Promise<unknown> }} wanted @param {Log} log
+/** A program on the PATH under one of its names, which `works`; as root on Debian its package is installed when there is none.
+ * @param {{ names: readonly [string, ...string[]], needed?: string, aptPackage: string, works?: (program: string) => Promise<boolean>, installed?: () => Promise<unknown> }} wanted @param {Log} log
  * @returns {Promise<{ program: string, from: string }>} */
-async function debianProgram({ names, aptPackage, installed }, log) {
-  const [name] = names;
-  const find = () => names.map(findProgram).find((found) => found !== undefined);
-  const found = find();
+async function debianProgram(
+  { names, needed = names[0], aptPackage, works = async () => true, installed },
+  log,
+) {
+  const find = async () => {
+    const found = names.map(findProgram).find((program) => program !== undefined);
+    return found !== undefined && (await works(found)) ? found : undefined;
+  };
+  const found = await find();
   if (found) return { program: found, from: found };
   const how = `install it, on Debian as root: apt-get install ${aptPackage}`;
   if (process.getuid?.() !== 0 || findProgram("apt-get") === undefined)
-    throw new Error(`There is no ${name} on the PATH: ${how}`);
-  log(`${name}: apt-get install ${aptPackage} (once) …`);
+    throw new Error(`There is no ${needed} on the PATH: ${how}`);
+  log(`${needed}: apt-get install ${aptPackage} (once) …`);
   await aptInstall(aptPackage).catch((error) => {
-    throw new Error(`${name} could not be installed (${how}): ${error.message}`);
+    throw new Error(`${needed} could not be installed (${how}): ${error.message}`);
   });
   await installed?.();
-  const now = find();
-  if (now === undefined) throw new Error(`There is still no ${name} on the PATH: ${how}`);
+  const now = await find();
+  if (now === undefined) throw new Error(`There is still no ${needed} on the PATH: ${how}`);
   return { program: now, from: "Debian's package, installed now" };
 }
 
@@ -165,6 +170,34 @@ export const redisProgram = (log) =>
 /** A Chromium, for tests alone. @param {Log} log */
 export const chromiumProgram = (log) =>
   debianProgram({ names: ["chromium", "chromium-browser", "google-chrome"], aptPackage: "chromium" }, log);
+
+/** Debian's Python comes without what makes virtual environments. @param {string} python */
+const makesVenv = async (python) =>
+  (await run(python, ["-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"])).code === 0;
+
+/** The Python of an environment that has schemathesis, for tests alone: from PyPI, once, each file by its hash.
+ * @param {Log} log @returns {Promise<{ program: string, from: string }>} */
+export async function schemathesisPython(log) {
+  const { program: python } = await debianProgram(
+    {
+      names: ["python3"],
+      needed: "python3 of 3.11 or newer with venv",
+      aptPackage: "python3-venv",
+      works: makesVenv,
+    },
+    log,
+  );
+  const requirements = join(here, "schemathesis", "requirements.txt");
+  const hash = createHash("sha256").update(readFileSync(requirements));
+  hash.update(await mustRun(python, ["-c", "import sys; print(sys.base_prefix, sys.version)"]));
+  const dir = await cached(`schemathesis-${hash.digest("hex").slice(0, 12)}`, async (draft) => {
+    log("schemathesis: pip install from PyPI (half a minute, once) …");
+    await mustRun(python, ["-m", "venv", draft]);
+    const pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-cache-dir"];
+    await mustRun(join(draft, "bin", "python"), [...pip, "--require-hashes", "-r", requirements]);
+  });
+  return { program: join(dir, "bin", "python"), from: "PyPI" };
+}
 
 /** FerretDB as an embedded library, built once by Go. @param {Log} log */
 export async function ferretdbProgram(log) {

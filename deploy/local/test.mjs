@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { explain, prepare, root, speaker } from "./prepare.mjs";
-import { chromiumProgram } from "./programs.mjs";
+import { chromiumProgram, schemathesisPython } from "./programs.mjs";
 import { startKafka, startMongo, startRedis } from "./servers.mjs";
 import { summarise, summaryLine } from "./summary.mjs";
 
@@ -55,17 +55,26 @@ async function startServers(dir) {
   );
 }
 
-/** Without it the tests that need it fail alone, and say so. @returns {Promise<Record<string, string>>} */
-async function findBrowser() {
-  if (process.env["LASTRO_TEST_CHROMIUM"]) return {};
-  try {
-    const { program } = await chromiumProgram(log);
-    log(`Chromium (${program})`);
-    return { LASTRO_TEST_CHROMIUM: program };
-  } catch (error) {
-    log(explain(error));
-    return {};
+const programs = /** @type {const} */ ([
+  ["LASTRO_TEST_CHROMIUM", "Chromium", chromiumProgram],
+  ["LASTRO_TEST_SCHEMATHESIS", "schemathesis", schemathesisPython],
+]);
+
+/** Without one the tests that need it fail alone, and say so. @returns {Promise<Record<string, string>>} */
+async function findPrograms() {
+  /** @type {Record<string, string>} */
+  const found = {};
+  for (const [name, what, find] of programs) {
+    if (process.env[name]) continue;
+    try {
+      const { program } = await find(log);
+      log(`${what} (${program})`);
+      found[name] = program;
+    } catch (error) {
+      log(explain(error));
+    }
   }
+  return found;
 }
 
 /** Runs jest once. @param {string} node @param {string[]} args @param {Record<string, string>} env @param {string} reportFile @param {number} msMax
@@ -107,7 +116,7 @@ function jest(node, args, env, reportFile, msMax) {
 async function main(dir) {
   const node = await prepare(log);
   // One after the other: apt-get locks out a second one.
-  const env = { ...(await startServers(dir)), ...(await findBrowser()) };
+  const env = { ...(await startServers(dir)), ...(await findPrograms()) };
   const given = process.argv.slice(2);
   const reports = [];
   for (const [title, ...args] of given.length > 0 ? [["given on the command line", ...given]] : phases) {

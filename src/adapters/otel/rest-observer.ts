@@ -4,9 +4,13 @@ import type { ObserveRequest } from "../../ports/request-observer.ts";
 import type { Metrics } from "./metrics.ts";
 import { remoteParent } from "./remote-parent.ts";
 
+/** Those that routes have: others would be labels that whoever comes can make. */
+const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST"]);
+
 /** Without a tracer requests are timed only. */
 export function restObserver(tracer: Tracer | undefined, metrics: Metrics): ObserveRequest {
-  return ({ method, route = "none", traceparent }) => {
+  return ({ method: given, route = "none", traceparent }) => {
+    const method = methods.has(given) ? given : "_OTHER";
     const startedMs = performance.now();
     const parent = remoteParent(traceparent);
     const span = tracer?.startSpan(`${method} ${route}`, { kind: SpanKind.SERVER }, parent);

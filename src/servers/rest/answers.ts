@@ -10,11 +10,13 @@ const problems = {
   401: "Who asks is not known",
   403: "Who asks may not",
   404: "There is no such thing",
+  408: "The request did not arrive in time",
   409: "Not as things are; the detail says what to do",
   413: "The body is too large",
   414: "A part of the path is too long",
   415: "The body has another media type",
   429: "Too many requests; Retry-After says when",
+  431: "The URL with the headers is too long",
   503: "Something is away, or too much is asked at once; try again",
   504: "Not ready in time",
 } as const;
@@ -28,8 +30,8 @@ const problemAnswers = (...statuses: readonly ProblemStatus[]): Readonly<Record<
     ]),
   );
 
-export const readProblems = problemAnswers(400, 401, 403, 404, 409, 414, 429, 503, 504);
-export const publishProblems = problemAnswers(400, 401, 403, 409, 413, 415, 429, 503, 504);
+export const readProblems = problemAnswers(400, 401, 403, 404, 408, 409, 414, 429, 431, 503, 504);
+export const publishProblems = problemAnswers(400, 401, 403, 408, 409, 413, 415, 429, 431, 503, 504);
 
 const treeSize = z.int().nullable().describe("Of the latest published tree before the answer was read");
 export const seenShape = { tree_size: treeSize };

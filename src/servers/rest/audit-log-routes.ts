@@ -15,7 +15,7 @@ import { auditLogPage, readProblems } from "./answers.ts";
 import { auditLogList, auditLogShape, auditLogText, base64Of, withRaw } from "./audit-log.ts";
 import { checkPeriod } from "./period.ts";
 import { type Answer, jsonAnswer, type Route, route } from "./route.ts";
-import { filters, offset, order, paging, text, walkOf } from "./words.ts";
+import { filters, offset, order, paging, recordId, text, walkOf } from "./words.ts";
 
 const listed = { ...filters, ...order, ...paging, ...offset };
 type Listed = z.output<z.ZodObject<typeof listed>>;
@@ -132,7 +132,7 @@ export const auditLogRoutes = (deps: QueryDeps): readonly Route[] => [
     name: "getAuditLog",
     summary: "One record, with the event to the byte",
     tag,
-    params: { id: text },
+    params: { id: recordId },
     query: {},
     answers: { 200: jsonAnswer("The record", oneAuditLog), ...readProblems },
     async handle({ params }, caller, signal) {

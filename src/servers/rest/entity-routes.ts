@@ -10,7 +10,7 @@ import { withSeenTree } from "../../query/seen-tree.ts";
 import { readProblems, seenShape } from "./answers.ts";
 import { anyJson, auditLogList, auditLogShape, auditLogText, rawJson, withRaw } from "./audit-log.ts";
 import { jsonAnswer, type Route, route } from "./route.ts";
-import { oneOf, paging, tenant, text, time, whole } from "./words.ts";
+import { fromOne, oneOf, paging, tenant, text, time } from "./words.ts";
 
 const tag = "entities";
 const params = { namespace: text, type: text, id: text };
@@ -149,7 +149,7 @@ const stateRoute = (deps: QueryDeps): Route =>
     params,
     query: {
       ...tenant,
-      version: whole().optional(),
+      version: fromOne.optional(),
       recorded_at: time.optional().describe("What was recorded at that moment"),
       action_at: time.optional().describe("The newest version whose act was not later"),
     },
@@ -185,7 +185,7 @@ const compareRoute = (deps: QueryDeps): Route =>
     summary: "What changed between two versions (RFC 6902), with old and new values",
     tag,
     params,
-    query: { ...tenant, from_version: whole(), to_version: whole() },
+    query: { ...tenant, from_version: fromOne, to_version: fromOne },
     answers: { 200: jsonAnswer("The differences", comparison), ...readProblems },
     async handle({ params: named, query }, caller, signal) {
       const request = {

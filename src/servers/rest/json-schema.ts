@@ -5,7 +5,7 @@ export type JsonSchema = Readonly<Record<string, unknown>>;
 
 const componentsAt = "#/components/schemas/";
 
-/** Whole numbers are safe ones everywhere; that need not be said of each. */
+/** Whole numbers that are answered are safe ones everywhere; that need not be said of each. */
 function withoutSafeBounds(schema: Record<string, unknown>): void {
   if (schema["minimum"] === Number.MIN_SAFE_INTEGER) delete schema["minimum"];
   if (schema["maximum"] === Number.MAX_SAFE_INTEGER) delete schema["maximum"];
@@ -16,7 +16,7 @@ function jsonSchema(schema: z.ZodType, io: "input" | "output"): z.core.JSONSchem
   const made = z.toJSONSchema(schema, {
     io,
     reused: "inline",
-    override: (given) => withoutSafeBounds(given.jsonSchema),
+    ...(io === "output" ? { override: (given) => withoutSafeBounds(given.jsonSchema) } : {}),
   });
   return JSON.parse(JSON.stringify(made).replaceAll("#/$defs/", componentsAt));
 }

@@ -15,7 +15,7 @@ import { auditLogPage, readProblems } from "./answers.ts";
 import { auditLogList, withRaw } from "./audit-log.ts";
 import { messageShape, messageText } from "./message-json.ts";
 import { type Answer, jsonAnswer, type Route, route } from "./route.ts";
-import { oneOf, paging, tenant, text, whole } from "./words.ts";
+import { fromOne, oneOf, paging, recordId, sourcePartition, tenant, text, whole } from "./words.ts";
 
 const answersOf = (method: DescMethod) => ({
   200: jsonAnswer(method.name, messageShape(method.output)),
@@ -43,8 +43,7 @@ const asking =
 
 const checkpoints = { latest: CheckpointName.LATEST, witnessed: CheckpointName.WITNESSED } as const;
 const checkpoint = { checkpoint: oneOf("latest", "witnessed").optional().describe("latest by default") };
-const treeSize = { tree_size: whole().optional() };
-const leaf = { id: text.optional().describe("Record id; or index"), index: whole().optional() };
+const leaf = { id: recordId.optional().describe("Record id; or index"), index: whole().optional() };
 
 function leafOf({ id, index }: { readonly id?: string | undefined; readonly index?: number | undefined }) {
   if ((id === undefined) === (index === undefined))
@@ -77,7 +76,7 @@ export function logRoutes(deps: QueryDeps): readonly Route[] {
       url: "/log/inclusion-proof",
       name: "getInclusionProof",
       summary: "That a record is in the log",
-      query: { ...leaf, ...treeSize, ...checkpoint },
+      query: { ...leaf, tree_size: fromOne.optional(), ...checkpoint },
       answers: answersOf(method.getInclusionProof),
       handle: async ({ query }, caller, signal) =>
         ask(
@@ -96,7 +95,7 @@ export function logRoutes(deps: QueryDeps): readonly Route[] {
       url: "/log/consistency-proof",
       name: "getConsistencyProof",
       summary: "That a tree is a prefix of a later one",
-      query: { old_size: whole(), ...treeSize },
+      query: { old_size: whole(), tree_size: whole().optional() },
       answers: answersOf(method.getConsistencyProof),
       handle: ({ query }, caller, signal) =>
         ask(
@@ -120,7 +119,12 @@ export function logRoutes(deps: QueryDeps): readonly Route[] {
       url: "/log/coverage",
       name: "getCoverage",
       summary: "The entries that account for a partition's offsets",
-      query: { src: text, from_offset: whole().optional(), to_offset: whole().optional(), ...paging },
+      query: {
+        src: sourcePartition,
+        from_offset: whole().optional(),
+        to_offset: whole().optional(),
+        ...paging,
+      },
       answers: answersOf(method.getCoverage),
       handle: ({ query }, caller, signal) =>
         ask(

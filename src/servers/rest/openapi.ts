@@ -22,9 +22,12 @@ const answerHeaders = {
     description: "Size of the latest published tree before the answer was read; absent until there is one",
   },
 };
+const contentOf = (shapes: Readonly<Record<string, JsonSchema>>): JsonSchema =>
+  Object.fromEntries(Object.entries(shapes).map(([type, schema]) => [type, { schema }]));
+
 const answerOf = ({ description, content }: AnswerShape, status: number): JsonSchema => ({
   description,
-  content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
+  content: contentOf(content),
   ...(status === 200 ? { headers: answerHeaders } : {}),
 });
 
@@ -38,7 +41,7 @@ function schemaOf(route: Route): JsonSchema {
     ...(isEmpty(query) ? {} : { querystring: sentShape(query) }),
     ...(body === undefined
       ? {}
-      : { body: body.shape, consumes: body.types, headers: sentShape(body.headers) }),
+      : { body: { content: contentOf(body.shapes) }, headers: sentShape(body.headers) }),
     response: Object.fromEntries(
       Object.entries(answers).map(([status, shape]) => [status, answerOf(shape, Number(status))]),
     ),
@@ -54,7 +57,7 @@ export const openApiOptions = (): FastifyDynamicSwaggerOptions => ({
       title: "Lastro",
       version: "1",
       description:
-        "The audit log that can be proven. Each question is answered as gRPC answers it (docs/rest.md).",
+        "The audit log that can be proven. Each question is answered as gRPC answers it (docs/rest.md). HEAD is answered as GET, without the body; methods that a path does not have are answered with 405, a problem, and `Allow`.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/" }],

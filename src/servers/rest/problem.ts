@@ -63,7 +63,12 @@ function problem(
 
 type Refusal = readonly [status: number, detail: string];
 
-/** What Fastify itself refuses, before a route is asked. */
+/** By a path that is there and does not have it. */
+export class MethodRefused extends Error {
+  readonly code = "METHOD_REFUSED";
+}
+
+/** What is refused before a route is asked: by Fastify, and by Node's parser. */
 const refusals: ReadonlyMap<string, Refusal> = new Map<string, Refusal>(
   Object.entries({
     FST_ERR_CTP_BODY_TOO_LARGE: [413, "the body is larger than an event may be"],
@@ -79,6 +84,10 @@ const refusals: ReadonlyMap<string, Refusal> = new Map<string, Refusal>(
     FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, "the body is not as long as Content-Length says"],
     FST_ERR_BAD_URL: [400, "the path is not percent-encoded UTF-8"],
     FST_ERR_MAX_PARAM_LENGTH: [414, "a part of the path is too long"],
+    METHOD_REFUSED: [405, "this path does not have the method; Allow names those it has"],
+    HPE_HEADER_OVERFLOW: [431, "the URL with the headers is too long"],
+    HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "the extensions of the body's chunks are too long"],
+    ERR_HTTP_REQUEST_TIMEOUT: [408, "the request did not arrive in time"],
   } satisfies Readonly<Record<string, Refusal>>),
 );
 
@@ -88,6 +97,13 @@ export function problemOf(error: unknown): Problem {
     return problem(refusal[0], "INVALID_ARGUMENT", refusal[1], undefined);
   const { code, reason, message, field } = told(error);
   return problem(httpStatus[code] ?? 500, reason, message, field && (parameterOf.get(field) ?? field));
+}
+
+const notHttp: Refusal = [400, "this is no request of HTTP/1.1"];
+
+export function problemOfConnection({ code = "" }: { readonly code?: string }): Problem {
+  const [status, detail] = refusals.get(code) ?? notHttp;
+  return problem(status, "INVALID_ARGUMENT", detail, undefined);
 }
 
 export const isUnexpected = (error: unknown): boolean =>

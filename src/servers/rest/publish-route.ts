@@ -4,34 +4,12 @@ import * as z from "zod";
 import { type CollectDeps, type OfferedEvent, publishEvents } from "../../collect/publish-events.ts";
 import { outcomeKinds } from "../../core/outcome.ts";
 import { publishProblems } from "./answers.ts";
+import { cloudEventShape, envelopeShape } from "./event-shapes.ts";
 import { shapeOf } from "./json-schema.ts";
 import { jsonAnswer, type Route, route } from "./route.ts";
 import { oneOf, text } from "./words.ts";
 
 export const eventTypes = ["application/json", "application/cloudevents+json"] as const;
-
-const metadata = z.looseObject({
-  event_schema_version: z.string(),
-  owner_id: z.string().optional().describe("Who acted; or user_id"),
-  owner_ip: z.string().optional().describe("Or user_ip"),
-  owner_role: z.string().optional().describe("Or user_role"),
-  owner_type: z.enum(["user", "service"]).optional(),
-  ownership_id: z.string().optional().describe("Whose data the event is about"),
-  event_id: z.string().optional(),
-  status: z.string().optional().describe("SUCCESS, FAILURE or PENDING; else the verb says"),
-  tenant_id: z.string().optional(),
-});
-const envelope = z
-  .looseObject({
-    producer_service: z.string(),
-    producer_service_id: z.string(),
-    trace_id: z.string(),
-    timestamp: z.string().meta({ format: "date-time" }),
-    event_type: z.string().describe("Such as account.created"),
-    payload: z.looseObject({}),
-    metadata,
-  })
-  .describe("docs/envelope.md");
 
 const published = z.object({
   id: z.string().describe("Record id: the event's place on the audit topic"),
@@ -70,8 +48,7 @@ export const publishRoute = (deps: CollectDeps): Route =>
         .describe("Until it has its outcome, or is in the log; else until Kafka has it"),
     },
     body: {
-      types: eventTypes,
-      shape: shapeOf(envelope),
+      shapes: { [eventTypes[0]]: shapeOf(envelopeShape), [eventTypes[1]]: shapeOf(cloudEventShape) },
       headers: {
         "idempotency-key": text.optional().describe("The event's id: the same again is a duplicate"),
       },

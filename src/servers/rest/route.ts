@@ -1,6 +1,6 @@
 /** One way in for every request: who asks, deadline, cancellation, errors. A route is a function of what was asked, caller and signal. */
 import type { IncomingHttpHeaders } from "node:http";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
@@ -55,7 +55,7 @@ export type Route<Params extends Fields = Fields, Query extends Fields = Fields>
   readonly params: Params;
   readonly query: Query;
   /** Of the request. */
-  readonly body?: { readonly types: readonly string[]; readonly shape: JsonSchema; readonly headers: Fields };
+  readonly body?: { readonly shapes: Readonly<Record<string, JsonSchema>>; readonly headers: Fields };
   readonly answers: Readonly<Record<number, AnswerShape>>;
   /** Its answer is a stream, which has a longer deadline. */
   readonly streams?: true;
@@ -118,7 +118,7 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
         };
         return one.handle(asked, caller, signal);
       };
-      return send(reply, await Promise.race([answer(), late]), options);
+      return send(request, reply, await Promise.race([answer(), late]), options);
     };
     server.route({
       method: one.method,
@@ -139,7 +139,15 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
   });
 }
 
+/** What HEAD asks is the head alone: a stream ends unread, and its length is not told. */
+function bodyFor({ method }: FastifyRequest, body: Answer["body"]): Answer["body"] {
+  if (method !== "HEAD" || typeof body === "string") return body;
+  body.destroy();
+  return Readable.from([]);
+}
+
 function send(
+  request: FastifyRequest,
   reply: FastifyReply,
   answer: Answer,
   { storeLagMs }: Pick<RouteOptions, "storeLagMs">,
@@ -149,7 +157,7 @@ function send(
   const lag = lagText(storeLagMs());
   if (lag !== undefined) reply.header(lagHeader, lag);
   if (fileName !== undefined) reply.header("content-disposition", `attachment; filename="${fileName}"`);
-  return reply.code(status).header("cache-control", "no-store").type(type).send(body);
+  return reply.code(status).header("cache-control", "no-store").type(type).send(bodyFor(request, body));
 }
 
 export function fail(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {

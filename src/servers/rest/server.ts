@@ -9,10 +9,12 @@ import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { httpsOptions, secureContextOf } from "../secure-context.ts";
 import { auditLogRoutes } from "./audit-log-routes.ts";
+import { refuseConnection } from "./client-error.ts";
 import { entityRoutes } from "./entity-routes.ts";
 import { exportRoute } from "./export-route.ts";
 import { insightRoutes } from "./insight-routes.ts";
 import { logRoutes, ownershipRoutes } from "./log-routes.ts";
+import { refuseOtherMethods } from "./methods.ts";
 import { openApiOptions } from "./openapi.ts";
 import { eventTypes, publishRoute } from "./publish-route.ts";
 import { fail, type Route, type RouteOptions, serveRoutes } from "./route.ts";
@@ -62,6 +64,7 @@ export async function buildRestServer(
     bodyLimit: options.limits.bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     routerOptions: { maxParamLength: urlBytesMax },
+    clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => fail(error, request, reply, options.log),
   });
   server.server.headersTimeout = headersTimeoutMs;
@@ -74,8 +77,10 @@ export async function buildRestServer(
   await server.register(swagger, openApiOptions());
   await server.register(
     async (api) => {
-      api.get("/openapi.json", { schema: { hide: true } }, async () => server.swagger());
-      serveRoutes(api, routesOf(parts), { ...options, guard: parts.query.guard });
+      const [document, routes] = ["/openapi.json", routesOf(parts)];
+      api.get(document, { schema: { hide: true } }, async () => server.swagger());
+      serveRoutes(api, routes, { ...options, guard: parts.query.guard });
+      refuseOtherMethods(api, [{ method: "GET", url: document }, ...routes]);
     },
     { prefix },
   );

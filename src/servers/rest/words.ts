@@ -10,13 +10,26 @@ import { type AuditWords, filterOfWords } from "../../query/audit-words.ts";
 import type { WalkRequest } from "../../query/search-records.ts";
 
 export const textCharactersMax = 256;
+/** As JSON Schema says it. */
+export const ipForm = { anyOf: [{ format: "ipv4" }, { format: "ipv6" }] };
 /** Deeper pages go by `page_token`, which costs the same on each page. */
 export const offsetMax = 10_000;
+
+/** Characters are Unicode code points, as in JSON Schema. */
+const hasAtMost = (max: number) => (given: string) =>
+  given.length <= max || (given.length <= 2 * max && [...given].length <= max);
 
 export const text = z
   .string()
   .min(1, "must not be empty")
-  .max(textCharactersMax, `has more than ${textCharactersMax} characters`);
+  .refine(hasAtMost(textCharactersMax), `has more than ${textCharactersMax} characters`)
+  .meta({ maxLength: textCharactersMax });
+
+/** Of a topic incarnation and a partition, which is below 2^31; an offset is below 2^53. Their forms are told here, and checked where they are read. */
+const srcForm = "[A-Za-z0-9_-]{22}\\.(0|[1-9]\\d{0,8}|1\\d{9})";
+const offsetForm = "(0|[1-9]\\d{0,14}|[1-8]\\d{15})";
+export const sourcePartition = text.meta({ pattern: `^${srcForm}$` });
+export const recordId = text.meta({ pattern: `^${srcForm}\\.${offsetForm}$` });
 
 /** A whole number without sign, in digits. */
 export const whole = (max = Number.MAX_SAFE_INTEGER, tooLarge = "is too large") =>
@@ -25,7 +38,9 @@ export const whole = (max = Number.MAX_SAFE_INTEGER, tooLarge = "is too large") 
     .refine((given) => /^\d{1,16}$/.test(given), "must be a whole number, not negative")
     .transform(Number)
     .refine((number) => number <= max, tooLarge)
-    .meta({ type: "integer", minimum: 0, ...(max === Number.MAX_SAFE_INTEGER ? {} : { maximum: max }) });
+    .meta({ type: "integer", minimum: 0, maximum: max });
+/** Versions and sizes of trees begin at 1; that is checked where they are read. */
+export const fromOne = whole().meta({ minimum: 1 });
 
 export const time = z
   .string()
@@ -35,14 +50,17 @@ export const time = z
     context.addIssue(time.expected);
     return z.NEVER;
   })
-  .meta({ format: "date-time" });
+  .meta({ format: "date-time", pattern: "^[2-9]" });
 
-const ip = z.string().transform((given, context) => {
-  const address = normaliseIp(given);
-  if (address !== undefined) return address;
-  context.addIssue("must be one IPv4 or IPv6 address in its usual form");
-  return z.NEVER;
-});
+const ip = z
+  .string()
+  .transform((given, context) => {
+    const address = normaliseIp(given);
+    if (address !== undefined) return address;
+    context.addIssue("must be one IPv4 or IPv6 address in its usual form");
+    return z.NEVER;
+  })
+  .meta(ipForm);
 export const oneOf = <const Words extends readonly [string, ...string[]]>(...words: Words) =>
   z.enum(words, `must be one of ${words.join(", ")}`);
 
@@ -69,6 +87,7 @@ export const filters = {
     .string()
     .max(filterBytesMax, `has more than ${filterBytesMax} characters`)
     .optional()
+    .meta({ examples: ['severity >= HIGH AND event_type = "account.*"'] })
     .describe("AIP-160, see docs/search.md; must hold too"),
 };
 const sorts = ["timestamp", "recorded_at", "event_type", "resource_id", "service_name", "tenant", "trace_id", "user_id", "ownership_id"] as const; // biome-ignore format: a list
@@ -89,6 +108,7 @@ export const paging = {
   page_token: z
     .string()
     .max(pageTokenCharactersMax, "is not a token of this service")
+    .meta({ pattern: "^[A-Za-z0-9_-]*$" })
     .optional()
     .describe("next_page_token of the page before"),
 };

@@ -56,12 +56,15 @@ test.each([
 test("R-11 requests are measured by route and status, never by what they ask for", async () => {
   await ask(`${server.url}/audit-logs/secret-id`);
   await ask(`${server.url}/secret-path`, { headers: { traceparent: "nonsense" } });
-  await until("both have ended", () => spanOf("GET none") !== undefined);
+  await ask(`${server.url}/audit-logs`, { method: "PROPFIND" });
+  await until("all have ended", () => spanOf("_OTHER /api/v1/audit-logs") !== undefined);
   const shown = await telemetry.scrape();
-  const counted = (route: string, status: number): string =>
-    `http_server_request_duration_seconds_count{http_request_method="GET",http_route="${route}",http_response_status_code="${status}"} 1`;
+  const counted = (route: string, status: number, method = "GET"): string =>
+    `http_server_request_duration_seconds_count{http_request_method="${method}",http_route="${route}",http_response_status_code="${status}"} 1`;
   expect(shown).toContain(counted("/api/v1/audit-logs/:id", 400));
   expect(shown).toContain(counted("none", 404));
+  expect(shown).toContain(counted("/api/v1/audit-logs", 405, "_OTHER"));
+  expect(shown).not.toContain("PROPFIND");
   expect(shown).not.toContain("secret");
   expect(JSON.stringify(telemetry.spans().map(({ name, attributes }) => [name, attributes]))).not.toContain(
     "secret",
