@@ -64,6 +64,10 @@ export function through(address: string, { port }: Pick<Link, "port">): string {
   return url.href;
 }
 
+/** A socket that is being shut cannot be reset any more: Node would never close it, and the process never end. */
+const resetSocket = (socket: Socket): Socket =>
+  socket.writableEnded ? socket.destroy() : socket.resetAndDestroy();
+
 /** `random`: 0 to below 1, for the jitter. */
 export async function openLink(
   targetPort: number,
@@ -107,7 +111,7 @@ export async function openLink(
       cut: undefined,
       held: undefined,
       reset() {
-        for (const socket of [client, server]) socket.resetAndDestroy();
+        for (const socket of [client, server]) resetSocket(socket);
       },
     };
     connections.add(connection);
