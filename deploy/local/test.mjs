@@ -8,7 +8,7 @@ import { chromiumProgram, schemathesisPython } from "./programs.mjs";
 import { startKafka, startMongo, startRedis } from "./servers.mjs";
 import { summarise, summaryLine } from "./summary.mjs";
 
-const phaseMsMax = 25 * 60_000;
+const phaseMsMax = 35 * 60_000;
 /** The long forms of tests take hours. */
 const givenMsMax = 6 * 60 * 60_000;
 const log = speaker();
