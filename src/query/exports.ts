@@ -1,5 +1,4 @@
 /** Exports as long-running operations: begun, gone on with after a crash, told of, cancelled, read, removed. Each belongs to its caller; to others it is not there. */
-
 import { createHash } from "node:crypto";
 import { isTransient, LastroError } from "../core/errors.ts";
 import type { ExportFormat } from "../core/export-formats.ts";
