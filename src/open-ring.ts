@@ -2,6 +2,7 @@
 import { openKeyRing } from "./adapters/files/key-ring.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
+import { jsonIn } from "./core/json.ts";
 import { KeyRingText, keyRingBy } from "./core/key-ring.ts";
 import { formatSecretReference, type SecretReference } from "./core/secret-reference.ts";
 import { openSecrets } from "./load-config.ts";
@@ -47,7 +48,7 @@ async function readRing(source: SecretSource, reference: SecretReference, signal
       { cause: error },
     );
   });
-  const parsed = KeyRingText.safeParse(jsonOf(text));
+  const parsed = KeyRingText.safeParse(jsonIn(text));
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
   const why = `${issue?.path.join(".") || "it"}: ${issue?.message ?? "is invalid"}`;
@@ -55,12 +56,4 @@ async function readRing(source: SecretSource, reference: SecretReference, signal
     "CONFIG_INVALID",
     `the key ring ${formatSecretReference(reference)} cannot be used: ${why}`,
   );
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -70,7 +70,7 @@ async function discoveredJwksUrl(issuer: string): Promise<string> {
   const answer = await fetch(url, { redirect: "error", signal: AbortSignal.timeout(fetchMsMax) });
   if (!answer.ok)
     throw new LastroError("KEY_UNAVAILABLE", `the OpenID provider answered ${answer.status} to discovery`);
-  const text = (await boundedBody(answer, discoveryBytesMax)).toString("utf8");
+  const text = (await boundedBody(answer.body, discoveryBytesMax)).toString("utf8");
   const { issuer: named, jwks_uri: jwksUrl } = Discovery.parse(JSON.parse(text));
   if (named !== issuer)
     throw new LastroError(

@@ -1,7 +1,7 @@
 /** Leaf entries that are no records: coverage accounts for offsets, control tells of the log itself. RFC 8785 text, stored verbatim, never rebuilt. */
 import { canonicalJson } from "./canonical.ts";
 import { type B64, type Kid, parseRid, type Rid, ridOf, type Src } from "./ids.ts";
-import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";
+import { isJsonObject, type JsonObject, type JsonValue, jsonIn, member } from "./json.ts";
 import {
   entryBytesMax,
   entryTimeOf,
@@ -72,20 +72,12 @@ const controlText = ({ kind, id, atMs, data }: ControlEntry): string =>
 export function parseLogEntry(text: string): LogEntry | undefined {
   const record = parseRecordEntry(text);
   if (record !== undefined) return { t: "record", ...record };
-  const json = text.length <= entryBytesMax ? parsed(text) : undefined;
+  const json = text.length <= entryBytesMax ? jsonIn(text) : undefined;
   if (!isJsonObject(json)) return undefined;
   const entry = member(json, "t") === "coverage" ? coverageOf(json) : controlOf(json);
   if (entry === undefined) return undefined;
   // Writing it again and comparing refuses unknown, missing, repeated and unordered members at once.
   return (entry.t === "coverage" ? coverageText(entry) : controlText(entry)) === text ? entry : undefined;
-}
-
-function parsed(text: string): JsonValue | undefined {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 const textAt = (json: JsonObject, key: string): string => {

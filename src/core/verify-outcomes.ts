@@ -1,6 +1,6 @@
 /** Holds the offsets that were not stored against the records of the same range: each offset has one outcome. */
 import type { Report } from "./findings.ts";
-import { isJsonObject, type JsonValue, member } from "./json.ts";
+import { isJsonObject, jsonIn, member } from "./json.ts";
 import type { CoverageEntry } from "./log-entries.ts";
 
 type Range = { readonly from: number; readonly to: number; readonly kind: string };
@@ -48,7 +48,7 @@ function rangesOf(list: string): readonly Range[] | undefined {
   if (!list.endsWith("\n")) return undefined;
   const ranges: Range[] = [];
   for (const line of list.slice(0, -1).split("\n")) {
-    const json = parsed(line);
+    const json = jsonIn(line);
     if (!isJsonObject(json)) return undefined;
     const [from, to, kind] = [member(json, "o"), member(json, "e"), member(json, "r")];
     if (!Number.isSafeInteger(from) || !Number.isSafeInteger(to) || typeof kind !== "string")
@@ -56,12 +56,4 @@ function rangesOf(list: string): readonly Range[] | undefined {
     ranges.push({ from: Number(from), to: Number(to), kind });
   }
   return ranges;
-}
-
-function parsed(line: string): JsonValue | undefined {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,7 @@
 import { hash } from "node:crypto";
 import { LastroError } from "../core/errors.ts";
 import type { B64, Kid, Rid } from "../core/ids.ts";
-import type { JsonValue } from "../core/json.ts";
+import { jsonIn } from "../core/json.ts";
 import type { EntryPart } from "../core/leaf.ts";
 import type { KeyClass } from "../ports/key-store.ts";
 import {
@@ -129,18 +129,9 @@ function openPart(raw: Raw, number: number, rid: Rid, keyOf: KeyOf): Opened {
 }
 
 function metaOf(text: string): SealedMeta {
-  const meta = parsed(text);
+  const meta = jsonIn(text);
   if (meta === undefined || !isSealedMeta(meta)) throw unreadable("its description has another form");
   return meta;
-}
-
-function parsed(text: string): JsonValue | undefined {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // The cause would quote what was sealed.
-    return undefined;
-  }
 }
 
 const hiddenText = Buffer.from("null");

@@ -180,9 +180,9 @@ async function newJob(
   signal: AbortSignal,
 ): Promise<ExportJob> {
   const access = permit(query, caller, "ExportRecords");
-  await requireOn({ guard: query.guard }, access, "exports");
+  await requireOn(query, access, "exports");
   const reached = reachedFilter(query, access, filter);
-  await requireTextOn({ guard: query.guard }, access, reached);
+  await requireTextOn(query, access, reached);
   const fields = fieldsOf(reached);
   if (fields.includes("active"))
     throw invalid("filter", "must not ask for `active`, which changes while one exports");

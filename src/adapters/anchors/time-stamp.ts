@@ -83,7 +83,7 @@ async function ask({ url, trusted, bytes, request }: Question, signal: AbortSign
       signal,
     });
     if (!response.ok) throw new RangeError(`it answers ${response.status}`);
-    const reply = await boundedBody(response, replyBytesMax);
+    const reply = await boundedBody(response.body, replyBytesMax);
     const stamp = await verifyTimeStamp(reply, bytes, trusted);
     if (stamp.nonce !== request.nonce) throw new RangeError("it answers another request");
     return reply;

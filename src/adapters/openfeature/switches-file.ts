@@ -2,6 +2,7 @@
 import { FlagdCore, MemoryStorage } from "@openfeature/flagd-core";
 import type { EvaluationContext, JsonValue, Logger, Provider } from "@openfeature/server-sdk";
 import * as z from "zod";
+import { jsonIn } from "../../core/json.ts";
 import { type SwitchName, switchNames } from "../../core/switches.ts";
 
 export type SwitchesFile = {
@@ -42,7 +43,7 @@ const options = { disableDynamicCodeGeneration: true };
 /** Finds every fault at once. */
 export function parseSwitchesFile(text: string): SwitchesFileResult {
   if (text.length > bytesMax) return { ok: false, errors: [`it is larger than ${bytesMax} bytes`] };
-  const parsed = File.safeParse(jsonOf(text));
+  const parsed = File.safeParse(jsonIn(text));
   if (!parsed.success)
     return {
       ok: false,
@@ -90,11 +91,3 @@ const providerOf = (core: FlagdCore): Provider => ({
     core.resolveObjectEvaluation(...asked),
 });
 type ObjectQuestion<T> = readonly [name: string, byDefault: T, context: EvaluationContext, logger: Logger];
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}

@@ -22,7 +22,10 @@ export function httpWitness({ vkey, url }: WitnessAddress): Witness {
           redirect: "error",
           signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMsMax)]),
         });
-        return verdictOf(response.status, (await boundedBody(response, answerBytesMax)).toString("utf8"));
+        return verdictOf(
+          response.status,
+          (await boundedBody(response.body, answerBytesMax)).toString("utf8"),
+        );
       } catch (cause) {
         throw new LastroError("WITNESS_UNAVAILABLE", `the witness at ${target.host} does not answer`, {
           cause,

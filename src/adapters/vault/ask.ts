@@ -3,7 +3,9 @@ import type { IncomingMessage } from "node:http";
 import { request as plainRequest } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { LastroError } from "../../core/errors.ts";
+import { jsonIn } from "../../core/json.ts";
 import { backoffMs, sleep } from "../../lib/backoff.ts";
+import { boundedBody } from "../../lib/bounded-body.ts";
 import { withDeadline } from "../../lib/signals.ts";
 import type { Randomness } from "../../ports/clock.ts";
 
@@ -72,28 +74,8 @@ async function once(server: VaultServer, question: Question, signal: AbortSignal
   asked.once("error", (error) => reject(signal.aborted ? signal.reason : error));
   asked.end(question.body && JSON.stringify(question.body));
   const response = await answered;
-  return { status: response.statusCode ?? 0, json: jsonOf(await textOf(response, signal)) };
-}
-
-async function textOf(response: IncomingMessage, signal: AbortSignal): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of response) {
-      length += chunk.length;
-      if (length > answerBytesMax) throw new RangeError("the answer is too long");
-      chunks.push(chunk);
-    }
-  } catch (error) {
+  const body = await boundedBody(response, answerBytesMax).catch((error: unknown) => {
     throw signal.aborted ? signal.reason : error;
-  }
-  return Buffer.concat(chunks).toString("utf8");
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  });
+  return { status: response.statusCode ?? 0, json: jsonIn(body.toString("utf8")) };
 }

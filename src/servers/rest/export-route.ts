@@ -1,5 +1,4 @@
 /** All that matches as one file, a few records at a time, however many they are. What is cut off ends in an error of the connection, and never looks whole. */
-
 import { Readable } from "node:stream";
 import * as z from "zod";
 import { csvLine } from "../../core/csv.ts";
