@@ -29,7 +29,7 @@ test.each(forms)(
     };
     const settled = () => (waiting.length >= batchEvents ? settle() : undefined);
     await fuzz({ name: form, corpus, check, settled }, runs);
-    await settle();
+    if (waiting.length > 0) await settle();
     report(`${form}: ${JSON.stringify(counts)}`);
     expect(counts.stored).toBeGreaterThan(runs / 20);
     expect(counts.rejected).toBeGreaterThan(runs / 20);
