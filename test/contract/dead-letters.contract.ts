@@ -17,14 +17,14 @@ export type DeadLetterBed = {
   readonly deadLetterTopic: string;
   /** Record of a topic, read past the adapter under test. */
   read(position: DeadLetterPosition): Promise<Stored>;
-  /** Records of the audit topic's partition from the start. */
+  /** Records of a topic's partition from the start. */
   readAll(topic: string, partition: number): Promise<Stored[]>;
 };
 
 const topicId = "AAAAAAAAAAAAAAAAAAAAAA" as TopicId;
 const text = (value: string): Buffer => Buffer.from(value);
 
-function letter(bed: DeadLetterBed, event: Partial<SourceEvent>, partition = 1): DeadLetter {
+export function letter(bed: DeadLetterBed, event: Partial<SourceEvent>, partition = 1): DeadLetter {
   return {
     source: { topic: bed.topic, topicId, partition, offset: 41 },
     event: {

@@ -1,12 +1,13 @@
 /** Dead letters through @platformatic/kafka keep the contract. */
 import { randomUUID } from "node:crypto";
-import { afterAll, describe } from "@jest/globals";
+import { afterAll, describe, expect, test } from "@jest/globals";
 import { prepareTopics } from "../../src/adapters/kafkajs/topics.ts";
 import { openDeadLetters } from "../../src/adapters/platformatic-kafka/dead-letters.ts";
 import { readRecords } from "../../src/adapters/platformatic-kafka/record-reader.ts";
 import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
+import { limitMessages } from "../support/kafka-admin.ts";
 import { kafkaBrokers } from "../support/servers.ts";
-import { deadLettersContract, type Stored } from "./dead-letters.contract.ts";
+import { type DeadLetterBed, deadLettersContract, letter, type Stored } from "./dead-letters.contract.ts";
 
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -20,7 +21,7 @@ describe("dead letters in Kafka", () => {
     for (const one of opened.reverse()) await one[Symbol.asyncDispose]();
   });
 
-  deadLettersContract(async () => {
+  const open = async (): Promise<DeadLetterBed> => {
     const topic = `audit-${randomUUID()}`;
     const deadLetterTopic = `${topic}.dlq`;
     await prepareTopics({ brokers, clientId, log, topic, deadLetterTopic, create: true });
@@ -52,5 +53,21 @@ describe("dead letters in Kafka", () => {
         );
       },
     };
+  };
+  deadLettersContract(open);
+
+  test("a small letter that its topic refuses for its size is not taken apart: it is refused until the topic takes it whole", async () => {
+    const bed = await open();
+    const limit = (bytesMax: number) => limitMessages(brokers.join(","), bed.deadLetterTopic, bytesMax);
+    const small = letter(bed, { value: Buffer.alloc(9_000, "{") });
+    const bytesMax = await limit(4_000);
+    await expect(bed.letters.send([small], signal)).rejects.toMatchObject({
+      code: "DEAD_LETTERS_UNAVAILABLE",
+    });
+    expect(await bed.readAll(bed.deadLetterTopic, 1)).toEqual([]);
+    await limit(bytesMax);
+    const [position] = await bed.letters.send([small], signal);
+    if (!position) throw new Error("no position");
+    expect((await bed.read(position)).value?.length).toBe(9_000);
   });
 });

@@ -5,6 +5,7 @@ import { untilLed } from "../../src/adapters/kafkajs/topics.ts";
 import type { StoredRecord } from "../../src/adapters/platformatic-kafka/record-reader.ts";
 import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
 import type { EventHeader } from "../../src/core/event.ts";
+import { until } from "./lastro.ts";
 
 const client = (brokers: string) =>
   new kafkajs.Kafka({ brokers: brokers.split(","), logLevel: kafkajs.logLevel.NOTHING });
@@ -28,12 +29,16 @@ export const createTopic = (brokers: string, topic: string, numPartitions: numbe
     return isMade;
   });
 
-/** Sets how large the messages of a topic may be and leaves its other settings as they are; gives what it was. */
+/** Sets how large the messages of a topic may be, leaves its other settings as they are and waits until the broker knows; gives what it was. */
 export const limitMessages = (brokers: string, topic: string, bytesMax: number): Promise<number> =>
   withAdmin(brokers, async (admin) => {
     const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic };
-    const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] });
-    const all = resources.flatMap(({ configEntries }) => configEntries);
+    const read = async () => {
+      const { resources } = await admin.describeConfigs({ includeSynonyms: false, resources: [resource] });
+      const all = resources.flatMap(({ configEntries }) => configEntries);
+      return { all, limit: Number(all.find(({ configName }) => configName === messageBytes)?.configValue) };
+    };
+    const { all, limit } = await read();
     const own = all
       .filter(({ configSource }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG)
       .map(({ configName, configValue }) => ({ name: configName, value: configValue }));
@@ -42,7 +47,9 @@ export const limitMessages = (brokers: string, topic: string, bytesMax: number):
       { name: messageBytes, value: String(bytesMax) },
     ];
     await admin.alterConfigs({ validateOnly: false, resources: [{ ...resource, configEntries }] });
-    return Number(all.find(({ configName }) => configName === messageBytes)?.configValue);
+    const what = `${topic} takes messages of ${bytesMax} bytes`;
+    await until(what, async () => (await read()).limit === bytesMax, 30_000);
+    return limit;
   });
 const messageBytes = "max.message.bytes";
 

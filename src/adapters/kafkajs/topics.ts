@@ -2,12 +2,11 @@
 import kafkajs, { type Admin } from "kafkajs";
 import { LastroError } from "../../core/errors.ts";
 import { sleep } from "../../lib/backoff.ts";
+import { deadLetterBytesMin } from "../../ports/dead-letters.ts";
 import { type ClientOptions, openClient } from "./client.ts";
 
 const auditPartitions = 6;
 const auditMessageBytesMax = 4 * 1024 * 1024;
-/** A dead letter is the event and its headers, plus headers that say what is wrong with it. */
-const deadLetterExtraBytes = 256 * 1024;
 const leaderLooksMax = 300;
 const leaderLookPauseMs = 100;
 
@@ -30,7 +29,7 @@ export async function prepareTopics(
     const made = await makeIfAbsent(admin, options, options.topic, settings(auditMessageBytesMax));
     const audit = await settingsOf(admin, options.topic);
     requireDelete(options, options.topic, audit);
-    const deadLetterBytes = audit.messageBytesMax + deadLetterExtraBytes;
+    const deadLetterBytes = audit.messageBytesMax + deadLetterBytesMin;
     const wanted = [...settings(deadLetterBytes), brokerStamps];
     const madeToo = await makeIfAbsent(admin, options, options.deadLetterTopic, wanted);
     const deadLetters = await settingsOf(admin, options.deadLetterTopic);

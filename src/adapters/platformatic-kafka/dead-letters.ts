@@ -4,7 +4,12 @@ import { LastroError } from "../../core/errors.ts";
 import type { EventHeader } from "../../core/event.ts";
 import type { DeadLetterPosition } from "../../core/outcome.ts";
 import type { KafkaSecurity } from "../../ports/client-tls.ts";
-import type { DeadLetter, DeadLetters, ReplayVerdict } from "../../ports/dead-letters.ts";
+import {
+  type DeadLetter,
+  type DeadLetters,
+  deadLetterBytesMin,
+  type ReplayVerdict,
+} from "../../ports/dead-letters.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
 import { clientOptions, isTooLarge, untilAborted } from "./client.ts";
 import {
@@ -65,7 +70,7 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
     return offsets;
   }
 
-  /** A message that a topic can never hold would be tried for ever: it goes by itself, then as less. */
+  /** A message that a topic can never hold would be tried for ever: it goes by itself, then as less. One that every suitable topic holds waits for a suitable one. */
   async function sendFitting(chunk: readonly Outgoing[]): Promise<number[]> {
     try {
       return await sendChunk(chunk);
@@ -102,7 +107,7 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       value: leftOut === "nothing" ? toBuffer(value) : null,
       headers: toMap(deadLetterHeaders(letter, options.consumer, leftOut)),
     };
-    if (leftOut === "all") return message;
+    if (leftOut === "all" || sizeOf(message) <= deadLetterBytesMin) return message;
     return { ...message, smaller: () => outgoing(letter, partitions, leavesOutNext[leftOut]) };
   }
 
