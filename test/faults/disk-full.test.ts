@@ -7,7 +7,7 @@ import { checkWorldLog } from "../support/log-process.ts";
 import { readiness, untilReadiness } from "../support/operator.ts";
 import { plainEvents, storedOnly } from "../support/published.ts";
 import { keepReading } from "../support/reading.ts";
-import { rounds } from "../support/rounds.ts";
+import { fewRounds } from "../support/rounds.ts";
 import { fillDisk, mountSmallDisk } from "../support/small-disk.ts";
 import { makeWorld, outcomesSeen, untilDrained } from "../support/world.ts";
 
@@ -19,7 +19,7 @@ const eventsPerRound = 3_000;
 test(
   "on a full disk partitions wait, readiness names the store, reads are answered and say how far behind they are, the same process goes on when there is room, and nothing is lost",
   async () => {
-    for (let round = 1; round <= rounds; round++) {
+    for (let round = 1; round <= fewRounds; round++) {
       await using world = await makeWorld("sqlite");
       using _disk = mountSmallDisk(world.dataDir, diskBytes);
       const lastro = await world.start();
@@ -57,7 +57,7 @@ test(
       );
     }
   },
-  rounds * 240_000,
+  fewRounds * 240_000,
 );
 
 test("a service that dies on a full disk loses nothing: started there it waits or says what it lacks, and started with room it goes on", async () => {

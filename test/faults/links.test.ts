@@ -5,7 +5,7 @@ import { type Draw, drawFrom, oneOf } from "../support/draw.ts";
 import { type LastroProcess, until } from "../support/lastro.ts";
 import type { Condition } from "../support/link.ts";
 import { readiness, untilReadiness } from "../support/operator.ts";
-import { rounds, seed } from "../support/rounds.ts";
+import { fewRounds, seed } from "../support/rounds.ts";
 import { endure, type Fault } from "../support/storm.ts";
 import {
   type LinkName,
@@ -19,13 +19,13 @@ import { untilDrained } from "../support/world.ts";
 /** The stand-in for MongoDB walks the collection for every update, so it gets few. */
 const events = 60;
 const small = { LASTRO_BATCH_SIZE_MAX: "10" };
-const isLong = rounds > 1;
+const isLong = fewRounds > 1;
 /** Longer than a session of Kafka (6 s here), so that partitions are given away. */
 const awayMs = (draw: Draw): number => (isLong ? 5_000 + draw(55_000) : 8_000);
 const badMs = isLong ? 30_000 : 8_000;
 /** A connection that died unnoticed is given up after 30 s to the store, 40 s to Kafka. */
 const recoverMsMax = 120_000;
-const timeoutMs = rounds * 240_000;
+const timeoutMs = fewRounds * 240_000;
 
 const all = (links: Links, condition: Condition): Promise<unknown> =>
   Promise.all(linkNames.map((name) => links[name].become(condition)));
@@ -134,7 +134,7 @@ describe("R-05 R-07 nothing is lost or doubled and no hole is left", () => {
     "while the network %s",
     async (name, faultOf) => {
       const kafkaLink = (await kafka).takeLink();
-      for (let round = 0; round < rounds; round++) {
+      for (let round = 0; round < fewRounds; round++) {
         const draw = drawFrom(seed + round);
         await using linked = await makeLinkedWorld(await kafka, small);
         const { lastro, links } = await linked.start(kafkaLink);
@@ -156,7 +156,7 @@ test(
   "R-01 a process that is cut off from Kafka loses its partitions to another, and has a share again once it is back",
   async () => {
     const kafkaLinks = [(await kafka).takeLink(), (await kafka).takeLink()] as const;
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < fewRounds; round++) {
       await using linked = await makeLinkedWorld(await kafka, small);
       const cutOff = await linked.start(kafkaLinks[0]);
       const { lastro } = await linked.start(kafkaLinks[1]);

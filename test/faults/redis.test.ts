@@ -7,13 +7,13 @@ import { Redis } from "ioredis";
 import { until } from "../support/lastro.ts";
 import { type Link, openLink, through } from "../support/link.ts";
 import { readiness } from "../support/operator.ts";
-import { rounds, seed } from "../support/rounds.ts";
+import { fewRounds, seed } from "../support/rounds.ts";
 import { type RunningServer, startRedis } from "../support/servers.ts";
 import { endure } from "../support/storm.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
 
 const events = 1_000;
-const timeoutMs = rounds * 120_000;
+const timeoutMs = fewRounds * 120_000;
 const [loadedKeys, loadMs] = [1_000, 3_000];
 
 type Server = {
@@ -124,7 +124,7 @@ describe("R-05 nothing is lost or doubled, and intake goes on", () => {
   test.each(Object.entries(faults))(
     "while Redis %s",
     async (name, { begin, end, isSeen }) => {
-      for (let round = 0; round < rounds; round++) {
+      for (let round = 0; round < fewRounds; round++) {
         await using open = new AsyncDisposableStack();
         const dir = open.adopt(mkdtempSync(join(tmpdir(), "lastro-redis-")), (path) =>
           rmSync(path, { recursive: true, force: true }),

@@ -15,7 +15,7 @@ import {
 } from "../support/forged-answers.ts";
 import { type LastroProcess, until } from "../support/lastro.ts";
 import { type Link, openLink, through } from "../support/link.ts";
-import { rounds, seed } from "../support/rounds.ts";
+import { fewRounds, seed } from "../support/rounds.ts";
 import { startMongo } from "../support/servers.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
 import { endure, type Fault } from "../support/storm.ts";
@@ -24,9 +24,9 @@ import { makeWorld, untilDrained, type World } from "../support/world.ts";
 /** The stand-in for MongoDB walks the collection for every update, so it gets few. */
 const events = 40;
 const small = { LASTRO_BATCH_SIZE_MAX: "10" };
-const slowMs = rounds > 1 ? 60_000 : 8_000;
+const slowMs = fewRounds > 1 ? 60_000 : 8_000;
 const [cutsMin, forgeriesMin] = [2, 4];
-const timeoutMs = rounds * 180_000;
+const timeoutMs = fewRounds * 180_000;
 
 /** A service that reaches the store through a link on which any command may be answered otherwise. */
 type Forged = { readonly world: World; readonly link: Link; setForge(forge: Forge | undefined): void };
@@ -76,7 +76,7 @@ describe("R-05 R-07 nothing is lost or doubled and no hole is left", () => {
   test.concurrent.each(faults)(
     "by a store that %s",
     async (name, faultOf) => {
-      for (let round = 0; round < rounds; round++) {
+      for (let round = 0; round < fewRounds; round++) {
         let forge: Forge | undefined;
         const setForge = (next: Forge | undefined): void => {
           forge = next;
@@ -97,7 +97,7 @@ describe("R-05 R-07 nothing is lost or doubled and no hole is left", () => {
 test(
   "R-05 two groups that read the same partitions into one store meet in every batch, and each event is stored once",
   async () => {
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < fewRounds; round++) {
       await using world = await makeWorld("mongodb", { ...small, LASTRO_REDIS_URL: "" });
       const inGroup = (group: string): Promise<LastroProcess> =>
         world.start({ env: { LASTRO_KAFKA_GROUP: `${world.topic}-${group}` } });
@@ -114,7 +114,7 @@ test(
 test.each(["SIGTERM", "SIGKILL"] as const)(
   "R-05 R-07 nothing is lost or doubled and no hole is left by a store that ends by %s and is started again",
   async (signal) => {
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < fewRounds; round++) {
       await using open = new AsyncDisposableStack();
       const dir = open.use(temporaryFolder()).path;
       let mongo = await startMongo({ dir });
