@@ -1,10 +1,13 @@
-/** The part of the composition root that opens the configured store; alone, for a command that checks it, without the rest of the service. */
+/** The part of the composition root that opens the configured store; alone, for the commands of operators, without the rest of the service. */
 import { existsSync } from "node:fs";
 import { readClientTls } from "./adapters/files/client-tls.ts";
 import { type LogFaces, openSqliteLog, openSqliteStore } from "./adapters/sqlite/open.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
+import type { Report } from "./core/findings.ts";
+import { checkIndex } from "./indexing/check-index.ts";
+import { indexRules } from "./indexing/index-pass.ts";
 import type { CheckRange } from "./log/check-range.ts";
 import { openRing } from "./open-ring.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
@@ -30,19 +33,26 @@ export const openStore = ({ store }: StoreConfig): Promise<Store> =>
 export const openLogStore = ({ store }: StoreConfig, cacheBytes: number): Promise<LogFaces> =>
   store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes }) : openMongo(store);
 
-export type StoreToCheck = AsyncDisposable & {
+/** What a check does with keys. */
+export type CheckAids = {
+  readonly openBodies: ReturnType<typeof checkBodies>;
+  checkIndex(report: Report, onProgress: Progress, signal: AbortSignal): Promise<number>;
+};
+type Progress = Parameters<typeof checkIndex>[2];
+
+export type OperatedStore = AsyncDisposable & {
   readonly store: Store;
-  /** Opens bodies with the key ring that is configured; makes no key. */
-  openBodies(signal: AbortSignal): Promise<ReturnType<typeof checkBodies>>;
+  /** Opens the key ring that is configured; makes no key. */
+  checkAids(signal: AbortSignal): Promise<CheckAids>;
   /** A second thread, on a connection of its own, that shares the work of `checkHere`; it opens no bodies. */
   startThread(checkHere: CheckRange): CheckThread;
 };
 
 /** Throws NOT_FOUND for a file that is not there, and makes none. */
-export async function openStoreToCheck(
+export async function openOperatedStore(
   config: Config,
   around: { readonly now: Clock; readonly steadyNow: Clock; readonly random: Randomness },
-): Promise<StoreToCheck> {
+): Promise<OperatedStore> {
   if (config.store.kind === "sqlite" && !existsSync(config.store.path))
     throw new LastroError(
       "NOT_FOUND",
@@ -51,16 +61,24 @@ export async function openStoreToCheck(
   const store = await openStore(config);
   return {
     store,
-    async openBodies(signal) {
+    async checkAids(signal) {
       const ring = await openRing(config, { ...around, create: false }, signal);
       const keys = await openStoreKeys({ state: store.state, ring, ...around }, signal);
-      return checkBodies({
-        history: store.history,
+      const { history, index, log } = store;
+      const catalogue = readCatalogue(config.catalogueFile);
+      const openBodies = checkBodies({
+        history,
         keys: dataKeys({ keys: store.keys, ring: keys.ring, ...around }),
         lookup: keys.lookupKey,
-        catalogue: readCatalogue(config.catalogueFile),
+        catalogue,
         catalogueDigest: digestOf(config.catalogueFile),
+        textsOf: (await index.state(signal))?.rules === indexRules(catalogue) ? index.texts : undefined,
       });
+      return {
+        openBodies,
+        checkIndex: (report, onProgress, over) =>
+          checkIndex({ log, history, index, catalogue }, report, onProgress, over),
+      };
     },
     startThread: (checkHere) => startCheckThread({ store: config.store }, checkHere),
     [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose](),

@@ -4,6 +4,7 @@ import { visibleText } from "../lib/visible-text.ts";
 import type { Cli } from "./command.ts";
 import { type ExitCode, exitCodes, exitCodesText, exitOf, VerdictFailure } from "./failure.ts";
 import { checkCommand } from "./operator/check.ts";
+import { reindexCommand } from "./operator/reindex.ts";
 import { tailCommand } from "./tail.ts";
 import { verifyCommand } from "./verify.ts";
 import { witnessCommand } from "./witness.ts";
@@ -20,6 +21,7 @@ const subcommands: readonly ((cli: Cli) => Command)[] = [
   verifyCommand,
   tailCommand,
   checkCommand,
+  reindexCommand,
   witnessCommand,
 ];
 

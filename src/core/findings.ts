@@ -4,7 +4,8 @@ import type { TileId } from "./tiles.ts";
 
 /**
  * The closed list. `broken`: stored bytes contradict a signed commitment, or something committed is gone. `incomplete`: an input was not given
- * or not reachable, or is not yet logged. `repairable`: a search aid differs from the sealed body it was made of.
+ * or not reachable, or is not yet logged. `repairable`: a search aid differs from the sealed body it was made of, or the search index from the
+ * log.
  */
 export const findingEffects = {
   // the tree
@@ -16,6 +17,7 @@ export const findingEffects = {
   // records
   RECORD_MISSING: "broken", LOG_UNAUDITED: "broken", BODY_MISSING: "broken", BODY_CHANGED: "broken", COLUMN_CHANGED: "broken",
   STREAM_BROKEN: "broken", STREAM_OPEN: "incomplete", BODY_CLOSED: "incomplete", PROJECTION_CHANGED: "repairable",
+  INDEX_CHANGED: "repairable",
   // accounting and control
   COVERAGE_BROKEN: "broken", OUTCOMES_CHANGED: "broken", DOUBLE_OUTCOME: "broken", OUTCOME_MISSING: "broken", ACCOUNTS_BROKEN: "broken",
   CONTROL_INVALID: "broken", TAIL_UNLOGGED: "incomplete",

@@ -105,6 +105,17 @@ export function addCells(all: readonly Cells[], nameOf = (actor: string): string
   return count.cells();
 }
 
+/** Whether both count the same, in whatever order. */
+export const equalCells = (a: Cells, b: Cells): boolean => inOrder(a) === inOrder(b);
+
+const inOrder = ({ values, actors, rows }: Cells): string =>
+  Array.from({ length: rows.length / rowLength }, (_, row) => {
+    const [quarter, value = 0, actor = 0, count] = rows.subarray(row * rowLength);
+    return JSON.stringify([quarter, values[value], actors[actor], count]);
+  })
+    .sort()
+    .join();
+
 /** The same counts without these actors' names. */
 export const withoutActors = (cells: Cells, purged: ReadonlySet<string>): Cells =>
   addCells([cells], (actor) => (purged.has(actor) ? nobody : actor));

@@ -36,13 +36,14 @@ export type IndexPassResult = { readonly size: number; readonly lag: number };
 
 /** Raised when the same records give other cells than before. */
 const cellsFormat = 1;
-const rulesOf = (catalogue: Catalogue): string => JSON.stringify([cellsFormat, termRules(catalogue)]);
+export const indexRules = (catalogue: Catalogue): string =>
+  JSON.stringify([cellsFormat, termRules(catalogue)]);
 
 /** A pass ends at the end of a block. Throws STORE_UNAVAILABLE, KEY_UNAVAILABLE. */
 export async function indexPass(deps: IndexPassDeps, signal: AbortSignal): Promise<IndexPassResult> {
   const { log, index, catalogue } = deps;
   const head = (await log.head(signal))?.size ?? 0;
-  const rules = rulesOf(catalogue);
+  const rules = indexRules(catalogue);
   const from = await index.state(signal);
   if (from?.rules !== rules) {
     await index.reset(rules, signal);

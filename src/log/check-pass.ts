@@ -11,12 +11,17 @@ import type { LogStore } from "../ports/log-store.ts";
 import type { CheckRange, OpenBodies } from "./check-range.ts";
 import type { Gone } from "./check-record.ts";
 
+/** Gives how many entries of the log the index holds. */
+export type CheckIndex = (report: Report, signal: AbortSignal) => Promise<number>;
+
 export type CheckDeps = {
   readonly log: Pick<LogStore, "size" | "rows" | "head" | "tile" | "checkpoint">;
   readonly audit: AuditReader;
   readonly crypto: VerifyCrypto;
   /** Opens bodies and holds them against commitments and projections; undefined: they stay sealed. */
   readonly openBodies: OpenBodies | undefined;
+  /** Holds the search index against the log; undefined: it is left alone. */
+  readonly checkIndex?: CheckIndex | undefined;
   /** Checks ranges in another thread; without it they are checked in this one. */
   readonly checkRange?: CheckRange | undefined;
 };

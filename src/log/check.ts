@@ -74,10 +74,12 @@ export async function checkStore(
   await flushBlock(pass);
   options.onProgress(size, size);
   const basis = await judge(pass, targets, options.trust);
+  const indexed = await deps.checkIndex?.(findings.report, signal);
   return verification(findings, basis, {
     leaves: size,
     ...pass.walk.counts(),
     ...(deps.openBodies === undefined ? {} : { bodiesOpened: pass.bodies.opened }),
+    ...(indexed === undefined ? {} : { indexed }),
   });
 }
 

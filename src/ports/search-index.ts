@@ -24,6 +24,8 @@ export type SearchIndex = {
   state(signal: AbortSignal): Promise<IndexState | undefined>;
   /** Takes away some of what is indexed. True once nothing is left: then the size is 0, under these rules. */
   reset(rules: string, signal: AbortSignal): Promise<boolean>;
+  /** The terms by which these records are found; those that are not indexed are absent. */
+  texts(rids: readonly Rid[], signal: AbortSignal): Promise<ReadonlyMap<Rid, readonly string[]>>;
   /** Adds the terms of records that have none yet. */
   addTexts(texts: readonly IndexedText[], signal: AbortSignal): Promise<void>;
   /** Puts blocks that are absent, then moves the size from `from` to `to`; false: it is not at `from`. */

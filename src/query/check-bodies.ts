@@ -6,17 +6,19 @@ import { parseEvent } from "../core/envelope.ts";
 import { LastroError } from "../core/errors.ts";
 import type { EventHeader, SourceEvent } from "../core/event.ts";
 import type { Finding } from "../core/findings.ts";
-import type { Kid } from "../core/ids.ts";
+import type { Kid, Rid } from "../core/ids.ts";
 import { parseRecordEntry, type RecordEntry } from "../core/leaf.ts";
 import { defaultParseOptions, type ParseOptions, valueBytesHardMax } from "../core/parse-options.ts";
 import { projectionOf } from "../core/projection.ts";
 import { activates, type RecordRow } from "../core/record.ts";
 import type { HistoryReader } from "../ports/history-reader.ts";
 import { headKeyText } from "../ports/record-store.ts";
+import type { SearchIndex } from "../ports/search-index.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
 import type { LookupKey } from "../privacy/lookup-key.ts";
 import { type OpenedBody, openBody, partsAgree } from "../privacy/open-body.ts";
 import { alteredFields, type Hashes, rememberedHashes } from "./compare-columns.ts";
+import { contentTerms } from "./content-terms.ts";
 import { readContent } from "./read-content.ts";
 
 export type CheckBodiesDeps = {
@@ -25,9 +27,17 @@ export type CheckBodiesDeps = {
   readonly lookup: LookupKey;
   readonly catalogue: Catalogue;
   readonly catalogueDigest: string;
+  /** Terms in the search index; undefined: it was made by other rules than those of the catalogue. */
+  readonly textsOf: SearchIndex["texts"] | undefined;
 };
 
 type Given = { readonly row: RecordRow | undefined };
+/** What the store says of several records at once. */
+type Around = {
+  readonly keys: ReadonlyMap<Kid, Uint8Array | "destroyed">;
+  readonly heads: ReadonlyMap<string, number>;
+  readonly texts: ReadonlyMap<Rid, readonly string[]>;
+};
 
 export function checkBodies(deps: CheckBodiesDeps) {
   const hashes = rememberedHashes(deps.lookup);
@@ -38,11 +48,13 @@ export function checkBodies(deps: CheckBodiesDeps) {
     });
     const kids = given.flatMap(({ entry }) => entry.parts.map(({ c, k }) => ({ class: c, kid: k })));
     const changes = given.filter(({ row }) => row.kind === "change").map(({ row }) => row);
-    const [keys, heads] = await Promise.all([
+    const rids = given.map(({ row }) => row.rid);
+    const [keys, heads, texts = new Map()] = await Promise.all([
       deps.keys.forOpening(kids, signal),
       deps.history.headVersions(changes, signal),
+      deps.textsOf?.(rids, signal),
     ]);
-    return given.flatMap(({ row, entry }) => checkBody(deps, hashes, row, entry, keys, heads));
+    return given.flatMap(({ row, entry }) => checkBody(deps, hashes, row, entry, { keys, heads, texts }));
   };
 }
 
@@ -51,23 +63,39 @@ function checkBody(
   hashes: Hashes,
   row: RecordRow,
   entry: RecordEntry,
-  keys: ReadonlyMap<Kid, Uint8Array | "destroyed">,
-  heads: ReadonlyMap<string, number>,
+  around: Around,
 ): readonly Finding[] {
   const object = { kind: "record", rid: row.rid } as const;
-  const body = opened(row, keys);
+  const body = opened(row, around.keys);
   if (body === undefined || !partsAgree(body.parts, entry.parts))
     return [{ code: "BODY_CHANGED", object, detail: "it does not open to what its entry commits to" }];
   const findings: Finding[] = [];
   if (body.parts.some(({ state }) => state === "withheld"))
     findings.push({ code: "BODY_CLOSED", object, detail: "no document holds the key of a part of it" });
   if (body.content === undefined) return findings;
-  const names = alteredAids(deps, hashes, row, entry, body.content, heads);
+  const names = alteredAids(deps, hashes, row, entry, body.content, around.heads);
   if (names.length > 0) {
     const detail = `search aids differ from its body: ${names.join(", ")}`;
     findings.push({ code: "PROJECTION_CHANGED", object, detail });
   }
+  const texts = around.texts.get(row.rid);
+  if (texts !== undefined && !areTermsOf(deps, entry, body.content, texts)) {
+    const detail = "it is indexed by other words than its body has; make the index anew: lastro reindex";
+    findings.push({ code: "INDEX_CHANGED", object, detail });
+  }
   return findings;
+}
+
+/** Of a body of which a part is gone nobody knows the words. */
+function areTermsOf(
+  { catalogue }: CheckBodiesDeps,
+  { eventType }: RecordEntry,
+  content: Content,
+  terms: readonly string[],
+): boolean {
+  if (content.hidden.length > 0) return true;
+  const made = contentTerms(catalogue, eventType, readContent(content));
+  return isDeepStrictEqual(new Set(terms), new Set(made));
 }
 
 function opened(row: RecordRow, keys: ReadonlyMap<Kid, Uint8Array | "destroyed">): OpenedBody | undefined {

@@ -8,7 +8,8 @@ import { isRecordKey, type LogStore } from "../ports/log-store.ts";
 
 type LogRows = { readonly log: Pick<LogStore, "rows"> };
 
-const ridsBetween = async (
+/** Of the records there, in the order of the log. */
+export const ridsBetween = async (
   { log }: LogRows,
   from: number,
   to: number,
@@ -34,13 +35,18 @@ export async function recordsBetween(
 }
 
 /** The same of what is counted. */
-export async function countedBetween(
+export const countedBetween = async (
   { history, ...deps }: LogRows & { readonly history: Pick<HistoryReader, "values"> },
   from: number,
   to: number,
   signal: AbortSignal,
+): Promise<readonly CountedRecord[]> => countedOf(history, await ridsBetween(deps, from, to, signal), signal);
+
+export async function countedOf(
+  history: Pick<HistoryReader, "values">,
+  rids: readonly Rid[],
+  signal: AbortSignal,
 ): Promise<readonly CountedRecord[]> {
-  const rids = await ridsBetween(deps, from, to, signal);
   const counted: CountedRecord[] = [];
   for (let at = 0; at < rids.length; at += ridsMax)
     counted.push(

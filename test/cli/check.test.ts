@@ -1,18 +1,22 @@
 /** `lastro check` as an operator runs it: on the file of a SQLite store, each way it can end and each basis it can name. */
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ridAt } from "../../src/adapters/sqlite/columns.ts";
 import { lockStore } from "../../src/adapters/sqlite/lock.ts";
+import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
 import { noTrust } from "../../src/core/trust.ts";
+import { indexPass } from "../../src/indexing/index-pass.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
 import { checkStore } from "../../src/log/check.ts";
 import { type CheckState, formatState } from "../../src/log/check-state.ts";
+import { dataKeys } from "../../src/privacy/data-keys.ts";
 import type { Verification } from "../../src/sdk/verify.ts";
 import { type CheckedLog, makeCheckedLog, sha256 } from "../support/checked-log.ts";
 import { verifyNote } from "../support/ed25519.ts";
-import { auditEvent, batchOf } from "../support/intake.ts";
+import { auditEvent, batchOf, nowMs, stationSettings } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
 import { memoryKeyRing } from "../support/memory-keys.ts";
 import { rewrite } from "../support/rewritten.ts";
@@ -46,12 +50,21 @@ function changedStore(name: string, sql: string): void {
   if (changes === 0) throw new Error(`nothing was changed: ${sql}`);
 }
 
-const check = (store: string, ...args: readonly string[]) =>
-  runLastroWith(
-    { env: { LASTRO_DATA_DIR: file(store), NODE_COMPILE_CACHE: file("compiled") } },
-    "check",
-    ...args,
-  );
+const lastroOn = (store: string, ...args: readonly string[]) =>
+  runLastroWith({ env: { LASTRO_DATA_DIR: file(store), NODE_COMPILE_CACHE: file("compiled") } }, ...args);
+const check = (store: string, ...args: readonly string[]) => lastroOn(store, "check", ...args);
+/** Passes of the search index, as the service makes them. */
+async function followLog(name: string): Promise<void> {
+  await using store = await openSqliteStore({ path: file(join(name, "lastro.db")) });
+  const { catalogue } = stationSettings;
+  const keys = dataKeys({
+    keys: store.keys,
+    ring: memoryKeyRing([1]),
+    now: () => nowMs,
+    random: randomBytes,
+  });
+  for (let lag = 1; lag > 0; ) ({ lag } = await indexPass({ ...store, catalogue, keys }, never));
+}
 const jsonOf = ({ out }: { readonly out: string }): Verification => JSON.parse(out);
 
 /** What the command would write if it were interrupted after so many runs. */
@@ -111,6 +124,7 @@ describe("R-80 a check of an untouched store", () => {
     expect({ verdict, findings }).toEqual({ verdict: "intact", findings: [] });
     expect(basis.map(({ kind }) => kind)).toEqual(["self", "witnessed", "pinned", "anchored"]);
     expect(checked["bodiesOpened"]).toBe(checked["records"]);
+    expect(checked["indexed"]).toBe(checked["leaves"]);
   });
   test("goes on from the state of one that was interrupted, to the same end, and removes it", async () => {
     writeFileSync(file("state.json"), state);
@@ -147,6 +161,24 @@ describe("R-21 a check of a store that was changed", () => {
       findings: [{ code: "PROJECTION_CHANGED", object: { kind: "record", rid } }],
     });
     expect((await check("aid")).code).toBe(0);
+  });
+  test("ends with 7 where the search index alone differs; reindex has it made anew", async () => {
+    changedStore("index", "DELETE FROM terms WHERE record = 20");
+    putKeyRing("index");
+    const changed = await check("index", "--open-bodies", "--json");
+    expect(changed.code).toBe(7);
+    expect(jsonOf(changed)).toMatchObject({
+      verdict: "intact",
+      findings: [{ code: "INDEX_CHANGED", object: { kind: "record", rid } }],
+    });
+    const { code, out, err } = await lastroOn("index", "reindex");
+    expect({ code, err }).toEqual({ code: 0, err: "" });
+    expect(out).toContain("made anew");
+    expect(jsonOf(await check("index", "--open-bodies", "--json")).checked["indexed"]).toBe(0);
+    await followLog("index");
+    const mended = await check("index", "--open-bodies", "--json");
+    expect(mended.code).toBe(0);
+    expect(jsonOf(mended).checked).toEqual(jsonOf(changed).checked);
   });
   test("ends with 6 where something is not logged yet, or nothing was published", async () => {
     const tail = await check("unlogged", "--json");
@@ -197,9 +229,11 @@ describe("a check that cannot be made", () => {
   test("of a store that a service holds ends with 1 and says so", async () => {
     using held = lockStore(file("good/lastro.db"));
     expect(held).toBeDefined();
-    const { code, out, err } = await check("good");
-    expect({ code, out }).toEqual({ code: 1, out: "" });
-    expect(err).toContain("stop that one");
+    for (const command of ["check", "reindex"]) {
+      const { code, out, err } = await lastroOn("good", command);
+      expect({ code, out }).toEqual({ code: 1, out: "" });
+      expect(err).toContain("stop that one");
+    }
   });
   test("with bodies opened and no key ring ends with 1 and says where it must be", async () => {
     const { code, out, err } = await check("unlogged", "--open-bodies");

@@ -58,6 +58,16 @@ export function searchIndexContract(name: string, open: () => Promise<Store>): v
       expect(await found(scene, word("bia"))).toEqual(rids.slice(100));
     });
 
+    test("the terms of records are read as they were added; what is not indexed, or not stored, is absent", async () => {
+      const scene = makeScene();
+      const [one, two, three] = await save(scene, 3);
+      if (one === undefined || two === undefined || three === undefined) throw new Error("too few");
+      await store.index.addTexts([...textsOf([one], ["ana", "silva"]), ...textsOf([two], [])], signal);
+      const nowhere = makeScene().record({ offset: 9 }).rid;
+      const texts = await store.index.texts([three, two, nowhere, one], signal);
+      expect(texts).toEqual(new Map([[one, ["ana", "silva"]], [two, []]])); // biome-ignore format: short
+    });
+
     test("the size moves from where it was seen, once, and only under the same rules", async () => {
       await begin("rules");
       const at = (size: number, rules = "rules") => ({ rules, size });

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { allOf } from "../../src/core/filter.ts";
 import { newTally } from "../../src/core/summary.ts";
 import {
-  addCells, type Cells, type CountedRecord, countCells, decodeCells, encodeCells, quarterMs, withoutActors,
+  addCells, type Cells, type CountedRecord, countCells, decodeCells, encodeCells, equalCells, quarterMs, withoutActors,
 } from "../../src/core/summary-cells.ts"; // biome-ignore format: one line
 import { bucketReader, type TimeBucket } from "../../src/core/time-buckets.ts";
 import { seed } from "../support/fuzz.ts";
@@ -75,6 +75,8 @@ describe("R-64 cells", () => {
         const whole = countCells(all, which);
         const parts = addCells([countCells(all.slice(0, cut), which), countCells(all.slice(cut), which)]);
         expect(sorted(parts)).toEqual(sorted(whole));
+        expect(equalCells(parts, whole)).toBe(true);
+        expect(equalCells(countCells(all.slice(0, cut), which), whole)).toBe(cut >= all.length);
         const written = encodeCells(whole);
         expect(decodeCells(written)).toEqual(whole);
         expect(decodeCells(Buffer.from([7, ...written]).subarray(1))).toEqual(whole);

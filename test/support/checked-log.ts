@@ -2,7 +2,7 @@
 import { generateKeyPairSync, hash, sign } from "node:crypto";
 import type { DatabaseSync } from "node:sqlite";
 import { openDatabase } from "../../src/adapters/sqlite/database.ts";
-import type { Verification } from "../../src/core/findings.ts";
+import type { Report, Verification } from "../../src/core/findings.ts";
 import type { Kid } from "../../src/core/ids.ts";
 import { controlEntry } from "../../src/core/log-entries.ts";
 import {
@@ -14,6 +14,8 @@ import {
   verifierKey,
 } from "../../src/core/signed-note.ts";
 import { noTrust, type Trust } from "../../src/core/trust.ts";
+import { checkIndex } from "../../src/indexing/check-index.ts";
+import { indexPass } from "../../src/indexing/index-pass.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
 import { checkStore } from "../../src/log/check.ts";
 import type { CheckDeps } from "../../src/log/check-pass.ts";
@@ -84,6 +86,9 @@ export async function makeCheckedLog(seed: number, events: number): Promise<Chec
     world.nowMs += 31_000;
     await world.drain();
   }
+  const { catalogue } = stationSettings;
+  const indexed = { log: store.log, history: store.history, index: store.index, catalogue };
+  for (let lag = 1; lag > 0; ) ({ lag } = await indexPass({ ...indexed, keys: intake.deps.dataKeys }, never));
   const cosigned = await cosign(store);
   const trust: Trust = { ...noTrust, pin: cosigned.note, witnesses: { vkeys: [cosigned.vkey], k: 1 } };
   const deps: CheckDeps = {
@@ -97,7 +102,12 @@ export async function makeCheckedLog(seed: number, events: number): Promise<Chec
     lookup: intake.lookup,
     keys: intake.deps.dataKeys,
     history: store.history,
+    textsOf: store.index.texts,
   });
+  const aids = {
+    openBodies: open,
+    checkIndex: (report: Report) => checkIndex(indexed, report, () => undefined, never),
+  };
   return {
     db,
     store,
@@ -108,7 +118,7 @@ export async function makeCheckedLog(seed: number, events: number): Promise<Chec
     trust,
     check: ({ trust: given = trust, openBodies = false } = {}) =>
       checkStore(
-        { ...deps, openBodies: openBodies ? open : undefined },
+        { ...deps, ...(openBodies && aids) },
         { trust: given, resume: undefined, onProgress: () => undefined, onRun: async () => undefined },
         never,
       ),

@@ -373,6 +373,29 @@ export const projection: TamperKind = (tools) => {
   return { what: `aid ${name}`, named: [record(bytes(row, "position"))] };
 };
 
+/** The words that a record is found by, which the log does not cover either. */
+export const searchIndex: TamperKind = ({ draw, row, run }) => {
+  const text = row("SELECT record, terms FROM texts ORDER BY record LIMIT 1 OFFSET ?", draw(texts(row)));
+  const [id, terms] = [number(text, "record"), String(text["terms"]).split(" ")];
+  const { position } = row("SELECT position FROM records WHERE id = ?", id);
+  const ways: Readonly<Record<string, () => void>> = {
+    "text gone": () => run("DELETE FROM texts WHERE record = ?", id),
+    "term gone": () => run("DELETE FROM terms WHERE record = ? AND term = ?", id, pick(draw, terms)),
+    "terms emptied": () => run("UPDATE texts SET terms = '' WHERE record = ?", id),
+    "another term": () => {
+      run("UPDATE texts SET terms = terms || ' another' WHERE record = ?", id);
+      run(
+        "INSERT INTO terms (term, recorded_at, record) SELECT 'another', recorded_at, id FROM records WHERE id = ?",
+        id,
+      );
+    },
+  };
+  const what = pick(draw, Object.keys(ways));
+  ways[what]?.();
+  return { what, named: [record(position as Uint8Array)] };
+};
+const texts = (row: Tools["row"]): number => number(row("SELECT count(*) AS n FROM texts"), "n");
+
 /** What the findings should have named and did not. */
 export const unnamed = (tampering: Tampering, findings: readonly Finding[]): readonly Named[] =>
   tampering.named.filter((named) => {

@@ -2,7 +2,7 @@
 import { Binary } from "mongodb";
 import type { Rid } from "../../core/ids.ts";
 import type { IndexedText, IndexState, SearchIndex, SummaryBlock } from "../../ports/search-index.ts";
-import { bytesOf, dateOf, ridKey } from "./bson-values.ts";
+import { bytesOf, dateOf, ridKey, ridOfKey } from "./bson-values.ts";
 import {
   type BlockDocument,
   type Collections,
@@ -51,6 +51,11 @@ export function mongoSearchIndex(
   return {
     state: (signal) => guard("read the index's state", signal, (options) => readState(collections, options)),
     reset: (rules, signal) => guard("reset the index", signal, () => inTurn(() => reset(collections, rules))),
+    texts: (rids, signal) =>
+      guard("read texts", signal, async (options) => {
+        const found = texts.find({ _id: { $in: rids.map(ridKey) } }, options);
+        return new Map((await found.toArray()).map(({ _id, terms }) => [ridOfKey(_id), terms]));
+      }),
     addTexts: (all, signal) =>
       guard("index texts", signal, () =>
         inChunks(all, insertMax, (some) => insertAbsent(texts, some.map(textDocument))),

@@ -24,11 +24,21 @@ function openTexts(db: DatabaseSync) {
   const dropText = db.prepare(
     "INSERT INTO texts (record, terms) VALUES (?, '') ON CONFLICT (record) DO UPDATE SET terms = ''",
   );
+  const isFoundBy = db.prepare("SELECT 1 FROM terms WHERE term = ? AND recorded_at = ? AND record = ?");
   const dropTerm = db.prepare("DELETE FROM terms WHERE term = ? AND recorded_at = ? AND record = ?");
   const rowOf = (rid: Rid) => {
     const position = positionOf(rid);
     const row = position && idOf.get(position);
     return row && { id: integer(row, "id"), recordedAt: integer(row, "recorded_at") };
+  };
+  const written = ({ id }: { readonly id: number }): readonly string[] | undefined => {
+    const row = termsOf.get(id);
+    return (
+      row &&
+      text(row, "terms")
+        .split(" ")
+        .filter((term) => term !== "")
+    );
   };
   return {
     add({ rid, terms }: IndexedText): void {
@@ -36,12 +46,14 @@ function openTexts(db: DatabaseSync) {
       if (row === undefined || putText.run(row.id, terms.join(" ")).changes === 0) return;
       for (const term of terms) putTerm.run(term, row.recordedAt, row.id);
     },
+    read(rid: Rid): readonly string[] | undefined {
+      const row = rowOf(rid);
+      return row && written(row)?.filter((term) => isFoundBy.get(term, row.recordedAt, row.id) !== undefined);
+    },
     purge(rid: Rid): void {
       const row = rowOf(rid);
       if (row === undefined) return;
-      const found = termsOf.get(row.id);
-      for (const term of found === undefined ? [] : text(found, "terms").split(" "))
-        dropTerm.run(term, row.recordedAt, row.id);
+      for (const term of written(row) ?? []) dropTerm.run(term, row.recordedAt, row.id);
       dropText.run(row.id);
     },
   };
@@ -115,6 +127,15 @@ export function openSearchIndex(db: DatabaseSync, commit: GroupCommit): SearchIn
   return {
     state: (signal) => storeCall(signal, state.read),
     reset: (rules, signal) => commit(signal, stepResetRowsMax, () => state.reset(rules)),
+    texts: (rids, signal) =>
+      storeCall(signal, () => {
+        const found = new Map<Rid, readonly string[]>();
+        for (const rid of rids) {
+          const terms = texts.read(rid);
+          if (terms !== undefined) found.set(rid, terms);
+        }
+        return found;
+      }),
     addTexts: (all, signal) => storeCall(signal, () => inSteps(all, signal, texts.add)),
     advance: (from, to, added, signal) =>
       commit(signal, 1 + added.length, () => {

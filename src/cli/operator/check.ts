@@ -5,14 +5,16 @@ import type { VerifyCrypto } from "../../core/trust.ts";
 import { verifyEd25519 } from "../../lib/ed25519.ts";
 import { sha256 } from "../../lib/sha256.ts";
 import { untilSignal } from "../../lib/signals.ts";
-import { loadConfig } from "../../load-config.ts";
 import { checkStore } from "../../log/check.ts";
+import type { CheckIndex } from "../../log/check-pass.ts";
 import { rangeChecker } from "../../log/check-range.ts";
 import { type CheckState, formatState, parseState } from "../../log/check-state.ts";
+import type { CheckAids } from "../../open-store.ts";
 import { type Cli, newCommand } from "../command.ts";
 import { CliFailure } from "../failure.ts";
-import { progressBar } from "../progress.ts";
+import { type Progress, progressBar } from "../progress.ts";
 import { addTrustOptions, keepPin, type TrustOptions, tell, trustOf } from "../verification.ts";
+import { operatedStore } from "./operated-store.ts";
 
 type Options = TrustOptions & { readonly state?: string; readonly openBodies?: true };
 
@@ -29,33 +31,30 @@ export function checkCommand(cli: Cli): Command {
       ["check --pin kept.txt", "check --state check.json --open-bodies"],
     )
       .option("--state <file>", "where an interrupted check goes on; removed when it is done")
-      .option("--open-bodies", "also open sealed bodies and compare the search aids: needs the key ring"),
+      .option(
+        "--open-bodies",
+        "also open sealed bodies and compare search aids and search index: needs the key ring",
+      ),
   ).action((options: Options) => check(cli, options));
 }
 
 async function check(cli: Cli, options: Options): Promise<void> {
   const stop = untilSignal();
-  const around = { now: cli.now, steadyNow: () => performance.now(), random: cli.random };
-  const parsed = await loadConfig(cli.env, around, stop);
-  if (!parsed.ok) throw new CliFailure("usage", parsed.errors.join("\n"));
   const trust = await trustOf(options);
   // The store's calls are not cut short: the check ends between two runs, where it can go on.
   const { signal } = new AbortController();
-  // Loaded here alone: other commands start without the libraries of stores.
-  const { openStoreToCheck } = await import("../../open-store.ts");
-  await using opened = await openStoreToCheck(parsed.config, around);
+  await using opened = await operatedStore(cli, stop);
   const { store } = opened;
-  const openBodies = options.openBodies === true ? await opened.openBodies(signal) : undefined;
-  const deps = { log: store.log, audit: store.audit, crypto, openBodies };
+  const aids = options.openBodies === true ? await opened.checkAids(signal) : undefined;
+  const deps = { log: store.log, audit: store.audit, crypto, openBodies: aids?.openBodies };
   const isLarge = (await store.log.size(signal)) >= threadLeavesMin;
-  await using thread =
-    isLarge && openBodies === undefined ? opened.startThread(rangeChecker(deps)) : undefined;
+  await using thread = isLarge && aids === undefined ? opened.startThread(rangeChecker(deps)) : undefined;
   const note = (await store.log.checkpoint("latest", signal))?.note;
   const bar = progressBar("leaves");
   const resume = readState(options.state);
   let savedAtMs = cli.now();
   const result = await checkStore(
-    { ...deps, checkRange: thread?.checkRange },
+    { ...deps, checkIndex: aids && indexCheck(aids, bar, stop), checkRange: thread?.checkRange },
     {
       trust,
       resume,
@@ -67,7 +66,7 @@ async function check(cli: Cli, options: Options): Promise<void> {
           writeState(options.state, state());
           savedAtMs = cli.now();
         }
-        if (isOver) throw new CliFailure("error", "the check was interrupted");
+        if (isOver) throw interrupted();
       },
     },
     signal,
@@ -76,6 +75,21 @@ async function check(cli: Cli, options: Options): Promise<void> {
   keepPin(options.pin, note, result);
   tell(cli, result, options.json === true);
 }
+
+/** Begins where the check of the log has ended, with a bar of its own. */
+const indexCheck =
+  (aids: CheckAids, logBar: Progress, stop: AbortSignal): CheckIndex =>
+  (report, signal) => {
+    logBar.stop();
+    const bar = progressBar("indexed entries");
+    const onProgress = (entries: number, size: number): void => {
+      if (stop.aborted) throw interrupted();
+      bar.update(entries, size);
+    };
+    return aids.checkIndex(report, onProgress, signal).finally(bar.stop);
+  };
+
+const interrupted = (): CliFailure => new CliFailure("error", "the check was interrupted");
 
 /** Node's own: a check is bounded by hashing. */
 const crypto: VerifyCrypto = { sha256, verify: verifyEd25519 };
