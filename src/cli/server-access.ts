@@ -35,3 +35,10 @@ export function serverAccessOf({ tls, ca, cert, key, tokenFile }: AccessOptions)
     ...(tokenFile !== undefined && { token: readText(tokenFile).trim() }),
   };
 }
+
+/** The same at every call, by what the files hold then: a token may have been replaced. */
+export function accessAnew(options: AccessOptions): () => ServerAccess {
+  if (options.tokenFile !== "-") return () => serverAccessOf(options);
+  const access = serverAccessOf(options);
+  return () => access;
+}

@@ -5,8 +5,9 @@ import type { TailedRecord, TailStart } from "../sdk/tail.ts";
 import { type Cli, newCommand } from "./command.ts";
 import { CliFailure } from "./failure.ts";
 import { readText } from "./read-text.ts";
+import { type AccessOptions, accessAnew, addAccessOptions } from "./server-access.ts";
 
-type Options = {
+type Options = AccessOptions & {
   readonly server: string;
   readonly filter: string;
   readonly fromIndex?: string;
@@ -17,11 +18,14 @@ type Options = {
 };
 
 export const tailCommand = (cli: Cli): Command =>
-  newCommand("tail", "Print records as they enter the log; goes on by itself after a break", [
-    "tail --filter 'severity >= HIGH'",
-    "tail --from-index 0 --json > everything.ndjson",
-    "tail --checkpoint kept.txt",
-  ])
+  addAccessOptions(
+    newCommand("tail", "Print records as they enter the log; goes on by itself after a break", [
+      "tail --filter 'severity >= HIGH'",
+      "tail --from-index 0 --json > everything.ndjson",
+      "tail --checkpoint kept.txt",
+      "tail --server audit.example.org:50051 --tls --token-file token",
+    ]),
+  )
     .option("--server <host:port>", "gRPC address of the service", "127.0.0.1:50051")
     .option("--filter <filter>", "only records that match (docs/search.md)", "")
     .option("--from-index <index>", "begin at this log index; 0 is the whole log")
@@ -37,7 +41,8 @@ async function run(cli: Cli, options: Options): Promise<void> {
   const { tailRecords } = await import("../sdk/tail.ts");
   const question = { filter: options.filter, from: startOf(options) };
   let told = 0;
-  for await (const { records, alteredRids } of tailRecords(options.server, question, untilSignal())) {
+  const tail = tailRecords(options.server, question, untilSignal(), accessAnew(options));
+  for await (const { records, alteredRids } of tail) {
     for (const rid of alteredRids)
       cli.err(`${rid} is in the log and cannot be told: it is gone, or was altered; run lastro check\n`);
     for (const record of records) {

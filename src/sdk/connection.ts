@@ -1,6 +1,6 @@
 /** A connection to the service over gRPC: in the clear or by TLS, as nobody, by a token or by a certificate. */
-import { Client, type ClientOptions, credentials, Metadata } from "@grpc/grpc-js";
-import { LastroError } from "../core/errors.ts";
+import { Client, type ClientOptions, credentials, Metadata, type ServiceError, status } from "@grpc/grpc-js";
+import { type ErrorCode, LastroError } from "../core/errors.ts";
 import { isLoopback, parseHostPort } from "../lib/env-values.ts";
 
 export type ServerAccess = {
@@ -33,4 +33,20 @@ function credentialsOf(tls: TlsAccess | undefined) {
   if (tls === undefined) return credentials.createInsecure();
   const bytes = (pem: string | undefined): Buffer | null => (pem === undefined ? null : Buffer.from(pem));
   return credentials.createSsl(bytes(tls.ca), bytes(tls.key), bytes(tls.cert));
+}
+
+const codes: Readonly<Partial<Record<status, ErrorCode>>> = {
+  [status.NOT_FOUND]: "NOT_FOUND",
+  [status.INVALID_ARGUMENT]: "INVALID_ARGUMENT",
+  [status.FAILED_PRECONDITION]: "FAILED_PRECONDITION",
+  [status.RESOURCE_EXHAUSTED]: "LIMIT_REACHED",
+  [status.DEADLINE_EXCEEDED]: "DEADLINE_EXCEEDED",
+  [status.UNAUTHENTICATED]: "UNAUTHENTICATED",
+  [status.PERMISSION_DENIED]: "PERMISSION_DENIED",
+};
+
+/** What a call ended with, as the service throws it; SOURCE_UNAVAILABLE for everything else. */
+export function failureOf(error: ServiceError, address: string, method: string): LastroError {
+  const message = `${method} of ${address}: ${status[error.code] ?? "no gRPC"}: ${error.details}`;
+  return new LastroError(codes[error.code] ?? "SOURCE_UNAVAILABLE", message, { cause: error });
 }

@@ -8,11 +8,10 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { type ServiceError, status } from "@grpc/grpc-js";
 import { LastroError } from "../core/errors.ts";
 import type { Evidence, EvidenceEntry } from "../core/evidence.ts";
 import { TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
-import { type Connection, openConnection, type ServerAccess } from "./connection.ts";
+import { type Connection, failureOf, openConnection, type ServerAccess } from "./connection.ts";
 import type { BundleScope } from "./verify.ts";
 
 const callMsMax = 20_000;
@@ -76,18 +75,6 @@ const askOf =
         },
       );
     });
-
-function failureOf(error: ServiceError, address: string, method: string): LastroError {
-  const message = `${method} of ${address}: ${status[error.code]}: ${error.details}`;
-  if (error.code === status.NOT_FOUND) return new LastroError("NOT_FOUND", message, { cause: error });
-  if (error.code === status.INVALID_ARGUMENT)
-    return new LastroError("INVALID_ARGUMENT", message, { cause: error });
-  if (error.code === status.UNAUTHENTICATED)
-    return new LastroError("UNAUTHENTICATED", message, { cause: error });
-  if (error.code === status.PERMISSION_DENIED)
-    return new LastroError("PERMISSION_DENIED", message, { cause: error });
-  return new LastroError("SOURCE_UNAVAILABLE", message, { cause: error });
-}
 
 type LeafName = { readonly rid: string } | { readonly index: bigint };
 

@@ -2,8 +2,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
 import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { Client, credentials, type ServiceError, status } from "@grpc/grpc-js";
-import { LastroError } from "../core/errors.ts";
+import { type ServiceError, status } from "@grpc/grpc-js";
 import {
   HistoryService,
   TailRecordsRequestSchema,
@@ -16,6 +15,7 @@ import {
   Severity,
   StreamKind,
 } from "../gen/lastro/v1/record_pb.ts";
+import { type Connection, failureOf, openConnection, type ServerAccess } from "./connection.ts";
 
 const answerBytesMax = 16 * 1024 * 1024;
 const retryMs = 1_000;
@@ -118,40 +118,56 @@ function recordOf(record: RecordMessage): TailedRecord {
   };
 }
 
-/** Ends with the signal. After a break it asks again, behind what it gave. Throws INVALID_ARGUMENT, FAILED_PRECONDITION and LIMIT_REACHED as the service does; SOURCE_UNAVAILABLE when nothing answers for long. */
+/** Where a tail that had begun goes on: a token that is over gives way to a new one, grants that are gone to those that are left, a reader that was too slow begins again. */
+const endings: ReadonlySet<status> = new Set([
+  status.UNAUTHENTICATED,
+  status.PERMISSION_DENIED,
+  status.RESOURCE_EXHAUSTED,
+]);
+
+/**
+ * Ends with the signal. After a break it asks again, behind what it gave, with what `access` gives then. Throws INVALID_ARGUMENT,
+ * FAILED_PRECONDITION, LIMIT_REACHED, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when nothing answers for long.
+ */
 export async function* tailRecords(
   address: string,
   { filter, from }: { readonly filter: string; readonly from: TailStart },
   signal: AbortSignal,
+  access: () => ServerAccess = () => ({}),
 ): AsyncGenerator<Tailed, void, undefined> {
   let start = from;
   for (let breaks = 0; !signal.aborted; ) {
+    const connection = openConnection(address, access(), receiving);
+    let hasBegun = false;
     try {
-      for await (const answer of once(address, questionOf(filter, start), signal)) {
+      for await (const answer of once(connection, questionOf(filter, start), signal)) {
         const tailed = tailedOf(answer);
         start = { index: tailed.nextIndex };
-        breaks = 0;
+        [hasBegun, breaks] = [true, 0];
         yield tailed;
       }
     } catch (error) {
       if (signal.aborted) return;
       breaks += 1;
-      const { code, details } = error as ServiceError;
-      if (code !== status.UNAVAILABLE || breaks > breaksMax) throw failureOf(address, code, details, error);
+      const failure = error as ServiceError;
+      const goesOn = failure.code === status.UNAVAILABLE || (hasBegun && endings.has(failure.code));
+      if (!goesOn || breaks > breaksMax) throw failureOf(failure, address, method.name);
       await delay(retryMs, undefined, { signal }).catch(() => undefined);
+    } finally {
+      connection.client.close();
     }
   }
 }
 
-async function* once(address: string, question: Question, signal: AbortSignal) {
-  const client = new Client(address, credentials.createInsecure(), {
-    "grpc.max_receive_message_length": answerBytesMax,
-  });
+const receiving = { "grpc.max_receive_message_length": answerBytesMax };
+
+async function* once({ client, metadata }: Connection, question: Question, signal: AbortSignal) {
   const stream = client.makeServerStreamRequest(
     `/${HistoryService.typeName}/${method.name}`,
     (bytes: Uint8Array) => Buffer.from(bytes),
     (bytes) => fromBinary(method.output, bytes),
     toBinary(TailRecordsRequestSchema, create(TailRecordsRequestSchema, question)),
+    metadata,
   );
   const cancel = (): void => stream.cancel();
   signal.addEventListener("abort", cancel, { once: true });
@@ -160,20 +176,5 @@ async function* once(address: string, question: Question, signal: AbortSignal) {
   } finally {
     signal.removeEventListener("abort", cancel);
     stream.cancel();
-    client.close();
-  }
-}
-
-function failureOf(address: string, code: status, details: string, cause: unknown): LastroError {
-  const message = `${method.name} of ${address}: ${status[code] ?? "no gRPC"}: ${details}`;
-  switch (code) {
-    case status.INVALID_ARGUMENT:
-      return new LastroError("INVALID_ARGUMENT", message, { cause });
-    case status.FAILED_PRECONDITION:
-      return new LastroError("FAILED_PRECONDITION", message, { cause });
-    case status.RESOURCE_EXHAUSTED:
-      return new LastroError("LIMIT_REACHED", message, { cause });
-    default:
-      return new LastroError("SOURCE_UNAVAILABLE", message, { cause });
   }
 }

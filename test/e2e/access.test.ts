@@ -184,29 +184,24 @@ test("R-52 a service signs its own requests", async () => {
   expect(await whoami(client, metadata)).toMatchObject({ id: "service:jobs", grants: [] });
 });
 
-test("the command line verifies over TLS by a certificate, and is refused without", async () => {
+test("the command line verifies and tails over TLS by a certificate, and is refused without", async () => {
   using client = dial(billing);
   const { partitions } = await call(client, OperationsService, "getIntake", {});
   const { src = "" } = partitions.find(({ counts }) => (counts?.stored ?? 0n) > 0n) ?? {};
-  const verify = (...access: readonly string[]) =>
-    runLastro(
-      "verify",
-      "range",
-      src,
-      "0",
-      "1",
-      "--server",
-      lastro.grpcAddress,
-      "--tls",
-      "--ca",
-      root.caFile,
-      ...access,
-    );
+  const server = ["--server", lastro.grpcAddress, "--tls", "--ca", root.caFile];
   const shown = ["--cert", billing.certFile, "--key", billing.keyFile];
+  const verify = (...access: readonly string[]) =>
+    runLastro("verify", "range", src, "0", "1", ...server, ...access);
+  const tail = (...access: readonly string[]) =>
+    runLastro("tail", "--from-index", "0", "--count", "1", "--json", ...server, ...access);
   await until("the log covers it", async () => (await verify(...shown)).code === 0, 60_000, lastro);
-  const refused = await verify();
-  expect(refused.code).toBe(1);
-  expect(refused.err).toMatch(/UNAUTHENTICATED/);
+  const told = await tail(...shown);
+  expect({ code: told.code, err: told.err }).toEqual({ code: 0, err: "" });
+  expect(JSON.parse(told.out)).toMatchObject({ index: expect.any(Number) });
+  for (const refused of [await verify(), await tail()]) {
+    expect(refused.code).toBe(1);
+    expect(refused.err).toMatch(/UNAUTHENTICATED/);
+  }
 }, 90_000);
 
 test("what the access file grants changes without a restart, and a wrong file changes nothing", async () => {

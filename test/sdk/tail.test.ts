@@ -1,0 +1,101 @@
+/** The tail of the SDK against a service that ends it in every way: where it goes on, and where it gives up. */
+import { create } from "@bufbuild/protobuf";
+import { Server, ServerCredentials, type ServerWritableStream, status } from "@grpc/grpc-js";
+import { describe, expect, test } from "@jest/globals";
+import {
+  HistoryService,
+  type TailRecordsRequest,
+  TailRecordsResponseSchema,
+} from "../../src/gen/lastro/v1/history_pb.ts";
+import { tailRecords } from "../../src/sdk/tail.ts";
+import { serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
+
+/** What one call is answered: places that are told, then how it ends. */
+type Answer = { readonly places: readonly number[]; readonly end: status };
+type Asked = { readonly from: number | undefined; readonly token: string | undefined };
+
+/** Answers call by call; all that come after as the last. */
+async function scripted(...answers: readonly Answer[]) {
+  const asked: Asked[] = [];
+  const server = new Server();
+  server.addService(serviceDefinition(HistoryService), {
+    tailRecords(call: ServerWritableStream<{ readonly message: TailRecordsRequest }, unknown>) {
+      const { from } = call.request.message;
+      asked.push({
+        from: from.case === "index" ? Number(from.value) : undefined,
+        token: call.metadata.get("authorization")[0]?.toString(),
+      });
+      const { places, end } = answers[asked.length - 1] ?? answers.at(-1) ?? { places: [], end: status.OK };
+      for (const place of places) call.write(create(TailRecordsResponseSchema, { nextIndex: BigInt(place) }));
+      call.emit("error", { code: end, details: "as told" });
+    },
+  });
+  const port = await new Promise<number>((resolve, reject) =>
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    ),
+  );
+  return {
+    asked,
+    address: `127.0.0.1:${port}`,
+    [Symbol.dispose]: () => server.forceShutdown(),
+  };
+}
+
+async function tell(
+  address: string,
+  access?: Parameters<typeof tailRecords>[3],
+): Promise<{ readonly told: readonly number[]; readonly code: string }> {
+  const told: number[] = [];
+  try {
+    const question = { filter: "", from: { index: 3 } };
+    for await (const { nextIndex } of tailRecords(address, question, AbortSignal.timeout(60_000), access))
+      told.push(nextIndex);
+  } catch (error) {
+    return { told, code: (error as { readonly code: string }).code };
+  }
+  return { told, code: "none" };
+}
+
+describe("R-10 a tail that ended goes on behind what it was told", () => {
+  test.each([
+    ["the service went away", status.UNAVAILABLE],
+    ["its token is over", status.UNAUTHENTICATED],
+    ["some of its grants are gone", status.PERMISSION_DENIED],
+    ["it read too slowly", status.RESOURCE_EXHAUSTED],
+  ])("when %s", async (_, end) => {
+    using service = await scripted({ places: [3, 7], end }, { places: [9], end: status.INVALID_ARGUMENT });
+    expect(await tell(service.address)).toEqual({ told: [3, 7, 9], code: "INVALID_ARGUMENT" });
+    expect(service.asked.map(({ from }) => from)).toEqual([3, 7]);
+  });
+
+  test("each time with what says who asks then", async () => {
+    using service = await scripted(
+      { places: [4], end: status.UNAUTHENTICATED },
+      { places: [], end: status.UNAUTHENTICATED },
+    );
+    let tokens = 0;
+    const access = () => ({ token: `token-${++tokens}` });
+    expect(await tell(service.address, access)).toEqual({ told: [4], code: "UNAUTHENTICATED" });
+    expect(service.asked.map(({ token }) => token)).toEqual(["Bearer token-1", "Bearer token-2"]);
+  });
+});
+
+test.each([
+  ["UNAUTHENTICATED", status.UNAUTHENTICATED],
+  ["PERMISSION_DENIED", status.PERMISSION_DENIED],
+  ["LIMIT_REACHED", status.RESOURCE_EXHAUSTED],
+  ["FAILED_PRECONDITION", status.FAILED_PRECONDITION],
+  ["SOURCE_UNAVAILABLE", status.INTERNAL],
+])("a tail that never began ends at once, with %s", async (code, end) => {
+  using service = await scripted({ places: [], end });
+  expect(await tell(service.address)).toEqual({ told: [], code });
+  expect(service.asked).toHaveLength(1);
+});
+
+test("a token is not sent in the clear to another machine", async () => {
+  expect(await tell("audit.example.org:50051", () => ({ token: "t" }))).toEqual({
+    told: [],
+    code: "INVALID_ARGUMENT",
+  });
+});
