@@ -8,9 +8,11 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { LastroError } from "../core/errors.ts";
+import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { Evidence, EvidenceEntry } from "../core/evidence.ts";
+import { type KeyLeaf, namedSigners } from "../core/named-signers.ts";
 import { TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
+import { sha256 } from "../lib/sha256.ts";
 import { type Connection, failureOf, openConnection, type ServerAccess } from "./connection.ts";
 import type { BundleScope } from "./verify.ts";
 
@@ -48,7 +50,7 @@ export async function gatherEvidence(
     for (const kept of new Set(keptSizes)) consistency.push(...(await consistencyFrom(ask, kept, size)));
     return {
       checkpoint: checkpoint.note,
-      vkeys: await namedKeys(ask),
+      vkeys: await namedSigners(sha256, checkpoint.note, (leaf) => keyEntry(ask, leaf)),
       entries,
       outcomes: [],
       consistency,
@@ -127,14 +129,23 @@ async function indexesOf(
   return indexes;
 }
 
-/** The key that the log's first entry names. */
-async function namedKeys(ask: Ask): Promise<readonly string[]> {
-  const { entry } = await ask(TransparencyService.method.getEntry, { by: { case: "index", value: 0n } });
-  const genesis: { readonly data?: { readonly vkey?: unknown } } = JSON.parse(
-    new TextDecoder().decode(entry),
-  );
-  const vkey = genesis.data?.vkey;
-  return typeof vkey === "string" ? [vkey] : [];
+async function keyEntry(ask: Ask, leaf: KeyLeaf): Promise<string | undefined> {
+  const by =
+    "index" in leaf
+      ? ({ case: "index", value: BigInt(leaf.index) } as const)
+      : ({ case: "control", value: leaf.control } as const);
+  const answer = await unless("NOT_FOUND", ask(TransparencyService.method.getEntry, { by }));
+  return answer && new TextDecoder().decode(answer.entry);
+}
+
+/** Undefined where the service ends the call so. */
+async function unless<T>(code: ErrorCode, call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof LastroError && error.code === code) return undefined;
+    throw error;
+  }
 }
 
 async function consistencyFrom(ask: Ask, kept: number, size: number): Promise<Evidence["consistency"]> {
