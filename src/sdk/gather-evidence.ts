@@ -10,6 +10,8 @@ import {
 } from "@bufbuild/protobuf";
 import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { Evidence, EvidenceEntry } from "../core/evidence.ts";
+import { entryBytesMax } from "../core/leaf.ts";
+import { hashBytes, pathHashesMax } from "../core/merkle.ts";
 import { type KeyLeaf, namedSigners } from "../core/named-signers.ts";
 import { TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
 import { sha256 } from "../lib/sha256.ts";
@@ -89,12 +91,18 @@ async function entryAt(ask: Ask, name: LeafName, size: number): Promise<Evidence
   const proof = await ask(TransparencyService.method.getInclusionProof, { by, treeSize: BigInt(size) });
   return {
     index: Number(proof.index),
-    entry: new TextDecoder().decode(entry),
-    path: proof.path,
+    entry: new TextDecoder().decode(keptOf(entry, entryBytesMax)),
+    path: pathOf(proof.path),
     proven: undefined,
     body: undefined,
   };
 }
+
+/** What is too long verifies as nothing, so its beginning is enough: in memory of its own, for an answer may be far larger. */
+const keptOf = (bytes: Uint8Array, bytesMax: number): Uint8Array =>
+  Uint8Array.from(bytes.subarray(0, bytesMax + 1));
+const pathOf = (path: readonly Uint8Array[]): readonly Uint8Array[] =>
+  path.slice(0, pathHashesMax + 1).map((hash) => keptOf(hash, hashBytes));
 
 /** Coverage entries of the range that lie under the checkpoint, and the records before each. */
 async function indexesOf(
@@ -116,15 +124,19 @@ async function indexesOf(
       request,
     );
     for (const { index, firstIndex } of page.coverages) {
-      if (index >= BigInt(size)) continue;
-      for (let at = firstIndex; at <= index; at++) indexes.push({ index: at });
-      if (indexes.length > gatheredLeavesMax)
+      // Of one source later entries lie further on.
+      if (index >= BigInt(size)) return indexes;
+      const records = index > firstIndex ? index - firstIndex : 0n;
+      if (BigInt(indexes.length) + records >= BigInt(gatheredLeavesMax))
         throw new LastroError(
           "INVALID_ARGUMENT",
           `the range has more than ${gatheredLeavesMax} leaves; ask for less, or verify the whole log`,
         );
+      for (let at = firstIndex; at < index; at++) indexes.push({ index: at });
+      indexes.push({ index });
     }
-    pageToken = page.nextPageToken === "" ? undefined : page.nextPageToken;
+    const isLast = page.nextPageToken === "" || page.coverages.length === 0;
+    pageToken = isLast ? undefined : page.nextPageToken;
   }
   return indexes;
 }
@@ -155,5 +167,5 @@ async function consistencyFrom(ask: Ask, kept: number, size: number): Promise<Ev
     oldSize: BigInt(from),
     treeSize: BigInt(to),
   });
-  return [{ from, to, path: proof.path }];
+  return [{ from, to, path: pathOf(proof.path) }];
 }
