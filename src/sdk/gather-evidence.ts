@@ -150,6 +150,9 @@ async function keyEntry(ask: Ask, leaf: KeyLeaf): Promise<string | undefined> {
   return answer && new TextDecoder().decode(answer.entry);
 }
 
+/** How the service refuses what its published log does not hold, or not under the checkpoint asked for. */
+const notYet = "FAILED_PRECONDITION";
+
 /** Undefined where the service ends the call so. */
 async function unless<T>(code: ErrorCode, call: Promise<T>): Promise<T | undefined> {
   try {
@@ -160,12 +163,11 @@ async function unless<T>(code: ErrorCode, call: Promise<T>): Promise<T | undefin
   }
 }
 
+/** Empty where the service publishes less than was kept: nothing leads there then, which is for the verdict to say. */
 async function consistencyFrom(ask: Ask, kept: number, size: number): Promise<Evidence["consistency"]> {
   if (kept === size || kept === 0) return [];
   const [from, to] = [Math.min(kept, size), Math.max(kept, size)];
-  const proof = await ask(TransparencyService.method.getConsistencyProof, {
-    oldSize: BigInt(from),
-    treeSize: BigInt(to),
-  });
-  return [{ from, to, path: pathOf(proof.path) }];
+  const sizes = { oldSize: BigInt(from), treeSize: BigInt(to) };
+  const proof = await unless(notYet, ask(TransparencyService.method.getConsistencyProof, sizes));
+  return proof === undefined ? [] : [{ from, to, path: pathOf(proof.path) }];
 }

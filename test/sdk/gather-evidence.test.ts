@@ -1,4 +1,6 @@
 /** Evidence as a server gives it, gathered and judged as `lastro verify` does. */
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { parseNote } from "../../src/core/signed-note.ts";
 import { gatherEvidence } from "../../src/sdk/gather-evidence.ts";
@@ -10,6 +12,8 @@ import {
   verifyBundle,
 } from "../../src/sdk/verify.ts";
 import { type EvidenceWorld, openEvidenceWorld, ridAt, src } from "../support/evidence-world.ts";
+import { runLastro } from "../support/run-cli.ts";
+import { temporaryFolder } from "../support/sqlite.ts";
 
 const record = (offset: number): BundleScope => ({ kind: "record", rid: ridAt(offset) });
 const range = (to: number): BundleScope => ({ kind: "range", src, from: 0, to });
@@ -68,4 +72,25 @@ describe("after each step of a rotation of the log's signing key", () => {
       findings: [{ code: "SIGNATURE_INVALID" }],
     });
   });
+});
+
+test("R-21 a server whose store was put back gets no pass from who kept a checkpoint of what is gone, and that checkpoint stays", async () => {
+  await using world = await openEvidenceWorld();
+  using folder = temporaryFolder();
+  await world.publish(3);
+  await using older = await world.serveCopy();
+  await world.publish(3);
+  const pin = join(folder.path, "kept.txt");
+  writeFileSync(pin, world.note());
+  for (const kept of [
+    ["--pin", pin],
+    ["--anchored", pin],
+  ]) {
+    const { code, out } = await runLastro("verify", "record", ridAt(1), "--server", older.address, ...kept);
+    expect(code).toBe(6);
+    expect(out).toMatch(/^PIN_UNREACHED {2}checkpoint (pinned|anchored) of size \d+: .*\n.*\nincomplete/);
+  }
+  expect(readFileSync(pin, "utf8")).toBe(world.note());
+  const { code } = await runLastro("verify", "record", ridAt(1), "--server", world.address, "--pin", pin);
+  expect(code).toBe(0);
 });

@@ -1,6 +1,7 @@
 /** A log that intake and sequencer made, with a server that gives evidence of it: its signing key can be rotated, its checkpoint cosigned. */
 import { randomBytes } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { exportFiles } from "../../src/adapters/files/export-files.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
 import { type Rid, ridOf, srcOf } from "../../src/core/ids.ts";
@@ -35,13 +36,15 @@ export type EvidenceWorld = AsyncDisposable & {
   retireKey(): Promise<void>;
   /** A witness cosigns the latest checkpoint; gives its verifier key. */
   cosign(): Promise<string>;
+  /** A server of the store as it is now, for ever. */
+  serveCopy(): Promise<AsyncDisposable & { readonly address: string }>;
   /** An export of all as evidence. */
   exported(treeSize?: number): Promise<string>;
 };
 
 export async function openEvidenceWorld(): Promise<EvidenceWorld> {
   const folder = temporaryFolder();
-  const store = await openSqliteStore({ path: ":memory:" });
+  const store = await openSqliteStore({ path: join(folder.path, "lastro.db") });
   const intake = await openIntake(store, (bytes) => randomBytes(bytes));
   const log = await openLogWorld({ store });
   let clock = 0;
@@ -62,7 +65,7 @@ export async function openEvidenceWorld(): Promise<EvidenceWorld> {
     guard: unguarded,
   };
   const process = new AbortController();
-  const files = exportFiles(folder.path);
+  const files = exportFiles(join(folder.path, "exports"));
   const exports = openExports({ query, state: store.state, files, limits, log: silentLog }, process.signal);
   const server = await serve(query, noOperations, {}, { exports });
   const client = connect(server.address);
@@ -102,6 +105,18 @@ export async function openEvidenceWorld(): Promise<EvidenceWorld> {
     },
     async retireKey() {
       await untilSignedBy(1, log.deps.limits.keyOverlapMs);
+    },
+    async serveCopy() {
+      await using undo = new AsyncDisposableStack();
+      const place = undo.use(temporaryFolder());
+      for (const file of ["lastro.db", "lastro.db-wal"])
+        copyFileSync(join(folder.path, file), join(place.path, file));
+      const copy = undo.use(await openSqliteStore({ path: join(place.path, "lastro.db") }));
+      const { history, index } = copy;
+      const log = publishedLog({ log: copy.log, now });
+      const served = undo.use(await serve({ ...query, history, index, log }));
+      const resources = undo.move();
+      return { address: served.address, [Symbol.asyncDispose]: () => resources.disposeAsync() };
     },
     cosign: async () => (await cosign(store)).vkey,
     async exported(treeSize) {
