@@ -13,7 +13,7 @@ import type { Evidence, EvidenceEntry } from "../core/evidence.ts";
 import { entryBytesMax } from "../core/leaf.ts";
 import { hashBytes, pathHashesMax } from "../core/merkle.ts";
 import { type KeyLeaf, namedSigners } from "../core/named-signers.ts";
-import { TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
+import { type Checkpoint, CheckpointName, TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
 import { sha256 } from "../lib/sha256.ts";
 import { type Connection, failureOf, openConnection, type ServerAccess } from "./connection.ts";
 import type { BundleScope } from "./verify.ts";
@@ -29,25 +29,31 @@ type Ask = <I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
 ) => Promise<MessageShape<O>>;
 
-/** Throws NOT_FOUND, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when nothing answers. */
+export type Wanted = {
+  /** Sizes of checkpoints that were kept, so that the proofs from there are asked for. */
+  readonly keptSizes?: readonly number[];
+  /** Proven under what enough witnesses cosigned, where there is such a checkpoint: the latest carries no cosignatures. */
+  readonly witnessed?: boolean;
+};
+
+/** What the service has not got yet is left out. Throws NOT_FOUND, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when nothing answers. */
 export async function gatherEvidence(
   address: string,
   scope: BundleScope,
-  /** Sizes of checkpoints that were kept, so that the proofs from there are asked for. */
-  keptSizes: readonly number[],
+  { keptSizes = [], witnessed = false }: Wanted,
   access: ServerAccess = {},
 ): Promise<Evidence> {
   const options = { "grpc.max_receive_message_length": answerBytesMax };
   const { client, metadata } = openConnection(address, access, options);
   try {
     const ask = askOf({ client, metadata }, address);
-    const { checkpoint } = await ask(TransparencyService.method.getCheckpoint, {});
+    const checkpoint = await checkpointOf(ask, witnessed);
     if (checkpoint === undefined)
       throw new LastroError("NOT_FOUND", "the service has published no checkpoint");
     const size = Number(checkpoint.treeSize);
     const indexes = scope.kind === "record" ? [{ rid: scope.rid }] : await indexesOf(ask, scope, size);
     const entries: EvidenceEntry[] = [];
-    for (const at of indexes) entries.push(await entryAt(ask, at, size));
+    for (const at of indexes) entries.push(...(await entryAt(ask, at, size)));
     const consistency: Evidence["consistency"][number][] = [];
     for (const kept of new Set(keptSizes)) consistency.push(...(await consistencyFrom(ask, kept, size)));
     return {
@@ -80,22 +86,34 @@ const askOf =
       );
     });
 
+async function checkpointOf(ask: Ask, witnessed: boolean): Promise<Checkpoint | undefined> {
+  const named = (name: CheckpointName) => ask(TransparencyService.method.getCheckpoint, { name });
+  const cosigned = witnessed ? await unless(notYet, named(CheckpointName.WITNESSED)) : undefined;
+  return (cosigned ?? (await named(CheckpointName.LATEST))).checkpoint;
+}
+
 type LeafName = { readonly rid: string } | { readonly index: bigint };
 
-async function entryAt(ask: Ask, name: LeafName, size: number): Promise<EvidenceEntry> {
+/** Empty where the tree does not hold it yet. */
+async function entryAt(ask: Ask, name: LeafName, size: number): Promise<readonly EvidenceEntry[]> {
   const by =
     "rid" in name
       ? ({ case: "rid", value: name.rid } as const)
       : ({ case: "index", value: name.index } as const);
-  const { entry } = await ask(TransparencyService.method.getEntry, { by });
-  const proof = await ask(TransparencyService.method.getInclusionProof, { by, treeSize: BigInt(size) });
-  return {
-    index: Number(proof.index),
-    entry: new TextDecoder().decode(keptOf(entry, entryBytesMax)),
-    path: pathOf(proof.path),
-    proven: undefined,
-    body: undefined,
-  };
+  const { getEntry, getInclusionProof } = TransparencyService.method;
+  const given = await unless(notYet, ask(getEntry, { by }));
+  if (given === undefined) return [];
+  const proof = await unless(notYet, ask(getInclusionProof, { by, treeSize: BigInt(size) }));
+  if (proof === undefined) return [];
+  return [
+    {
+      index: Number(proof.index),
+      entry: new TextDecoder().decode(keptOf(given.entry, entryBytesMax)),
+      path: pathOf(proof.path),
+      proven: undefined,
+      body: undefined,
+    },
+  ];
 }
 
 /** What is too long verifies as nothing, so its beginning is enough: in memory of its own, for an answer may be far larger. */
