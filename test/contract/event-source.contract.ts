@@ -35,6 +35,32 @@ export function eventSourceContract(open: OpenSource): void {
 
   eventSourceBasics({ kafka, opened: (topic) => opened(topic) });
 
+  test("aborted records of transactions that cross are not delivered, wherever reading begins and whatever their keys; what was committed beside them is", async () => {
+    const topic = await kafka.createTopic();
+    const [longest, shorter, committed] = await Promise.all([1, 2, 3].map(() => kafka.transaction()));
+    if (!longest || !shorter || !committed) throw new Error("three transactions were begun");
+    await longest.send(topic, [
+      ...numbered(100, 1),
+      { key: Buffer.alloc(4), value: text("event 101") },
+      ...numbered(102, 1),
+    ]);
+    await shorter.send(topic, numbered(200, 1));
+    await committed.send(topic, numbered(4, 2));
+    await kafka.produce(topic, [{ key: Buffer.alloc(4), value: text("event 6") }]);
+    await shorter.end("abort");
+    await kafka.untilEnd(topic, 8);
+    await longest.send(topic, numbered(103, 1));
+    await committed.end("commit");
+    await kafka.untilEnd(topic, 10);
+    await longest.end("abort");
+    await kafka.untilEnd(topic, 11);
+    for (const from of [0, 1, 3, 4, 8]) {
+      const { seen } = await reading(topic, from);
+      await until("all is accounted for", () => seen.batches.at(-1)?.to === 11);
+      expect(seen.values()).toEqual([4, 5, 6].filter((n) => n >= from).map((n) => `event ${n}`));
+    }
+  }, 60_000);
+
   test("a group offset far ahead of the mark is not followed", async () => {
     const topic = await kafka.createTopic();
     const groupId = randomUUID();

@@ -1,6 +1,6 @@
 /** A real Kafka for the contract of event sources: topics of their own, producers that share no code with the consumer under test. */
 import { randomUUID } from "node:crypto";
-import { Admin, type CompressionAlgorithmValue, Producer } from "@platformatic/kafka";
+import { Admin, type CompressionAlgorithmValue, ListOffsetTimestamps, Producer } from "@platformatic/kafka";
 import { until } from "../support/lastro.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 
@@ -13,6 +13,11 @@ export type TestMessage = {
 
 export type TestProducer = Producer<Buffer | null, Buffer | null, Buffer, Buffer | null>;
 
+export type TestTransaction = {
+  send(topic: string, messages: readonly TestMessage[]): Promise<void>;
+  end(how: "commit" | "abort"): Promise<void>;
+};
+
 export type TestKafka = AsyncDisposable & {
   readonly brokers: readonly string[];
   createTopic(options?: { name?: string; partitions?: number }): Promise<string>;
@@ -23,6 +28,10 @@ export type TestKafka = AsyncDisposable & {
     messages: readonly TestMessage[],
     compression?: CompressionAlgorithmValue,
   ): Promise<void>;
+  /** One that others may cross. */
+  transaction(): Promise<TestTransaction>;
+  /** Until partition 0 ends there. Markers are in its log some time after a transaction has ended. */
+  untilEnd(topic: string, end: number): Promise<void>;
   /** Publishes in one transaction and ends it. */
   transact(topic: string, messages: readonly TestMessage[], end: "commit" | "abort"): Promise<void>;
 };
@@ -53,6 +62,20 @@ export function openTestKafka(brokers: readonly string[] = kafkaBrokers()): Test
       headers: new Map(headers.map(([name, bytes]) => [text(name), bytes])),
     }));
 
+  async function transaction(): Promise<TestTransaction> {
+    const transactional: TestProducer = new Producer({
+      ...base,
+      idempotent: true,
+      transactionalId: randomUUID(),
+    });
+    opened.push(transactional);
+    const begun = await transactional.beginTransaction();
+    return {
+      send: async (topic, messages) => void (await begun.send({ messages: toSend(topic, messages) })),
+      end: (how) => (how === "commit" ? begun.commit() : begun.abort()),
+    };
+  }
+
   return {
     brokers,
     async createTopic({ name = `t-${randomUUID()}`, partitions = 1 } = {}) {
@@ -72,16 +95,19 @@ export function openTestKafka(brokers: readonly string[] = kafkaBrokers()): Test
     async produce(topic, messages, compression = "none") {
       await producer.send({ acks: -1, compression, messages: toSend(topic, messages) });
     },
+    transaction,
+    async untilEnd(topic, end) {
+      const partitions = [{ partitionIndex: 0, timestamp: ListOffsetTimestamps.LATEST }];
+      const isThere = async () => {
+        const [listed] = await admin.listOffsets({ topics: [{ name: topic, partitions }] });
+        return listed?.partitions[0]?.offset === BigInt(end);
+      };
+      await until("the partition ends there", isThere, brokerMaxMs);
+    },
     async transact(topic, messages, end) {
-      const transactional: TestProducer = new Producer({
-        ...base,
-        idempotent: true,
-        transactionalId: randomUUID(),
-      });
-      opened.push(transactional);
-      const transaction = await transactional.beginTransaction();
-      await transaction.send({ messages: toSend(topic, messages) });
-      await (end === "commit" ? transaction.commit() : transaction.abort());
+      const { send, end: endWith } = await transaction();
+      await send(topic, messages);
+      await endWith(end);
     },
     async [Symbol.asyncDispose]() {
       await Promise.allSettled(opened.map((client) => client.close()));

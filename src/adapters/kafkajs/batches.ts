@@ -3,9 +3,9 @@ import type { Batch, Consumer, EachBatchPayload } from "kafkajs";
 import type { Clock } from "../../ports/clock.ts";
 import type { BatchControl } from "../../ports/event-source.ts";
 import type { Assignment, Held } from "./assignment.ts";
-import { endOf, isFiller, type RawMessage } from "./fetch-guard.ts";
+import { endOf, isFiller } from "./fetch-guard.ts";
 import type { Membership } from "./membership.ts";
-import { toOffset, toSourceEvent } from "./messages.ts";
+import { type RawMessage, toOffset, toSourceEvent } from "./messages.ts";
 
 /** Members that kafkajs's batches have and its types leave out. */
 type FetchedBatch = Batch & { readonly fetchedOffset: string; readonly rawMessages: readonly RawMessage[] };

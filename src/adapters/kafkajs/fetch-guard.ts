@@ -1,21 +1,16 @@
 /** Stands between kafkajs and its broker connections: sees every fetch, so that nothing is reset, skipped or brought down unnoticed. */
 import type { Broker, Cluster, KafkaMessage } from "kafkajs";
+import { type AbortedTransaction, withoutAborted } from "./aborted.ts";
 import { countUnpacked, fetchUnpackedBytesMax, type Unpacked } from "./codecs.ts";
+import type { RawMessage } from "./messages.ts";
 
 type FetchRequest = Parameters<Broker["fetch"]>[0];
 
-type RecordBatchContext = {
-  readonly firstOffset: string;
-  readonly lastOffsetDelta: number;
-  readonly inTransaction: boolean;
+type FetchedPartition = {
+  readonly partition: number;
+  abortedTransactions: readonly AbortedTransaction[];
+  messages: readonly RawMessage[];
 };
-/** What kafkajs decodes; its types leave these members out. */
-export type RawMessage = KafkaMessage & {
-  readonly isControlRecord: boolean;
-  /** Absent in messages of the format before Kafka 0.11, which knew no transactions. */
-  readonly batchContext?: RecordBatchContext;
-};
-type FetchedPartition = { readonly partition: number; messages: readonly RawMessage[] };
 type FetchResponse = {
   readonly responses: readonly {
     readonly topicName: string;
@@ -69,7 +64,7 @@ async function guardedFetch(
   faults: FetchFaults,
 ): Promise<FetchResponse> {
   try {
-    return withFillers(request, await countUnpacked({ bytes: 0 }, () => fetch(request)));
+    return committed(request, await countUnpacked({ bytes: 0 }, () => fetch(request)));
   } catch (error) {
     return await recover(fetch, request, faults, error);
   }
@@ -110,7 +105,7 @@ async function fetchOneByOne(
       };
       try {
         const response = await countUnpacked(unpacked, () => fetch(alone));
-        responses.push(...withFillers(alone, response).responses);
+        responses.push(...committed(alone, response).responses);
         held += unpacked.bytes;
       } catch (error) {
         const { name, type } = fieldsOf(error);
@@ -137,28 +132,30 @@ const isUndecodable = (name: string, type: unknown): boolean =>
 const fieldsOf = (error: unknown): { name: string; type?: unknown; partition?: unknown } =>
   error instanceof Error ? error : { name: "unknown" };
 
-/** kafkajs passes over batches of which nothing is left after filtering; a filler at their last offset makes it deliver them. */
-function withFillers(request: FetchRequest, response: FetchResponse): FetchResponse {
+/** What is left is all kafkajs would deliver, so it has nothing more to take out. It passes over batches of which nothing is left; a filler at their last offset makes it deliver them. */
+function committed(request: FetchRequest, response: FetchResponse): FetchResponse {
   for (const { topicName, partitions } of response.responses) {
     const asked = request.topics.filter(({ topic }) => topic === topicName).flatMap((t) => t.partitions);
     for (const fetched of partitions) {
       const fetchOffset = Number(asked.find((one) => one.partition === fetched.partition)?.fetchOffset);
       const last = fetched.messages.at(-1);
-      if (last === undefined || !fetched.messages.every((m) => mayBeFiltered(m, fetchOffset))) continue;
-      fetched.messages = [...fetched.messages, fillerAfter(last)];
+      const left = withoutAborted(fetched.messages, fetched.abortedTransactions);
+      fetched.abortedTransactions = [];
+      fetched.messages = left;
+      if (last === undefined) continue;
+      if (left.at(-1) !== last || left.every((message) => isPassedOver(message, fetchOffset)))
+        fetched.messages = [...left, fillerAfter(last)];
     }
   }
   return response;
 }
 
-const mayBeFiltered = (message: RawMessage, fetchOffset: number): boolean =>
-  message.isControlRecord ||
-  message.batchContext?.inTransaction === true ||
-  Number(message.offset) < fetchOffset;
+const isPassedOver = (message: RawMessage, fetchOffset: number): boolean =>
+  message.isControlRecord || Number(message.offset) < fetchOffset;
 
 function fillerAfter(last: RawMessage): RawMessage {
   const { firstOffset = last.offset, lastOffsetDelta = 0 } = last.batchContext ?? {};
-  const batchContext = { firstOffset, lastOffsetDelta, inTransaction: false };
+  const batchContext = { firstOffset, lastOffsetDelta, producerId: "-1", inTransaction: false };
   const filler = {
     ...last,
     offset: String(endOf(last) - 1),

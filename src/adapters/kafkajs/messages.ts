@@ -1,6 +1,19 @@
-/** kafkajs's messages as source events. Keeps bytes, nulls and repeated headers; refuses offsets that a number cannot hold. */
+/** kafkajs's messages, and what they are as source events. Keeps bytes, nulls and repeated headers; refuses offsets that a number cannot hold. */
 import type { IHeaders, KafkaMessage } from "kafkajs";
 import type { EventHeader, SourceEvent } from "../../core/event.ts";
+
+type RecordBatchContext = {
+  readonly firstOffset: string;
+  readonly lastOffsetDelta: number;
+  readonly producerId: string;
+  readonly inTransaction: boolean;
+};
+/** What kafkajs decodes; its types leave these members out. */
+export type RawMessage = KafkaMessage & {
+  readonly isControlRecord: boolean;
+  /** Absent in messages of the format before Kafka 0.11, which knew no transactions. */
+  readonly batchContext?: RecordBatchContext;
+};
 
 export function toSourceEvent(message: KafkaMessage): SourceEvent {
   const timestampMs = Number(message.timestamp);
