@@ -67,7 +67,7 @@ function checkPayload(
   if (faultOf !== undefined) {
     const fault = faultOf(envelope.payload);
     if (fault === undefined) return accepted;
-    const pointer = `/payload${fault.pointer}`;
+    const pointer = `${envelope.base}/payload${fault.pointer}`;
     return refuse(
       "PAYLOAD_SCHEMA",
       pointer,
@@ -78,7 +78,7 @@ function checkPayload(
   if (knownMajor || unknownMajor === "accept") return unknownVersion;
   return refuse(
     "SCHEMA_VERSION",
-    "/metadata/event_schema_version",
+    `${envelope.base}/metadata/event_schema_version`,
     `The catalogue declares ${[...rule.schemas.keys()].join(", ")} for this event type: send one of them, or declare the new major.`,
   );
 }
@@ -102,12 +102,14 @@ function entityId(envelope: Envelope, type: string, rule: CatalogueRule | undefi
   const first = offered[0];
   if (first === undefined) return fallbackId(envelope);
   const id = idText(first.value);
-  if (id === undefined)
+  if (id === undefined) {
+    const pointer = `${envelope.base}${first.pointer}`;
     return refuse(
       "INVALID_ENTITY_ID",
-      first.pointer,
-      `${first.pointer} gives the entity's id: it must be text of 1 to 256 characters without NUL, or an integer.`,
+      pointer,
+      `${pointer} gives the entity's id: it must be text of 1 to 256 characters without NUL, or an integer.`,
     );
+  }
   const candidates = [id];
   for (const { pointer, value } of offered) {
     if (rule?.neverIndex.some((never) => isWithin(pointer, never))) continue;

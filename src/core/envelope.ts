@@ -76,6 +76,7 @@ function envelopeOf(
 ): Envelope {
   const actor = fields.metadata;
   return {
+    base: opened.base,
     tenant: actor.tenant_id,
     producerService: fields.producer_service,
     producerServiceId: fields.producer_service_id,

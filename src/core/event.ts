@@ -40,6 +40,8 @@ export type CutRange = { readonly start: number; readonly end: number; readonly 
 
 /** The parsed, normalised form of an event. */
 export type Envelope = {
+  /** Pointer of the envelope in the event, where refusals point: `/data` in a structured CloudEvent. */
+  readonly base: string;
   readonly tenant: string;
   readonly producerService: string;
   readonly producerServiceId: string;

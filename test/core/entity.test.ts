@@ -5,22 +5,35 @@ import { defaultParseOptions, parseEvent } from "../../src/core/envelope.ts";
 
 const nowMs = Date.UTC(2024, 5, 22, 12, 1);
 
+type Given = { readonly type: string; readonly payload: string; readonly version?: string };
+
+const plain = (text: string) => ({ value: Buffer.from(text), headers: [] });
+
+/** A CloudEvent that carries the envelope in one of its two ways. */
+const structured = (carried: (text: string) => string) => (text: string) => ({
+  value: Buffer.from(
+    `{"specversion":"1.0","id":"e1","source":"team_service","type":"account.created",${carried(text)}}`,
+  ),
+  headers: [["content-type", Buffer.from("application/cloudevents+json")] as const],
+});
+
 function classified(
-  event: { readonly type: string; readonly payload: string; readonly version?: string },
+  event: Given,
   catalogue: Catalogue,
+  message: typeof plain | ReturnType<typeof structured> = plain,
 ) {
   const text = `{"producer_service":"team_service","producer_service_id":"t1","trace_id":"t","timestamp":"2024-06-22T12:00:00Z",
     "event_type":"${event.type}","payload":${event.payload},"metadata":{"owner_id":"u1","owner_ip":"10.0.0.1","owner_role":"admin",
     "owner_type":"user","event_schema_version":"${event.version ?? "1.0"}","ownership_id":"o1"}}`;
   const parsed = parseEvent(
-    { offset: 0, key: null, value: Buffer.from(text), headers: [], timestampMs: 0 },
+    { offset: 0, key: null, ...message(text), timestampMs: 0 },
     { ...defaultParseOptions, nowMs },
   );
   if (!parsed.ok) throw new Error(parsed.rejection.sentence);
   return classify(parsed.envelope, catalogue);
 }
 
-function accepted(event: Parameters<typeof classified>[0], catalogue: Catalogue = emptyCatalogue) {
+function accepted(event: Given, catalogue: Catalogue = emptyCatalogue) {
   const result = classified(event, catalogue);
   if (!result.ok) throw new Error(result.rejection.sentence);
   return result.classification;
@@ -128,5 +141,35 @@ test("payloads are checked against the schema of their minor, other minors are a
   expect(classified(event('{"id":"x"}', "2.0"), reject)).toMatchObject({
     ok: false,
     rejection: { reason: "SCHEMA_VERSION" },
+  });
+});
+
+test.each([
+  ["plain event", "", plain],
+  ["structured CloudEvent", "/data", structured((text) => `"data":${text}`)],
+  [
+    "structured CloudEvent in base64",
+    "/data_base64",
+    structured((text) => `"data_base64":"${Buffer.from(text).toString("base64")}"`),
+  ],
+])("refusals of a %s point into what was sent", (_, base, message) => {
+  const schemas = { "1.0": { type: "object", properties: { id: { type: "integer" } } } };
+  const checked = catalogueOf({ unknown_major: "reject", events: { "account.*": { schemas } } });
+  const refusal = (given: Omit<Given, "type">, catalogue: Catalogue) => {
+    const result = classified({ type: "account.created", ...given }, catalogue, message);
+    if (result.ok) throw new Error("it was accepted");
+    return result.rejection;
+  };
+  const wrong = refusal({ payload: '{"id":"x"}' }, checked);
+  expect(wrong).toMatchObject({ reason: "PAYLOAD_SCHEMA", pointer: `${base}/payload/id` });
+  expect(wrong.sentence).toContain(` ${base}/payload/id `);
+  expect(refusal({ payload: '{"id":1}', version: "2.0" }, checked)).toMatchObject({
+    reason: "SCHEMA_VERSION",
+    pointer: `${base}/metadata/event_schema_version`,
+  });
+  expect(refusal({ payload: '{"id":""}' }, emptyCatalogue)).toMatchObject({
+    reason: "INVALID_ENTITY_ID",
+    pointer: `${base}/payload/id`,
+    sentence: expect.stringMatching(new RegExp(`^${base}/payload/id gives`)),
   });
 });

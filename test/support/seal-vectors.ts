@@ -109,6 +109,7 @@ export function randomnessOf({ expected }: SealVector): Randomness {
 
 function envelopeOf({ envelope }: SealVector): Envelope {
   return {
+    base: "",
     tenant: envelope.tenant,
     producerService: envelope.producer_service,
     producerServiceId: envelope.producer_service_id,
