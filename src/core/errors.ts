@@ -11,7 +11,7 @@ export const errorCodes = [
   "LOG_DAMAGED",
   // a partition stops, an operator decides
   "SOURCE_CHANGED", "OFFSET_OUT_OF_RANGE", "MARK_LOST", "VERSION_CONTENTION", "CORRUPT_BATCH",
-  "BREAKER_OPEN",
+  "BATCH_TOO_LARGE", "BREAKER_OPEN",
   // the process refuses to start
   "CONFIG_INVALID", "KEY_MISSING", "KEY_WRONG", "STORE_LOCKED", "STORE_NEWER", "CATALOGUE_INVALID", "TOPIC_UNSUITABLE", "CLUSTER_CHANGED",
   // callers

@@ -47,6 +47,7 @@ const operatorDecides: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "SOURCE_CHANGED",
   "OFFSET_OUT_OF_RANGE",
   "CORRUPT_BATCH",
+  "BATCH_TOO_LARGE",
 ]);
 
 export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {

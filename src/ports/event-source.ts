@@ -40,7 +40,7 @@ export type SourceHandler = {
   batch(batch: SourceBatch, control: BatchControl): Promise<number>;
   /** The partition is given away. Running batches of it have ended, or their signal was aborted. */
   revoked(src: Src): void;
-  /** The source paused the partition by itself and will not go on: SOURCE_CHANGED, OFFSET_OUT_OF_RANGE, CORRUPT_BATCH. */
+  /** The source paused the partition by itself and will not go on: SOURCE_CHANGED, OFFSET_OUT_OF_RANGE, CORRUPT_BATCH, BATCH_TOO_LARGE. */
   stopped(src: Src, error: LastroError): void;
   /** The client ended and cannot be mended inside this process; the process must end and be restarted. */
   crashed(error: LastroError): void;

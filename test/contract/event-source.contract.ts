@@ -125,6 +125,22 @@ export function eventSourceContract(open: OpenSource): void {
     },
   );
 
+  test("a batch of 130,000 records without keys and values is read like any other, and what follows it is", async () => {
+    const topic = await kafka.createTopic();
+    const count = 130_000;
+    await kafka.produce(
+      topic,
+      Array.from({ length: count }, () => ({ value: null })),
+      "zstd",
+    );
+    await kafka.produce(topic, numbered(count, 1));
+    const { seen } = await reading(topic, 0);
+    await until("read", () => seen.events().length > count, 60_000);
+    expect(seen.events().every(({ offset }, at) => offset === at)).toBe(true);
+    expect(seen.values().filter((value) => value !== undefined)).toEqual([`event ${count}`]);
+    expect(seen.stopped).toEqual([]);
+  }, 90_000);
+
   test("an offset that retention removed stops the partition and resets nothing", async () => {
     const topic = await kafka.createTopic();
     await kafka.produce(topic, numbered(0, 10));

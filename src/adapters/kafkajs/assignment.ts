@@ -212,7 +212,12 @@ export function openAssignment(options: Options): Assignment {
     },
     corrupt(partition, cause) {
       const one = held.get(partition);
-      if (one?.next !== undefined) stop(one, corruptError(topic, one, one.next, cause));
+      if (one?.next === undefined) return;
+      const isTooLarge = cause instanceof LastroError && cause.code === "BATCH_TOO_LARGE";
+      stop(
+        one,
+        isTooLarge ? tooLargeError(topic, one, one.next, cause) : corruptError(topic, one, one.next, cause),
+      );
     },
     topicInDoubt: () => void check(),
     isDraining: () => draining,
@@ -247,6 +252,13 @@ const outOfRangeError = (topic: string, one: Held, offset: number): LastroError 
   new LastroError(
     "OFFSET_OUT_OF_RANGE",
     `${where(topic, one)}: offset ${offset} is not in Kafka's log (retention or DeleteRecords removed it, or the log was cut). Nothing was skipped: find out what was lost, then continue with OperationsService.ResumePartition`,
+  );
+
+const tooLargeError = (topic: string, one: Held, offset: number, cause: LastroError): LastroError =>
+  new LastroError(
+    "BATCH_TOO_LARGE",
+    `${where(topic, one)}: the batch at offset ${offset} ${cause.message}, as no batch of events does; it is not read. Look into it with kafka-console-consumer, have the events in it published again in smaller batches, and skip it with OperationsService.SkipOffsets`,
+    { cause },
   );
 
 const corruptError = (topic: string, one: Held, offset: number, cause: unknown): LastroError =>

@@ -1,10 +1,11 @@
-/** The kafkajs client as Lastro runs it: its log goes to ours, all codecs are known, dead connections end, a timer fault of its last release is mended. */
+/** The kafkajs client as Lastro runs it: its log goes to ours, all codecs are known, dead connections end, two faults of its last release are mended. */
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
 import kafkajs, { type ISocketFactory, type Kafka, type LogEntry, type SASLOptions } from "kafkajs";
 import type { KafkaSecurity } from "../../ports/client-tls.ts";
 import type { Log } from "../../ports/log.ts";
 import { registerCodecs } from "./codecs.ts";
+import { mendMessageDecoder } from "./record-batches.ts";
 import { endWhenSilent } from "./silence.ts";
 
 const connectionTimeoutMs = 3_000;
@@ -23,6 +24,7 @@ export type ClientOptions = {
 export function openClient({ brokers, clientId, log, security }: ClientOptions): Kafka {
   registerCodecs();
   mendRequestQueue();
+  mendMessageDecoder();
   return new kafkajs.Kafka({
     brokers: [...brokers],
     clientId,

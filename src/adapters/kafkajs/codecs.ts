@@ -5,17 +5,24 @@ import { gunzip, gzip, zstdCompress, zstdDecompress } from "node:zlib";
 import kafkajs from "kafkajs";
 import { compressFrame, decompressFrame } from "lz4-napi";
 import snappy from "snappy";
+import { LastroError } from "../../core/errors.ts";
 
 /** A batch that unpacks to more than this is corrupt or hostile: producers are held to 4 MiB packed. */
 export const batchUnpackedBytesMax = 128 * 1024 * 1024;
 /** kafkajs holds a whole fetch unpacked. What goes beyond this is left to the next fetch; one batch by itself may be larger. */
 export const fetchUnpackedBytesMax = 64 * 1024 * 1024;
 
-export type Unpacked = { bytes: number };
+export type Unpacked = { bytes: number; records: number };
+export const nothingUnpacked = (): Unpacked => ({ bytes: 0, records: 0 });
 const fetching = new AsyncLocalStorage<Unpacked>();
-/** Counts in `unpacked` what the codecs unpack in the course of `fetch`. */
+/** Counts in `unpacked` what is unpacked in the course of `fetch`. */
 export const countUnpacked = <T>(unpacked: Unpacked, fetch: () => Promise<T>): Promise<T> =>
   fetching.run(unpacked, fetch);
+export const unpackedSoFar = (): Unpacked => fetching.getStore() ?? nothingUnpacked();
+
+export const batchTooLarge = (what: string): LastroError => new LastroError("BATCH_TOO_LARGE", what);
+const unpacksToTooMuch = (): LastroError =>
+  batchTooLarge(`unpacks to more than ${batchUnpackedBytesMax} bytes`);
 
 const packGzip = promisify(gzip);
 const unpackGzip = promisify(gunzip);
@@ -50,13 +57,13 @@ async function unpackSnappyBlock(block: Buffer, bytesMax: number): Promise<Buffe
     length += (byte & 0x7f) * scale;
     if (byte < 0x80) break;
   }
-  if (length > bytesMax) throw new Error("a snappy block unpacks to too much");
+  if (length > bytesMax) throw unpacksToTooMuch();
   return Buffer.from(await snappy.uncompress(block, { asBuffer: true }));
 }
 
 async function unpackLz4(packed: Buffer, bytesMax: number): Promise<Buffer> {
   const unpacked = await decompressFrame(packed);
-  if (unpacked.length > bytesMax) throw new Error("an lz4 batch unpacks to too much");
+  if (unpacked.length > bytesMax) throw unpacksToTooMuch();
   return unpacked;
 }
 
@@ -66,11 +73,14 @@ const leaveToNextFetch = (): Error =>
     name: "KafkaJSPartialMessageError",
   });
 
+const isBeyondBound = (error: unknown): boolean =>
+  typeof error === "object" && error !== null && "code" in error && error.code === "ERR_BUFFER_TOO_LARGE";
+
 /** A later batch that is corrupt rather than large is left, too: at the start of its own fetch it shows what it is. */
 const counted =
   (unpack: (packed: Buffer, bytesMax: number) => Promise<Buffer>) =>
   async (packed: Buffer): Promise<Buffer> => {
-    const sum = fetching.getStore() ?? { bytes: 0 };
+    const sum = unpackedSoFar();
     const isFirst = sum.bytes === 0;
     const bytesMax = isFirst ? batchUnpackedBytesMax : fetchUnpackedBytesMax - sum.bytes;
     if (bytesMax <= 0) throw leaveToNextFetch();
@@ -79,7 +89,8 @@ const counted =
       sum.bytes += unpacked.length;
       return unpacked;
     } catch (error) {
-      throw isFirst ? error : leaveToNextFetch();
+      if (!isFirst) throw leaveToNextFetch();
+      throw isBeyondBound(error) ? unpacksToTooMuch() : error;
     }
   };
 

@@ -1,8 +1,9 @@
 /** Stands between kafkajs and its broker connections: sees every fetch, so that nothing is reset, skipped or brought down unnoticed. */
 import type { Broker, Cluster, KafkaMessage } from "kafkajs";
 import { type AbortedTransaction, withoutAborted } from "./aborted.ts";
-import { countUnpacked, fetchUnpackedBytesMax, type Unpacked } from "./codecs.ts";
+import { countUnpacked, fetchUnpackedBytesMax, nothingUnpacked } from "./codecs.ts";
 import type { RawMessage } from "./messages.ts";
+import { fetchRecordsMax } from "./record-batches.ts";
 
 type FetchRequest = Parameters<Broker["fetch"]>[0];
 
@@ -21,7 +22,7 @@ type FetchResponse = {
 export type FetchFaults = {
   /** The offset kafkajs asked for is not in the log; nothing was reset. */
   outOfRange(partition: number): void;
-  /** The batch at the offset asked for cannot be decoded. */
+  /** The batch at the offset asked for cannot be decoded, or is too large to be. */
   corrupt(partition: number, cause: unknown): void;
   /** The broker does not know the topic or leads it no longer. */
   topicInDoubt(): void;
@@ -64,7 +65,7 @@ async function guardedFetch(
   faults: FetchFaults,
 ): Promise<FetchResponse> {
   try {
-    return committed(request, await countUnpacked({ bytes: 0 }, () => fetch(request)));
+    return committed(request, await countUnpacked(nothingUnpacked(), () => fetch(request)));
   } catch (error) {
     return await recover(fetch, request, faults, error);
   }
@@ -94,11 +95,11 @@ async function fetchOneByOne(
   faults: FetchFaults,
 ): Promise<FetchResponse> {
   const responses: FetchResponse["responses"][number][] = [];
-  let held = 0;
+  const held = nothingUnpacked();
   for (const { topic, partitions } of request.topics) {
     for (const { partition, fetchOffset } of partitions) {
-      if (held >= fetchUnpackedBytesMax) return { responses };
-      const unpacked: Unpacked = { bytes: 0 };
+      if (held.bytes >= fetchUnpackedBytesMax || held.records >= fetchRecordsMax) return { responses };
+      const unpacked = nothingUnpacked();
       const alone = {
         ...request,
         topics: [{ topic, partitions: [{ partition, fetchOffset, maxBytes: 1 }] }],
@@ -106,7 +107,8 @@ async function fetchOneByOne(
       try {
         const response = await countUnpacked(unpacked, () => fetch(alone));
         responses.push(...committed(alone, response).responses);
-        held += unpacked.bytes;
+        held.bytes += unpacked.bytes;
+        held.records += unpacked.records;
       } catch (error) {
         const { name, type } = fieldsOf(error);
         if (name === "KafkaJSOffsetOutOfRange") faults.outOfRange(partition);

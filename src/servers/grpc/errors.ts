@@ -24,6 +24,7 @@ function statusCode(code: ErrorCode): status {
     case "SOURCE_CHANGED":
     case "OFFSET_OUT_OF_RANGE":
     case "CORRUPT_BATCH":
+    case "BATCH_TOO_LARGE":
     case "LOG_HALTED":
       return status.FAILED_PRECONDITION;
     case "LIMIT_REACHED":

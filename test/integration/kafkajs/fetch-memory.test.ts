@@ -2,9 +2,12 @@
 import { afterAll, expect, test } from "@jest/globals";
 import { fetchUnpackedBytesMax } from "../../../src/adapters/kafkajs/codecs.ts";
 import { openKafkajsSource } from "../../../src/adapters/kafkajs/event-source.ts";
+import { batchRecordsMax } from "../../../src/adapters/kafkajs/record-batches.ts";
 import { openTopicReader } from "../../../src/adapters/platformatic-kafka/topic-reader.ts";
-import type { SourceBatch } from "../../../src/ports/event-source.ts";
-import { openTestKafka } from "../../contract/event-source.kafka.ts";
+import type { Src } from "../../../src/core/ids.ts";
+import type { EventSource, SourceBatch } from "../../../src/ports/event-source.ts";
+import { numbered, openTestKafka } from "../../contract/event-source.kafka.ts";
+import { recorder } from "../../contract/event-source.recorder.ts";
 import { until } from "../../support/until.ts";
 
 const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
@@ -15,12 +18,8 @@ afterAll(async () => {
   await kafka[Symbol.asyncDispose]();
 });
 
-test("batches of a few kilobytes that unpack to much are not held unpacked all at once", async () => {
-  const topic = await kafka.createTopic({ partitions: 2 });
-  const value = Buffer.alloc(fetchUnpackedBytesMax / 3);
-  for (let i = 0; i < 8; i += 1) await kafka.produce(topic, [{ partition: i % 2, value }], "zstd");
-  const heard: { partition: number; offsets: number[]; bytes: number }[] = [];
-  await using source = await openKafkajsSource({
+const opened = (topic: string): Promise<EventSource> =>
+  openKafkajsSource({
     brokers: kafka.brokers,
     topic,
     groupId: topic,
@@ -33,6 +32,13 @@ test("batches of a few kilobytes that unpack to much are not held unpacked all a
     log,
     now: Date.now,
   });
+
+test("batches of a few kilobytes that unpack to much are not held unpacked all at once", async () => {
+  const topic = await kafka.createTopic({ partitions: 2 });
+  const value = Buffer.alloc(fetchUnpackedBytesMax / 3);
+  for (let i = 0; i < 8; i += 1) await kafka.produce(topic, [{ partition: i % 2, value }], "zstd");
+  const heard: { partition: number; offsets: number[]; bytes: number }[] = [];
+  await using source = await opened(topic);
   await source.start({
     assigned: ({ src }) => source.resume(src, 0),
     async batch({ partition, events, to }: SourceBatch) {
@@ -51,3 +57,25 @@ test("batches of a few kilobytes that unpack to much are not held unpacked all a
     ]);
   expect(Math.max(...heard.map(({ bytes }) => bytes))).toBeLessThanOrEqual(fetchUnpackedBytesMax);
 }, 60_000);
+
+test("a batch of more records than any batch of events has stops its partition and says so, and the other goes on", async () => {
+  const topic = await kafka.createTopic({ partitions: 2 });
+  await kafka.produce(topic, numbered(0, 2));
+  await kafka.produce(
+    topic,
+    Array.from({ length: batchRecordsMax + 1 }, () => ({ value: null })),
+    "zstd",
+  );
+  await kafka.produce(topic, numbered(2, 1));
+  await kafka.produce(topic, numbered(0, 3, 1));
+  await using source = await opened(topic);
+  const seen = recorder(source, () => 0);
+  await source.start(seen.handler);
+  await until("stopped", () => seen.stopped.length === 1, 30_000);
+  await until("the others are read", () => seen.events().length === 5);
+  expect(seen.stopped[0]?.code).toBe("BATCH_TOO_LARGE");
+  expect(seen.stopped[0]?.message).toContain(`offset 2 holds ${batchRecordsMax + 1} records`);
+  const stopped = seen.assigned.find(({ partition }) => partition === 0)?.src as Src;
+  source.resume(stopped, batchRecordsMax + 3);
+  await until("an operator's way on", () => seen.values().includes("event 2") && seen.events().length === 6);
+}, 90_000);
