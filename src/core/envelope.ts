@@ -32,7 +32,7 @@ export function parseEvent(event: SourceEvent, options: ParseOptions): Parsed | 
   const checked = checkEnvelope(owned.fields, exemptFrom(options, owned.fields));
   if (!checked.ok) return schemaRefusal(checked.faults, opened, owned);
   const fields = checked.envelope;
-  // Our own clock may be wrong by years, and Kafka stamped the message by another.
+  // Our own clock may be wrong by years. Kafka's time is the broker's, or a producer's that the broker bounds by its own.
   const latestMs = Math.max(options.nowMs, event.timestampMs);
   const time =
     typeof fields.timestamp === "string" ? parseTimestamp(fields.timestamp, latestMs) : numericTimestamp;

@@ -47,6 +47,21 @@ describe("the topics", () => {
     });
   });
 
+  test("take no event whose producer's clock is years ahead of the broker's: Kafka's time bounds the event's own", async () => {
+    const wanted = options(true);
+    await prepareTopics(wanted);
+    const producer = openClient({ brokers, clientId: "lastro-test", log }).producer();
+    await producer.connect();
+    const send = (atMs: number) =>
+      producer.send({ topic: wanted.topic, messages: [{ value: "{}", timestamp: String(atMs) }] });
+    try {
+      await expect(send(Date.UTC(2099, 0))).rejects.toMatchObject({ type: "INVALID_TIMESTAMP" });
+      expect(await send(Date.now())).toMatchObject([{ topicName: wanted.topic, errorCode: 0 }]);
+    } finally {
+      await producer.disconnect();
+    }
+  });
+
   test("that are absent are refused with the command that makes them when we may not", async () => {
     const wanted = options(false);
     await expect(prepareTopics(wanted)).rejects.toMatchObject({
