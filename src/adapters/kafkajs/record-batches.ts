@@ -3,8 +3,8 @@ import { createRequire } from "node:module";
 import { batchTooLarge, unpackedSoFar } from "./codecs.ts";
 import type { RawMessage } from "./messages.ts";
 
-/** A record without key and value takes about 300 bytes once it is delivered. A batch of events has fewer: none is shorter than 250 bytes, and together they unpack to 128 MiB at most. */
-export const batchRecordsMax = 500_000;
+/** A record without key and value takes about 300 bytes once it is delivered. A batch of events has fewer: the shortest event takes 224, and together they unpack to 128 MiB at most. */
+export const batchRecordsMax = 600_000;
 /** As with unpacked bytes: what goes beyond is left to the next fetch; one batch by itself may have more. */
 export const fetchRecordsMax = 250_000;
 

@@ -11,6 +11,7 @@ import {
 
 const Decoder = createRequire(import.meta.url)("kafkajs/src/protocol/decoder");
 const zstd = 4;
+const noBytes = 1;
 
 /** As in the protocol: zigzag, seven bits a byte. */
 function varint(value: number): number[] {
@@ -22,7 +23,6 @@ function varint(value: number): number[] {
 
 /** A packed batch of records that have neither key nor value. */
 function batchOf(firstOffset: number, count: number, attributes = zstd): Buffer {
-  const [noBytes] = [1];
   const records: Buffer[] = [];
   for (let i = 0; i < count; i++) {
     const record = [0, 0, ...varint(i), noBytes, noBytes, 0];
@@ -89,7 +89,9 @@ test("what goes beyond the records of a fetch is left to the next, whichever par
 test("one batch by itself may have more records than a fetch, but no more than any batch of events", async () => {
   const { offsets } = await fetched([batchOf(0, batchRecordsMax), batchOf(batchRecordsMax, 1)]);
   expect(offsets.map((one) => one.length)).toEqual([batchRecordsMax]);
-  const beyond = batchOf(0, batchRecordsMax + 1);
+  // It has no such records, so it is refused before they are decoded.
+  const beyond = batchOf(0, 1);
+  beyond.writeInt32BE(batchRecordsMax + 1, 57);
   await expect(fetched([beyond])).rejects.toMatchObject({
     code: "BATCH_TOO_LARGE",
     message: `holds ${batchRecordsMax + 1} records, more than ${batchRecordsMax}`,
