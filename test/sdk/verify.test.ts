@@ -124,6 +124,35 @@ test("R-21 a changed entry, path, body, checkpoint or cosignature in a bundle is
   expect(codes(record({ ...evidence, entries: [] }))).toEqual(["INPUT_MISSING"]);
 });
 
+test("R-80 nothing in a bundle is passed over: an index given twice, a body that nothing commits to and a list without its coverage entry are named", async () => {
+  const evidence = await recordEvidence(laid, log.store, rid);
+  const [given] = evidence.entries;
+  if (given === undefined) throw new Error("no entry");
+  const forged = { ...given, body: given.body?.map((byte, at) => (at === 60 ? byte ^ 1 : byte)) };
+  const doubled = record({ ...evidence, entries: [given, forged] });
+  expect(doubled).toMatchObject({
+    verdict: "broken",
+    findings: [{ code: "INPUT_INVALID", object: { kind: "record", rid } }],
+  });
+  const scope = { kind: "range", src: src(), from: 0, to: 100 } as const;
+  const range = await rangeEvidence(laid, log.store, src(), 0, 100);
+  const [list] = range.outcomes;
+  const coverage = range.entries.find(({ index }) => index === list?.index);
+  if (list === undefined || coverage === undefined) throw new Error("no coverage entry with a list");
+  const withBody = range.entries.map((entry) =>
+    entry === coverage ? { ...entry, body: given.body } : entry,
+  );
+  expect(verifyBundle(scope, { ...range, entries: withBody }, noTrust)).toMatchObject({
+    verdict: "broken",
+    findings: [{ code: "INPUT_INVALID", object: { kind: "leaves", from: list.index } }],
+  });
+  const alone = record({ ...evidence, outcomes: [{ ...list, list: "{}" }] });
+  expect(alone).toMatchObject({
+    verdict: "incomplete",
+    findings: [{ code: "INPUT_MISSING", object: { kind: "leaves", from: list.index } }],
+  });
+});
+
 test("R-80 a bundle proves that each offset of a range has one outcome; one that holds something back is incomplete", async () => {
   const scope = { kind: "range", src: src(), from: 0, to: 100 } as const;
   const evidence = copy(await rangeEvidence(laid, log.store, src(), 0, 100));
