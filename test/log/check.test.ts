@@ -1,6 +1,6 @@
 /** The operator's check over logs that intake and sequencer made: untouched ones, interrupted checks, rewritten ones. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { Verification } from "../../src/core/findings.ts";
+import { findingsMax, type Verification } from "../../src/core/findings.ts";
 import { noTrust } from "../../src/core/trust.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
 import { checkStore } from "../../src/log/check.ts";
@@ -33,6 +33,22 @@ test("R-80 a check that is interrupted between two runs goes on from its state t
     expect(resumed).toEqual(whole);
   }
   expect(whole).toMatchObject({ verdict: "broken", findings: [{ code: "COLUMN_CHANGED" }] });
+});
+
+test("R-80 a check that goes on from its state counts what it found and could not list", async () => {
+  await using log = await makeCheckedLog(6, 1_500);
+  log.db.exec("UPDATE records SET event_type = 'x'");
+  // Behind more findings than are listed, and of another code than they are.
+  log.db.exec(
+    `UPDATE records SET body = zeroblob(length(body)) WHERE position =
+      (SELECT key FROM log_index JOIN records ON key = position ORDER BY idx LIMIT 1 OFFSET ${findingsMax + 50})`,
+  );
+  const states: string[] = [];
+  const whole = await checkWith(log, undefined, (state) => states.push(formatState(state())));
+  const resumed = await checkWith(log, parseState(states.at(-1) ?? ""), () => undefined);
+  expect(whole).toMatchObject({ verdict: "broken", counts: { BODY_CHANGED: 1 } });
+  expect(new Set(whole.findings.map(({ code }) => code))).toEqual(new Set(["COLUMN_CHANGED"]));
+  expect(resumed).toEqual(whole);
 });
 
 test("R-80 what is accounted for and not yet logged leaves a check incomplete, and names its offsets", async () => {
