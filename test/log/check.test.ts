@@ -5,7 +5,7 @@ import { noTrust } from "../../src/core/trust.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
 import { checkStore } from "../../src/log/check.ts";
 import { type CheckState, formatState, parseState } from "../../src/log/check-state.ts";
-import { type CheckedLog, makeCheckedLog, sha256 } from "../support/checked-log.ts";
+import { type CheckedLog, cosign, makeCheckedLog, sha256 } from "../support/checked-log.ts";
 import { verifyNote } from "../support/ed25519.ts";
 import { auditEvent, batchOf } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
@@ -60,6 +60,31 @@ test("R-80 what is accounted for and not yet logged leaves a check incomplete, a
     verdict: "incomplete",
     findings: [{ code: "TAIL_UNLOGGED", object: { kind: "outcomes", from, to: from + 2 } }],
   });
+});
+
+test("R-80 a log that grows and is cosigned while a check reads its checkpoints is intact", async () => {
+  await using log = await makeCheckedLog(8, 330);
+  const { intake, world } = log;
+  const from = (await log.store.records.mark(batchOf(0, [], 0).src, never)) ?? 0;
+  let reads = 0;
+  const growing: CheckedLog["store"]["log"] = {
+    ...log.store.log,
+    async checkpoint(name, signal) {
+      const read = await log.store.log.checkpoint(name, signal);
+      if (reads++ > 0) return read;
+      await ingestBatch(intake.deps, batchOf(from, [auditEvent({ eventId: "new" })], 0), intake.control);
+      await world.drain();
+      await cosign(log.store);
+      return read;
+    },
+  };
+  const result = await checkWith(
+    { ...log, store: { ...log.store, log: growing } },
+    undefined,
+    () => undefined,
+  );
+  expect(result).toMatchObject({ verdict: "intact", findings: [] });
+  expect((await log.check({ trust: noTrust })).checked).toEqual(result.checked);
 });
 
 describe("R-21 a store that was rewritten and signed anew with the real key", () => {

@@ -127,7 +127,7 @@ export async function makeCheckedLog(seed: number, events: number): Promise<Chec
 }
 
 /** A witness cosigns the latest checkpoint, which is published as the witnessed one. */
-async function cosign(store: Store): Promise<{ readonly note: string; readonly vkey: string }> {
+export async function cosign(store: Store): Promise<{ readonly note: string; readonly vkey: string }> {
   const { publicKey, privateKey } = generateKeyPairSync("ed25519");
   const raw = Buffer.from(publicKey.export({ format: "jwk" }).x ?? "", "base64url");
   const key = { name: "witness.test", type: "cosignature/v1", publicKey: raw } as const;
