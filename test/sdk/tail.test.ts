@@ -1,46 +1,16 @@
 /** The tail of the SDK against a service that ends it in every way: where it goes on, and where it gives up. */
-import { create } from "@bufbuild/protobuf";
-import { Server, ServerCredentials, type ServerWritableStream, status } from "@grpc/grpc-js";
+import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
-import {
-  HistoryService,
-  type TailRecordsRequest,
-  TailRecordsResponseSchema,
-} from "../../src/gen/lastro/v1/history_pb.ts";
 import { tailRecords } from "../../src/sdk/tail.ts";
-import { serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
+import { scriptedTail, type TailAnswer } from "../support/scripted-tail.ts";
 
 /** What one call is answered: places that are told, then how it ends. */
-type Answer = { readonly places: readonly number[]; readonly end: status };
-type Asked = { readonly from: number | undefined; readonly token: string | undefined };
-
-/** Answers call by call; all that come after as the last. */
-async function scripted(...answers: readonly Answer[]) {
-  const asked: Asked[] = [];
-  const server = new Server();
-  server.addService(serviceDefinition(HistoryService), {
-    tailRecords(call: ServerWritableStream<{ readonly message: TailRecordsRequest }, unknown>) {
-      const { from } = call.request.message;
-      asked.push({
-        from: from.case === "index" ? Number(from.value) : undefined,
-        token: call.metadata.get("authorization")[0]?.toString(),
-      });
-      const { places, end } = answers[asked.length - 1] ?? answers.at(-1) ?? { places: [], end: status.OK };
-      for (const place of places) call.write(create(TailRecordsResponseSchema, { nextIndex: BigInt(place) }));
-      call.emit("error", { code: end, details: "as told" });
-    },
-  });
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    ),
+const scripted = (...answers: readonly { readonly places: readonly number[]; readonly end: status }[]) => {
+  const [first, ...rest] = answers.map(
+    ({ places, end }): TailAnswer => ({ told: places.map((place) => ({ nextIndex: BigInt(place) })), end }),
   );
-  return {
-    asked,
-    address: `127.0.0.1:${port}`,
-    [Symbol.dispose]: () => server.forceShutdown(),
-  };
-}
+  return scriptedTail(first ?? { told: [], end: status.OK }, ...rest);
+};
 
 async function tell(
   address: string,
