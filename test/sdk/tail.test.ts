@@ -1,4 +1,5 @@
 /** The tail of the SDK against a service that ends it in every way: where it goes on, and where it gives up. */
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
 import { tailRecords } from "../../src/sdk/tail.ts";
@@ -37,6 +38,30 @@ describe("R-10 a tail that ended goes on behind what it was told", () => {
     using service = await scripted({ places: [3, 7], end }, { places: [9], end: status.INVALID_ARGUMENT });
     expect(await tell(service.address)).toEqual({ told: [3, 7, 9], code: "INVALID_ARGUMENT" });
     expect(service.asked.map(({ from }) => from)).toEqual([3, 7]);
+  });
+
+  test("and leaves out what was recorded before the time it began at", async () => {
+    const sinceMs = Date.parse("2026-11-30T12:00:00Z");
+    const at = (ms: number) => ({ rid: `${ms}`, recordedAt: timestampFromMs(sinceMs + ms) });
+    using service = await scriptedTail(
+      { told: [{ nextIndex: 4n, records: [at(5)] }], end: status.UNAVAILABLE },
+      {
+        told: [{ nextIndex: 9n, records: [at(-1), at(0), at(-60_000), at(1)] }],
+        end: status.INVALID_ARGUMENT,
+      },
+    );
+    const told: string[] = [];
+    const tail = tailRecords(
+      service.address,
+      { filter: "", from: { recordedAtMs: sinceMs } },
+      AbortSignal.timeout(60_000),
+    );
+    const read = async (): Promise<void> => {
+      for await (const { records } of tail) told.push(...records.map(({ rid }) => rid));
+    };
+    await expect(read()).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(told).toEqual(["5", "0", "1"]);
+    expect(service.asked.map(({ from }) => from)).toEqual([undefined, 4]);
   });
 
   test("each time with what says who asks then", async () => {
