@@ -128,7 +128,7 @@ test("R-21 a changed entry, path, body, checkpoint or cosignature in a bundle is
   expect(codes(record({ ...evidence, entries: [] }))).toEqual(["INPUT_MISSING"]);
 });
 
-test("R-80 nothing in a bundle is passed over: an index given twice, a body that nothing commits to and a list without its coverage entry are named", async () => {
+test("R-80 no entry, body or list of a bundle is passed over: an index given twice, a body that nothing commits to and a list without its coverage entry are named", async () => {
   const evidence = await recordEvidence(laid, log.store, rid);
   const [given] = evidence.entries;
   if (given === undefined) throw new Error("no entry");
