@@ -122,6 +122,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
 
   const intake: IntakeDeps = {
     records: copies && config.hot?.keepsNew ? hotAppend(store.records, copies) : store.records,
+    recordsOf: store.audit.records,
     hints,
     deadLetters,
     stations: stationsOf(config, catalogue, keys, observer, log),
@@ -141,7 +142,6 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       ...intake,
       source,
       state: store.state,
-      recordsOf: store.audit.records,
       breaker: newBreaker(config.breaker),
       eventsInWorkMax: fullBatchesMax[config.store.kind] * config.intake.batchSizeMax,
       accepted: (until) => acceptedIncarnations(store.state, config.kafka.topic, until),
@@ -155,10 +155,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   watchLag(lag, signal);
   const replayAttemptsMax = config.deadLetters.attemptsMax;
   const published = publishedLog({ log: store.log, now });
-  const operations = operate(
-    { ...intake, source, state: store.state, recordsOf: store.audit.records, replayAttemptsMax },
-    consumer,
-  );
+  const operations = operate({ ...intake, source, state: store.state, replayAttemptsMax }, consumer);
   const switches = await openSwitches(config, { log, observer }, opened, signal);
   const guardAround = {
     storeId: keys.storeId,

@@ -98,17 +98,22 @@ async function verifyScope(cli: Cli, scope: BundleScope, options: BundleOptions)
 async function evidenceOf(
   scope: BundleScope,
   options: BundleOptions,
-  { pin, anchored }: Trust,
+  { pin, anchored, witnesses }: Trust,
 ): Promise<Evidence> {
   const { bundle, server, save } = options;
   if ((bundle === undefined) === (server === undefined))
     throw new CliFailure("usage", "name either --bundle or --server");
   if (server !== undefined) {
     const notes = [...(pin === undefined ? [] : [pin]), ...anchored.map(({ note }) => note)];
-    const kept = notes.flatMap((note) => openCheckpoint(note)?.checkpoint.size ?? []);
+    const keptSizes = notes.flatMap((note) => openCheckpoint(note)?.checkpoint.size ?? []);
     // Loaded here alone: verifying offline needs no client of gRPC.
     const { gatherEvidence } = await import("../sdk/gather-evidence.ts");
-    const evidence = await gatherEvidence(server, scope, kept, serverAccessOf(options));
+    const evidence = await gatherEvidence(
+      server,
+      scope,
+      { keptSizes, witnessed: witnesses.k > 0 },
+      serverAccessOf(options),
+    );
     if (save !== undefined) await writeFile(save, formatEvidence(evidence));
     return evidence;
   }

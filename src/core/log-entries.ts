@@ -51,6 +51,10 @@ export type LogEntry =
 const visible = /^[\x21-\x7e]{1,200}$/;
 const keyIdForm = /^[0-9a-f]{8}$/;
 
+/** Of the control entry that announces a signing key. */
+export const announcementOf = (keyId: string): string => `key.${keyId}`;
+export const isControlId = (text: string): boolean => visible.test(text);
+
 /** The entry's text. Throws RangeError for fields that contradict each other or do not fit an entry: it could not be read back. */
 export const coverageEntry = (entry: CoverageEntry): string => readable(coverageText(entry));
 /** The entry's text. Throws RangeError for data that do not fit an entry, such as more key ids than 4,096 bytes hold. */
@@ -120,7 +124,7 @@ function controlOf(json: JsonObject): ({ t: "control" } & ControlEntry) | undefi
   const atMs = entryTimeOf(textAt(json, "at"));
   const id = textAt(json, "id");
   const control = controlDataOf(textAt(json, "kind"), objectAt(json, "data"));
-  if (atMs === undefined || !visible.test(id) || control === undefined) return undefined;
+  if (atMs === undefined || !isControlId(id) || control === undefined) return undefined;
   return { t: "control", ...control, id, atMs };
 }
 

@@ -55,12 +55,13 @@ export const verifierKey = (sha256: Sha256, key: NamedKey): VerifierKey => ({
   id: keyId(sha256, key),
 });
 
-const idText = (id: number): string => id.toString(16).padStart(8, "0");
+/** As a verifier key and the log's control entries have it: 8 hex digits. */
+export const keyIdText = (id: number): string => id.toString(16).padStart(8, "0");
 
 /** `name+id+base64(type ‖ public key)`. */
 export function formatVerifierKey(sha256: Sha256, key: NamedKey): string {
   const bytes = joined(Uint8Array.of(typeBytes[key.type]), key.publicKey);
-  return `${key.name}+${idText(keyId(sha256, key))}+${toBase64(bytes)}`;
+  return `${key.name}+${keyIdText(keyId(sha256, key))}+${toBase64(bytes)}`;
 }
 
 export function parseVerifierKey(sha256: Sha256, text: string): VerifierKey | undefined {
@@ -69,7 +70,7 @@ export function parseVerifierKey(sha256: Sha256, text: string): VerifierKey | un
   const type = (Object.keys(typeBytes) as KeyType[]).find((known) => typeBytes[known] === bytes?.[0]);
   if (!isName(name) || bytes?.length !== 1 + publicKeyBytes || type === undefined) return undefined;
   const key = verifierKey(sha256, { name, type, publicKey: bytes.slice(1) });
-  return idText(key.id) === id ? key : undefined;
+  return keyIdText(key.id) === id ? key : undefined;
 }
 
 export const signatureLine = ({ name, id, bytes }: NoteSignature): string =>

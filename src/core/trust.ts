@@ -86,7 +86,7 @@ export function checkSignature(
     });
   const known = parsed.filter((key) => key !== undefined && key.name === checkpoint.origin);
   if (texts.length === 0) {
-    report({ code: "KEY_UNKNOWN", object, detail: "no verifier key of the log was given" });
+    report({ code: "KEY_UNKNOWN", object, detail: "no verifier key was given of those that signed it" });
     return;
   }
   const signed = known.some(

@@ -14,6 +14,7 @@ import type { RecordEntry } from "./leaf.ts";
 import { type CoverageEntry, type LogEntry, parseLogEntry } from "./log-entries.ts";
 import { equalHashes, leafHashOf, verifyConsistency, verifyInclusion } from "./merkle.ts";
 import { compareBody } from "./sealed-parts.ts";
+import { parseVerifierKey } from "./signed-note.ts";
 import { streamTally } from "./stream-tally.ts";
 import {
   checkSignature,
@@ -300,7 +301,8 @@ function judge(
 ): readonly Basis[] {
   const { checkpoint } = opened;
   const object = { kind: "checkpoint", name: "given", size: checkpoint.size } as const;
-  checkSignature(crypto, opened, "given", { given: trust.vkeys, own: evidence.vkeys }, report);
+  const own = evidence.vkeys.filter((vkey) => mayHaveSigned(crypto, opened, vkey));
+  checkSignature(crypto, opened, "given", { given: trust.vkeys, own }, report);
   const cosigned = countCosignatures(crypto, opened, "given", trust.witnesses.vkeys, report);
   const trusted = trustedCheckpoints(trust, report);
   const rootAt = (size: number): Uint8Array | undefined =>
@@ -309,6 +311,12 @@ function judge(
     ...witnessedBasis(cosigned, trust.witnesses.k, object, report),
     ...checkTrusted(trusted, checkpoint.origin, rootAt, report),
   ];
+}
+
+/** A key of the bundle whose id no signature bears tells nothing of the checkpoint: the giver may not know of a rotation. */
+function mayHaveSigned({ sha256 }: VerifyCrypto, { note }: OpenedCheckpoint, vkey: string): boolean {
+  const key = parseVerifierKey(sha256, vkey);
+  return key === undefined || note.signatures.some(({ name, id }) => name === key.name && id === key.id);
 }
 
 /** The root at the size of a kept checkpoint: the bundle's own, or the kept one where a consistency proof joins the two. */

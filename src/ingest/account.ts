@@ -26,7 +26,7 @@ export function accountStep(
 ): AccountStep | undefined {
   const outcomes: OutcomeRow[] = [];
   let next = batch.from;
-  for (const { offset } of batch.events) {
+  for (const offset of offsetsOf(batch, fates)) {
     if (offset > next) outcomes.push({ kind: "gap", from: next, to: offset, cause: "undelivered" });
     next = offset + 1;
     const fate = fates.get(offset);
@@ -38,6 +38,13 @@ export function accountStep(
   }
   if (batch.to > next) outcomes.push({ kind: "gap", from: next, to: batch.to, cause: "undelivered" });
   return { src: batch.src, from: batch.from, to: batch.to, atMs, outcomes };
+}
+
+/** Ascending: those of events, and those that have a record without one. */
+function offsetsOf({ events }: SourceBatch, fates: Fates): readonly number[] {
+  const offsets = events.map(({ offset }) => offset);
+  if (fates.size <= offsets.length) return offsets;
+  return [...new Set([...offsets, ...fates.keys()])].sort((a, b) => a - b);
 }
 
 function outcomeRow(

@@ -8,7 +8,7 @@ import { type Placement, placeVersions } from "../core/versions.ts";
 import { backoffMs } from "../lib/backoff.ts";
 import { sha256 } from "../lib/sha256.ts";
 import type { BatchControl } from "../ports/event-source.ts";
-import type { AccountStep, AppendVerdict } from "../ports/record-store.ts";
+import type { AccountStep, AppendVerdict, Known } from "../ports/record-store.ts";
 import { newAlias } from "../privacy/draw.ts";
 import type { IntakeDeps } from "./deps.ts";
 import type { Fate } from "./fate.ts";
@@ -84,9 +84,16 @@ function settle(
     if (fate === undefined) return true;
     work.fates.set(candidate.event.offset, fate);
     const own = work.ledger.recordOf(candidate);
-    if (own !== undefined) stored.push({ candidate, version: own.version });
+    if (own !== undefined) stored.push(storedAs(own, candidate));
     return false;
   });
+}
+
+/** Where it lies, not where today's catalogue would put it: the ids that it would have there are not those of that stream. */
+function storedAs({ stream, kind, version }: Known, candidate: Candidate): StoredVersion {
+  if (stream === candidate.stream && kind === candidate.kind) return { candidate, version };
+  const projection = { ...candidate.projection, candidateIds: [] };
+  return { candidate: { ...candidate, stream, kind, projection }, version };
 }
 
 /** Whoever could not be sealed is rejected, and its first copy is the original. */
@@ -101,8 +108,12 @@ async function sealOriginals(
     const split = splitCopies(open);
     const failed = await sealCandidates(deps, split.originals, sealed, control);
     if (failed.length === 0) return split;
-    for (const { candidate, rejection } of failed)
-      work.fates.set(candidate.event.offset, { kind: "rejected", rejection, stage: "internal" });
+    const rids = failed.map(({ candidate }) => candidate.rid);
+    work.ledger.note(await deps.records.find(rids, [], control.signal));
+    for (const { candidate, rejection } of failed) {
+      const rejected = { kind: "rejected", rejection, stage: "internal" } as const;
+      work.fates.set(candidate.event.offset, work.ledger.fateOf(candidate) ?? rejected);
+    }
   }
 }
 

@@ -16,12 +16,11 @@ import type { IntakeDeps } from "./deps.ts";
 import { ingestBatch } from "./ingest-batch.ts";
 import type { HeldPartition, HeldPartitions, PartitionCondition } from "./partitions.ts";
 import { openRoom, type Room } from "./room.ts";
-import { accountEarlier, accountUnread, beginOf, type UnreadDeps } from "./unread.ts";
+import { accountEarlier, accountUnread, beginOf } from "./unread.ts";
 
 export type ConsumeDeps = IntakeDeps & {
   readonly source: EventSource;
   readonly state: Pick<StoreState, "breaker" | "setBreaker">;
-  readonly recordsOf: UnreadDeps["recordsOf"];
   readonly breaker: Breaker;
   /** Of all partitions together; bounds memory. */
   readonly eventsInWorkMax: number;

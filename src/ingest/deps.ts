@@ -1,4 +1,5 @@
 /** What intake is joined with, and its bounds. */
+import type { AuditReader } from "../ports/audit-reader.ts";
 import type { Clock, Randomness, Sleep } from "../ports/clock.ts";
 import type { DeadLetters } from "../ports/dead-letters.ts";
 import type { DedupHints } from "../ports/dedup-hints.ts";
@@ -22,6 +23,7 @@ export type IntakeLimits = {
 
 export type IntakeDeps = {
   readonly records: RecordStore;
+  readonly recordsOf: AuditReader["records"];
   readonly hints: DedupHints;
   readonly deadLetters: DeadLetters;
   readonly stations: StationSettings;

@@ -8,6 +8,7 @@ import { accountStep, type SentLetters, sendDeadLetters } from "./account.ts";
 import { appendVersions } from "./append-versions.ts";
 import type { IntakeDeps } from "./deps.ts";
 import type { Fate, Fates } from "./fate.ts";
+import { keptOffsets } from "./kept.ts";
 import { type Prepared, prepareBatch } from "./prepare.ts";
 import { type Ledger, newLedger } from "./settle.ts";
 import type { Candidate } from "./stations.ts";
@@ -45,6 +46,8 @@ export async function ingestBatch(
   const fates = new Map<number, Fate>();
   for (const { event, rejection, stage } of prepared.refused)
     fates.set(event.offset, { kind: "rejected", rejection, stage });
+  for (const offset of await keptOffsets(deps, batch, prepared, control.signal))
+    fates.set(offset, { kind: "stored", redelivered: true, recordedAtMs: undefined });
   const accountWith = (presumed: Fates): AccountStep | undefined =>
     accountStep(batch, presumed, noLetters, deps.now());
   const work = { candidates: prepared.candidates, ledger, fates, accountWith };
@@ -122,7 +125,7 @@ function reportOf(
     if (fate.kind === "rejected") increment(rejections, fate.rejection.reason);
     if (fate.kind === "conflict") increment(rejections, "CONFLICT");
   }
-  counts.gap = batch.to - batch.from - batch.events.length;
+  counts.gap = batch.to - batch.from - fates.size;
   const flags = new Map<EnvelopeFlag, number>();
   for (const candidate of prepared.candidates) for (const flag of candidate.flags) increment(flags, flag);
   return {

@@ -39,9 +39,9 @@ export async function accountUnread(
   return deps.records.account({ src, from, to, atMs: deps.now(), outcomes }, signal);
 }
 
-/** No redelivery will do it. */
-async function followUp(
-  { records, stations }: UnreadDeps,
+/** What stored records entail, where no redelivery will do it. */
+export async function followUp(
+  { records, stations }: Pick<UnreadDeps, "records" | "stations">,
   stored: readonly AuditedRecord[],
   signal: AbortSignal,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 /** Which keys sign, read from the log itself: genesis and `key` entries announce one, a `retire` entry ends it. */
-import { type ControlEntry, controlEntry } from "../core/log-entries.ts";
+import { announcementOf, type ControlEntry, controlEntry } from "../core/log-entries.ts";
 import type { Sha256 } from "../core/merkle.ts";
-import { parseVerifierKey } from "../core/signed-note.ts";
+import { keyIdText, parseVerifierKey } from "../core/signed-note.ts";
 import { controlKey, type LogStore, type PendingControl } from "../ports/log-store.ts";
 import { LogHalted } from "./halt.ts";
 import { entryOf } from "./tail.ts";
@@ -17,7 +17,6 @@ export type SigningKey = {
 
 export type Genesis = { readonly origin: string; readonly vkey: string };
 
-const announcement = (id: string): string => `key.${id}`;
 const retirement = (id: string): string => `retire.${id}`;
 
 /** Index 0. Undefined while the log is empty. */
@@ -38,12 +37,12 @@ export async function readSigningKeys(
   signal: AbortSignal,
 ): Promise<readonly SigningKey[]> {
   const held = vkeys.map((vkey) => ({ vkey, id: idOf(sha256, vkey) }));
-  const wanted = held.flatMap(({ id }) => [controlKey(announcement(id)), controlKey(retirement(id))]);
+  const wanted = held.flatMap(({ id }) => [controlKey(announcementOf(id)), controlKey(retirement(id))]);
   const indexes = await log.indexes(wanted, signal);
   const keys = held.map(({ vkey, id }) => ({
     vkey,
     id,
-    announcedAt: vkey === genesis.vkey ? 0 : indexes.get(controlKey(announcement(id))),
+    announcedAt: vkey === genesis.vkey ? 0 : indexes.get(controlKey(announcementOf(id))),
     retiredAt: indexes.get(controlKey(retirement(id))),
   }));
   if (keys.every(({ announcedAt }) => announcedAt === undefined))
@@ -54,7 +53,7 @@ export async function readSigningKeys(
 function idOf(sha256: Sha256, vkey: string): string {
   const key = parseVerifierKey(sha256, vkey);
   if (key === undefined) throw new LogHalted("KEY_UNKNOWN", `the signer's verifier key ${vkey}`);
-  return key.id.toString(16).padStart(8, "0");
+  return keyIdText(key.id);
 }
 
 /** Verifier keys that sign a tree of `size` leaves: from the one that announces them to the one before their retirement. */
@@ -73,7 +72,12 @@ export async function rotationStep(
 ): Promise<PendingControl | undefined> {
   const unknown = keys.find(({ announcedAt }) => announcedAt === undefined);
   if (unknown !== undefined)
-    return control({ kind: "key", id: announcement(unknown.id), atMs: nowMs, data: { vkey: unknown.vkey } });
+    return control({
+      kind: "key",
+      id: announcementOf(unknown.id),
+      atMs: nowMs,
+      data: { vkey: unknown.vkey },
+    });
   const active = keys.filter(({ retiredAt }) => retiredAt === undefined);
   const [old, next] = active;
   if (old === undefined || next?.announcedAt === undefined) return undefined;

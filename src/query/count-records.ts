@@ -17,7 +17,8 @@ export type Span = {
   readonly min: number;
   readonly max: number;
 };
-export type Looked = { readonly looked: number; readonly isPartial: boolean };
+/** `found`: those that match. How many were looked at for them tells of records that the caller may not see. */
+export type Counted = { readonly found: number; readonly scanned: number; readonly isPartial: boolean };
 
 const bound = (operator: ">=" | "<=", value: number): readonly Comparison[] =>
   Number.isFinite(value) ? [compare("recorded_at", operator, value)] : [];
@@ -30,15 +31,15 @@ export async function countRecords(
   tally: Pick<Tally, "addRecord">,
   { size, rowsMax }: { readonly size: number | undefined; readonly rowsMax: number },
   signal: AbortSignal,
-): Promise<Looked> {
+): Promise<Counted> {
   const question = {
     filter: allOf([filter, ...bound(">=", min), ...bound("<=", max)]),
     order: { field: "recorded_at", direction: "desc" },
     limit: stepRowsMax,
   } as const;
-  let looked = 0;
-  for (let after: SearchPlace | undefined; looked < rowsMax; ) {
-    const scanMax = Math.min(stepRowsMax, rowsMax - looked);
+  let [found, scanned] = [0, 0];
+  for (let after: SearchPlace | undefined; scanned < rowsMax; ) {
+    const scanMax = Math.min(stepRowsMax, rowsMax - scanned);
     const answer = await deps.history.scan(
       { ...question, after, scanMax },
       ["recorded_at", ...groupBy],
@@ -55,9 +56,10 @@ export async function countRecords(
       values: [at, ...values],
     } of answer.found)
       if (isHeld(rid)) tally.addRecord(Number(at), values);
-    looked += answer.scanned;
-    if (answer.next === undefined) return { looked, isPartial: false };
+    found += answer.found.length;
+    scanned += answer.scanned;
+    if (answer.next === undefined) return { found, scanned, isPartial: false };
     after = answer.next;
   }
-  return { looked, isPartial: true };
+  return { found, scanned, isPartial: true };
 }

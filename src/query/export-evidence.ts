@@ -3,12 +3,12 @@ import { toBase64 } from "../core/base64.ts";
 import { parseCheckpoint } from "../core/checkpoint.ts";
 import { LastroError } from "../core/errors.ts";
 import { evidenceVersion } from "../core/evidence.ts";
-import { parseLogEntry } from "../core/log-entries.ts";
 import { inclusionPath, verifyInclusion } from "../core/merkle.ts";
+import { namedSigners } from "../core/named-signers.ts";
 import { parseNote } from "../core/signed-note.ts";
 import { sha256 } from "../lib/sha256.ts";
 import type { QueryDeps } from "./deps.ts";
-import { readEntries } from "./log-leaf.ts";
+import { controlIndex, readEntries } from "./log-leaf.ts";
 import type { Found } from "./log-matches.ts";
 import { proven } from "./prove.ts";
 
@@ -21,9 +21,10 @@ export async function evidenceHead(
   checkpoint: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const [first] = await readEntries(log, 0, 1, signal);
-  const genesis = first && parseLogEntry(first.entry);
-  const vkeys = genesis?.t === "control" && genesis.kind === "genesis" ? [genesis.data.vkey] : [];
+  const vkeys = await namedSigners(sha256, checkpoint, async (leaf) => {
+    const index = "index" in leaf ? leaf.index : await controlIndex(log, leaf.control, signal);
+    return index === undefined ? undefined : (await readEntries(log, index, index + 1, signal))[0]?.entry;
+  });
   const head = JSON.stringify({ t: "lastro-evidence", v: evidenceVersion, verify: howTo, checkpoint, vkeys });
   return `${head.slice(0, -1)},"entries":[\n`;
 }

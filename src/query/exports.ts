@@ -20,6 +20,7 @@ import {
 import { requireRights, rightsTo } from "./lasting.ts";
 import { permit } from "./permit.ts";
 import { requireSize, requireTree, requireTreeOf } from "./prove.ts";
+import type { PublishedLog, SignedTree } from "./published-log.ts";
 import { runExport } from "./run-export.ts";
 import { reachedFilter } from "./search-records.ts";
 import { requireOn, requireTextOn } from "./switched-on.ts";
@@ -193,23 +194,33 @@ async function newJob(
     ? requireTree(query.log, "latest", signal)
     : requireTreeOf(query.log, asked, "tree_size", signal));
   const size = asked ?? latest.size;
-  if (format === "evidence" && size !== latest.size)
-    throw invalid(
-      "tree_size",
-      `must be ${latest.size}, or absent: evidence needs the checkpoint of its tree`,
-    );
+  const checkpoint = format === "evidence" ? await noteOf(query.log, latest, size, signal) : null;
   const createdAtMs = query.now();
   return {
     caller, filter, format, createdAtMs,
     ...(fields.includes("text") && { words: wordsBy(query.catalogue) }),
     treeSize: size,
-    checkpoint: format === "evidence" ? latest.note : null,
+    checkpoint,
     state: "running",
     endedAtMs: null,
     expiresAtMs: createdAtMs + limits.keptMs,
     nextIndex: 0, seen: 0, written: 0, bytes: 0,
     parts: [], alteredRids: [], moreAltered: false, fault: null,
   }; // biome-ignore format: one line for those that begin empty
+}
+
+/** The published note of a tree of that size: the one that witnesses cosigned, where both have it. */
+async function noteOf(
+  log: PublishedLog,
+  latest: SignedTree,
+  size: number,
+  signal: AbortSignal,
+): Promise<string> {
+  const witnessed = await log.checkpoint("witnessed", signal);
+  const tree = [witnessed, latest].find((one) => one?.size === size);
+  if (tree !== undefined) return tree.note;
+  const sizes = witnessed === undefined ? latest.size : `${latest.size}, ${witnessed.size} (witnessed)`;
+  throw invalid("tree_size", `must be ${sizes} or absent: evidence needs the checkpoint of its tree`);
 }
 
 /** What passes by itself is waited for; anything else ends the export. */

@@ -1,15 +1,16 @@
-/** Leaves of the published log, by index or record id, and their entries: given only if they are there and hash to their leaf. */
+/** Leaves of the published log, by index, record id or id of a control entry, and their entries: given only if they are there and hash to their leaf. */
 import { LastroError } from "../core/errors.ts";
 import { parseRid, type Rid } from "../core/ids.ts";
 import { leafHash } from "../core/leaf.ts";
+import { isControlId } from "../core/log-entries.ts";
 import { equalHashes } from "../core/merkle.ts";
 import { sha256 } from "../lib/sha256.ts";
-import type { LogRow } from "../ports/log-store.ts";
+import { controlKey, type LogRow } from "../ports/log-store.ts";
 import { invalid, type QueryDeps } from "./deps.ts";
 import { type Access, isInSight } from "./permit.ts";
 import { logDamaged, type PublishedLog } from "./published-log.ts";
 
-export type LeafName = { readonly rid: string } | { readonly index: number };
+export type LeafName = { readonly rid: string } | { readonly index: number } | { readonly control: string };
 
 export function requireRid(text: string): Rid {
   if (parseRid(text) === undefined)
@@ -20,7 +21,7 @@ export function requireRid(text: string): Rid {
 export const noRecord = (): LastroError =>
   new LastroError("NOT_FOUND", "there is no record with this rid", { field: "rid" });
 
-/** Where the leaf lies. NOT_FOUND when there is no such record, FAILED_PRECONDITION while it waits for its index. */
+/** Where the leaf lies. NOT_FOUND when there is no such record or control entry, FAILED_PRECONDITION while it waits for its index. */
 export async function leafIndex(
   deps: Pick<QueryDeps, "log" | "history">,
   leaf: LeafName,
@@ -32,12 +33,28 @@ export async function leafIndex(
       throw invalid("index", "must be a log index from 0 on");
     return leaf.index;
   }
+  if ("control" in leaf) {
+    const index = await controlIndex(deps.log, leaf.control, signal);
+    if (index === undefined) throw notYet(leaf);
+    return index;
+  }
   const rid = requireRid(leaf.rid);
   if (access.seen !== undefined && !(await isRecordInSight(deps, rid, access, signal))) throw noRecord();
   const index = (await deps.log.store.indexes([rid], signal)).get(rid);
   if (index !== undefined) return index;
   if ((await deps.history.byRid(rid, signal)) === undefined) throw noRecord();
   throw notYet(leaf);
+}
+
+/** Undefined: the log has no such control entry. */
+export async function controlIndex(
+  { store }: Pick<PublishedLog, "store">,
+  id: string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  if (!isControlId(id)) throw invalid("control", "is no id of a control entry: visible ASCII");
+  const key = controlKey(id);
+  return (await store.indexes([key], signal)).get(key);
 }
 
 /** By the columns beside the record: what is shown of a leaf names no person. */
@@ -73,7 +90,11 @@ export const notYet = (leaf: LeafName): LastroError =>
         "the record is stored and not in the published log yet; wait for it with GetRecord and wait_for",
         { field: "rid" },
       )
-    : new LastroError("NOT_FOUND", "the published log has no leaf at this index", { field: "index" });
+    : "index" in leaf
+      ? new LastroError("NOT_FOUND", "the published log has no leaf at this index", { field: "index" })
+      : new LastroError("NOT_FOUND", "the published log has no control entry of this id", {
+          field: "control",
+        });
 
 export async function leafRow(log: PublishedLog, index: number, signal: AbortSignal): Promise<LogRow> {
   const [row] = await log.store.rows(index, index + 1, signal);

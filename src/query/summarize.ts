@@ -7,7 +7,7 @@ import { quarterMs } from "../core/summary-cells.ts";
 import { bucketReader, type TimeBucket } from "../core/time-buckets.ts";
 import { checkAsOf, textTree } from "./as-of.ts";
 import { cellsWithin, type Reach, reachOf } from "./count-cells.ts";
-import { countedRowsMax, countRecords, type Looked } from "./count-records.ts";
+import { countedRowsMax, countRecords } from "./count-records.ts";
 import { type Caller, invalid, type QueryDeps } from "./deps.ts";
 import { isPersonal } from "./mask.ts";
 import { narrowed, permit, requireWhole } from "./permit.ts";
@@ -49,7 +49,7 @@ export type Summary = {
   readonly buckets: readonly ValueCount[];
   /** More records were to be looked at than are: the newest of them were counted. */
   readonly isPartial: boolean;
-  /** Records looked at; the others were counted by cells. */
+  /** Records that matched and were looked at; the others were counted by cells. */
   readonly looked: number;
   /** The tree whose records are counted; undefined: there is none, and what is stored was counted. */
   readonly countedTreeSize: number | undefined;
@@ -118,7 +118,7 @@ const withoutTime = (filter: Filter): Filter =>
       : filter;
 
 type Tree = { readonly asOf: number | undefined; readonly treeSize: number | undefined };
-type Counted = Looked & Pick<Summary, "countedTreeSize">;
+type Counted = Pick<Summary, "looked" | "isPartial" | "countedTreeSize">;
 
 async function count(
   deps: QueryDeps,
@@ -134,7 +134,7 @@ async function count(
   if (reach !== undefined) return countByCells(deps, byTime, range, tally, reach, signal);
   const size = (await textTree(deps, question.filter, { asOf, treeSize }, signal)) ?? asOf ?? treeSize;
   const span = { filter: byTime.filter, ...range };
-  const looked = await countRecords(
+  const { found, isPartial } = await countRecords(
     deps,
     span,
     question.groupBy,
@@ -142,7 +142,7 @@ async function count(
     { size, rowsMax: countedRowsMax },
     signal,
   );
-  return { ...looked, countedTreeSize: size };
+  return { looked: found, isPartial, countedTreeSize: size };
 }
 
 type Range = { readonly min: number; readonly max: number };
@@ -170,14 +170,15 @@ async function countByCells(
           { min: Math.max(min, to * quarterMs), max },
         ]
       : [{ min, max }];
-  let [looked, isPartial] = [0, false];
+  let [looked, scanned, isPartial] = [0, 0, false];
   for (const end of ends) {
     if (!(end.min <= end.max) || end.max < 0) continue;
     const of = { filter: question.filter, ...end };
-    const bounds = { size: reach.size, rowsMax: countedRowsMax - looked };
-    const found = await countRecords(deps, of, question.groupBy, tally, bounds, signal);
-    looked += found.looked;
-    isPartial ||= found.isPartial;
+    const bounds = { size: reach.size, rowsMax: countedRowsMax - scanned };
+    const counted = await countRecords(deps, of, question.groupBy, tally, bounds, signal);
+    looked += counted.found;
+    scanned += counted.scanned;
+    isPartial ||= counted.isPartial;
   }
   return { looked, isPartial, countedTreeSize: reach.size };
 }

@@ -8,9 +8,13 @@ import {
   type MessageShape,
   toBinary,
 } from "@bufbuild/protobuf";
-import { LastroError } from "../core/errors.ts";
+import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { Evidence, EvidenceEntry } from "../core/evidence.ts";
-import { TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
+import { entryBytesMax } from "../core/leaf.ts";
+import { hashBytes, pathHashesMax } from "../core/merkle.ts";
+import { type KeyLeaf, namedSigners } from "../core/named-signers.ts";
+import { type Checkpoint, CheckpointName, TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
+import { sha256 } from "../lib/sha256.ts";
 import { type Connection, failureOf, openConnection, type ServerAccess } from "./connection.ts";
 import type { BundleScope } from "./verify.ts";
 
@@ -25,30 +29,36 @@ type Ask = <I extends DescMessage, O extends DescMessage>(
   request: MessageInitShape<I>,
 ) => Promise<MessageShape<O>>;
 
-/** Throws NOT_FOUND, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when nothing answers. */
+export type Wanted = {
+  /** Sizes of checkpoints that were kept, so that the proofs from there are asked for. */
+  readonly keptSizes?: readonly number[];
+  /** Proven under what enough witnesses cosigned, where there is such a checkpoint: the latest carries no cosignatures. */
+  readonly witnessed?: boolean;
+};
+
+/** What the service has not got yet is left out. Throws NOT_FOUND, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when nothing answers. */
 export async function gatherEvidence(
   address: string,
   scope: BundleScope,
-  /** Sizes of checkpoints that were kept, so that the proofs from there are asked for. */
-  keptSizes: readonly number[],
+  { keptSizes = [], witnessed = false }: Wanted,
   access: ServerAccess = {},
 ): Promise<Evidence> {
   const options = { "grpc.max_receive_message_length": answerBytesMax };
   const { client, metadata } = openConnection(address, access, options);
   try {
     const ask = askOf({ client, metadata }, address);
-    const { checkpoint } = await ask(TransparencyService.method.getCheckpoint, {});
+    const checkpoint = await checkpointOf(ask, witnessed);
     if (checkpoint === undefined)
       throw new LastroError("NOT_FOUND", "the service has published no checkpoint");
     const size = Number(checkpoint.treeSize);
     const indexes = scope.kind === "record" ? [{ rid: scope.rid }] : await indexesOf(ask, scope, size);
     const entries: EvidenceEntry[] = [];
-    for (const at of indexes) entries.push(await entryAt(ask, at, size));
+    for (const at of indexes) entries.push(...(await entryAt(ask, at, size)));
     const consistency: Evidence["consistency"][number][] = [];
     for (const kept of new Set(keptSizes)) consistency.push(...(await consistencyFrom(ask, kept, size)));
     return {
       checkpoint: checkpoint.note,
-      vkeys: await namedKeys(ask),
+      vkeys: await namedSigners(sha256, checkpoint.note, (leaf) => keyEntry(ask, leaf)),
       entries,
       outcomes: [],
       consistency,
@@ -76,23 +86,41 @@ const askOf =
       );
     });
 
+async function checkpointOf(ask: Ask, witnessed: boolean): Promise<Checkpoint | undefined> {
+  const named = (name: CheckpointName) => ask(TransparencyService.method.getCheckpoint, { name });
+  const cosigned = witnessed ? await unless(notYet, named(CheckpointName.WITNESSED)) : undefined;
+  return (cosigned ?? (await named(CheckpointName.LATEST))).checkpoint;
+}
+
 type LeafName = { readonly rid: string } | { readonly index: bigint };
 
-async function entryAt(ask: Ask, name: LeafName, size: number): Promise<EvidenceEntry> {
+/** Empty where the tree does not hold it yet. */
+async function entryAt(ask: Ask, name: LeafName, size: number): Promise<readonly EvidenceEntry[]> {
   const by =
     "rid" in name
       ? ({ case: "rid", value: name.rid } as const)
       : ({ case: "index", value: name.index } as const);
-  const { entry } = await ask(TransparencyService.method.getEntry, { by });
-  const proof = await ask(TransparencyService.method.getInclusionProof, { by, treeSize: BigInt(size) });
-  return {
-    index: Number(proof.index),
-    entry: new TextDecoder().decode(entry),
-    path: proof.path,
-    proven: undefined,
-    body: undefined,
-  };
+  const { getEntry, getInclusionProof } = TransparencyService.method;
+  const given = await unless(notYet, ask(getEntry, { by }));
+  if (given === undefined) return [];
+  const proof = await unless(notYet, ask(getInclusionProof, { by, treeSize: BigInt(size) }));
+  if (proof === undefined) return [];
+  return [
+    {
+      index: Number(proof.index),
+      entry: new TextDecoder().decode(keptOf(given.entry, entryBytesMax)),
+      path: pathOf(proof.path),
+      proven: undefined,
+      body: undefined,
+    },
+  ];
 }
+
+/** What is too long verifies as nothing, so its beginning is enough: in memory of its own, for an answer may be far larger. */
+const keptOf = (bytes: Uint8Array, bytesMax: number): Uint8Array =>
+  Uint8Array.from(bytes.subarray(0, bytesMax + 1));
+const pathOf = (path: readonly Uint8Array[]): readonly Uint8Array[] =>
+  path.slice(0, pathHashesMax + 1).map((hash) => keptOf(hash, hashBytes));
 
 /** Coverage entries of the range that lie under the checkpoint, and the records before each. */
 async function indexesOf(
@@ -114,35 +142,50 @@ async function indexesOf(
       request,
     );
     for (const { index, firstIndex } of page.coverages) {
-      if (index >= BigInt(size)) continue;
-      for (let at = firstIndex; at <= index; at++) indexes.push({ index: at });
-      if (indexes.length > gatheredLeavesMax)
+      // Of one source later entries lie further on.
+      if (index >= BigInt(size)) return indexes;
+      const records = index > firstIndex ? index - firstIndex : 0n;
+      if (BigInt(indexes.length) + records >= BigInt(gatheredLeavesMax))
         throw new LastroError(
           "INVALID_ARGUMENT",
           `the range has more than ${gatheredLeavesMax} leaves; ask for less, or verify the whole log`,
         );
+      for (let at = firstIndex; at < index; at++) indexes.push({ index: at });
+      indexes.push({ index });
     }
-    pageToken = page.nextPageToken === "" ? undefined : page.nextPageToken;
+    const isLast = page.nextPageToken === "" || page.coverages.length === 0;
+    pageToken = isLast ? undefined : page.nextPageToken;
   }
   return indexes;
 }
 
-/** The key that the log's first entry names. */
-async function namedKeys(ask: Ask): Promise<readonly string[]> {
-  const { entry } = await ask(TransparencyService.method.getEntry, { by: { case: "index", value: 0n } });
-  const genesis: { readonly data?: { readonly vkey?: unknown } } = JSON.parse(
-    new TextDecoder().decode(entry),
-  );
-  const vkey = genesis.data?.vkey;
-  return typeof vkey === "string" ? [vkey] : [];
+async function keyEntry(ask: Ask, leaf: KeyLeaf): Promise<string | undefined> {
+  const by =
+    "index" in leaf
+      ? ({ case: "index", value: BigInt(leaf.index) } as const)
+      : ({ case: "control", value: leaf.control } as const);
+  const answer = await unless("NOT_FOUND", ask(TransparencyService.method.getEntry, { by }));
+  return answer && new TextDecoder().decode(answer.entry);
 }
 
+/** How the service refuses what its published log does not hold, or not under the checkpoint asked for. */
+const notYet = "FAILED_PRECONDITION";
+
+/** Undefined where the service ends the call so. */
+async function unless<T>(code: ErrorCode, call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (error instanceof LastroError && error.code === code) return undefined;
+    throw error;
+  }
+}
+
+/** Empty where the service publishes less than was kept: nothing leads there then, which is for the verdict to say. */
 async function consistencyFrom(ask: Ask, kept: number, size: number): Promise<Evidence["consistency"]> {
   if (kept === size || kept === 0) return [];
   const [from, to] = [Math.min(kept, size), Math.max(kept, size)];
-  const proof = await ask(TransparencyService.method.getConsistencyProof, {
-    oldSize: BigInt(from),
-    treeSize: BigInt(to),
-  });
-  return [{ from, to, path: proof.path }];
+  const sizes = { oldSize: BigInt(from), treeSize: BigInt(to) };
+  const proof = await unless(notYet, ask(TransparencyService.method.getConsistencyProof, sizes));
+  return proof === undefined ? [] : [{ from, to, path: pathOf(proof.path) }];
 }

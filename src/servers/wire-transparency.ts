@@ -52,8 +52,10 @@ export function leafFromWire(by: GetEntryRequest["by"] | GetInclusionProofReques
       return { rid: by.value };
     case "index":
       return { index: numberOf(by.value, "index") };
+    case "control":
+      return { control: by.value };
     case undefined:
-      throw invalid("by", "must be rid or index");
+      throw invalid("by", "must name a leaf");
   }
 }
 

@@ -144,6 +144,7 @@ export async function intakeOver(
   const keys = await openStoreKeys({ state: store.state, ring, random: randomBytes, now }, signal);
   return {
     records: store.records,
+    recordsOf: store.audit.records,
     hints: {
       known: async () => new Set(),
       remember: async () => undefined,

@@ -6,6 +6,7 @@ import type { Filter } from "../../src/core/filter.ts";
 import { isIndexedPath } from "../../src/core/search-fields.ts";
 import type { RecordView } from "../../src/query/record-view.ts";
 import { searchRecords } from "../../src/query/search-records.ts";
+import { summarizeRecords } from "../../src/query/summarize.ts";
 import { grant, person } from "../support/callers.ts";
 import { filtersOf, filterText } from "../support/filters.ts";
 import { seed, timesOf } from "../support/fuzz.ts";
@@ -105,6 +106,35 @@ function asksOfPersons(filter: Filter): boolean {
 const personalOrders = ["owner_id", "ownership_id desc", "entity_id"];
 const orders = fc.constantFrom("", "action_at", "tenant", "event_type desc", "trace_id", ...personalOrders);
 const ridsOf = (views: readonly RecordView[]): readonly string[] => views.map(({ rid }) => rid);
+
+test(`R-70 a summary tells a bounded caller of no record out of reach, not even how many were looked at (seed ${seed})`, async () => {
+  const grants = fc.array(scopes, { minLength: 1, maxLength: 2 });
+  let outOfReach = 0;
+  await fc.assert(
+    fc.asyncProperty(filters, grants, async (filter, bounds) => {
+      const text = filterText(filter);
+      const whole = bounds.filter(({ personal }) => personal);
+      const reach = asksOfPersons(filter) ? whole : bounds;
+      const matching = await found(everything, text).catch(() => undefined);
+      if (matching === undefined || reach.length === 0) return;
+      const inReach = matching.filter((view) => reach.some((scope) => isIn(scope, view)));
+      const caller = person("p", ...bounds.map((scope) => ({ role: "reader", scope }) as const));
+      const request = {
+        filter: text,
+        groupBy: [],
+        bucket: undefined,
+        timeZone: "",
+        valuesMax: 0,
+        asOfTreeSize: undefined,
+      };
+      const { total, looked } = await summarizeRecords(world.deps, request, caller, signal, undefined);
+      expect({ total, looked }).toEqual({ total: inReach.length, looked: inReach.length });
+      outOfReach += matching.length - inReach.length;
+    }),
+    { numRuns: timesOf(150, 0.02), seed },
+  );
+  expect(outOfReach).toBeGreaterThan(50);
+}, 600_000);
 
 test(`R-70 whatever the filter, the order and the bounds, a caller finds what matches in reach, masked where it is to be, and nothing else (seed ${seed})`, async () => {
   expect(all).toHaveLength(36);

@@ -55,7 +55,6 @@ export async function consuming(intake: Intake, over: Partial<RecordStore> = {})
     records: { ...intake.deps.records, ...over },
     source,
     state: intake.store.state,
-    recordsOf: intake.store.audit.records,
     breaker: newBreaker({ enabled: true, windowSize: 4, ratio: 0.5, producersMin: 1 }),
     eventsInWorkMax: 2_000,
     accepted: async () => accepted,

@@ -64,6 +64,7 @@ export async function openIntake(given?: Store, random: Randomness = countedRand
   };
   const deps: IntakeDeps = {
     records: store.records,
+    recordsOf: store.audit.records,
     hints,
     deadLetters: {
       async send(sent) {

@@ -69,6 +69,7 @@ const rowAt = (index: number) => {
   return row;
 };
 const byIndex = (index: number) => ({ by: { case: "index", value: BigInt(index) } }) as const;
+const byControl = (id: string) => ({ by: { case: "control", value: id } }) as const;
 const byRid = (at: number) => ({ by: { case: "rid", value: rids[at] ?? "" } }) as const;
 
 describe("checkpoints", () => {
@@ -188,6 +189,14 @@ describe("entries", () => {
       rid: rids[3],
     });
   });
+
+  test("a control entry is found by its id", async () => {
+    const { key, entry } = rowAt(7);
+    const asked = { by: { case: "control", value: key.slice("ctl:".length) } } as const;
+    const answer = await call(client, TransparencyService, "getEntry", asked);
+    expect([answer.index, answer.kind]).toEqual([7n, LogEntryKind.CONTROL]);
+    expect(new TextDecoder().decode(answer.entry)).toBe(entry);
+  });
 });
 
 describe("coverage", () => {
@@ -291,6 +300,9 @@ describe("what cannot be answered is refused with a reason", () => {
     ["a new tree that is not published", "getConsistencyProof", { oldSize: 1n, treeSize: 701n }, "FAILED_PRECONDITION", "tree_size"],
     ["an entry without a name", "getEntry", {}, "INVALID_ARGUMENT", "by"],
     ["an entry that is not published", "getEntry", byIndex(size + 5), "NOT_FOUND", "index"],
+    ["a control entry that is not there", "getEntry", byControl("key.00000000"), "NOT_FOUND", "control"],
+    ["a control entry that is not published", "getEntry", byControl(`hb-${size + 5}`), "NOT_FOUND", "control"],
+    ["what is no id of a control entry", "getEntry", byControl("key.\0"), "INVALID_ARGUMENT", "control"],
     ["coverage of no source", "getCoverage", { src: "x" }, "INVALID_ARGUMENT", "src"],
     ["coverage of a range that ends before it begins", "getCoverage", { src: worldSrc, fromOffset: 5n, toOffset: 4n }, "INVALID_ARGUMENT", "to_offset"],
     ["a page of less than nothing", "getCoverage", { src: worldSrc, pageSize: -1 }, "INVALID_ARGUMENT", "page_size"],

@@ -35,7 +35,7 @@ export type ExportRecordsRequest = Message<"lastro.v1.ExportRecordsRequest"> & {
   format: ExportFormat;
 
   /**
-   * Of the log, up to this size; absent: the latest published one.
+   * Of the log, up to this size; absent: the latest published one. EVIDENCE takes that of a published checkpoint alone: the latest or the witnessed one.
    *
    * @generated from field: optional int64 tree_size = 3;
    */

@@ -606,7 +606,7 @@ export type SummarizeRecordsResponse = Message<"lastro.v1.SummarizeRecordsRespon
   isPartial: boolean;
 
   /**
-   * Records looked at one by one; the others were counted by the index.
+   * Records that matched and were looked at one by one; the others were counted by the index.
    *
    * @generated from field: int64 looked_at = 5;
    */
