@@ -3,6 +3,7 @@ import { join } from "node:path";
 import * as z from "zod";
 import { accessVariables } from "./config-access.ts";
 import { day, kib, mib, minute, number, optional, second, variable } from "./config-variable.ts";
+import { evidenceBytesMax } from "./core/evidence.ts";
 import { hostPort, isLoopback, onOff } from "./lib/env-values.ts";
 
 // biome-ignore format: a table
@@ -76,6 +77,7 @@ export const servingShape = (v: Values) => ({
       runningMax: v.LASTRO_EXPORTS_MAX,
       keptMax: v.LASTRO_EXPORTS_KEPT_MAX,
       bytesMax: v.LASTRO_EXPORT_BYTES_MAX,
+      evidenceBytesMax: Math.min(v.LASTRO_EXPORT_BYTES_MAX, evidenceBytesMax),
       keptMs: v.LASTRO_EXPORT_KEPT_MS,
     },
   },

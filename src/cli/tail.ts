@@ -1,5 +1,6 @@
 /** `lastro tail`: records as they enter the log of a running service, a line each. */
 import type { Command } from "commander";
+import { lineText } from "../core/line-text.ts";
 import { untilSignal } from "../lib/signals.ts";
 import type { TailedRecord, TailStart } from "../sdk/tail.ts";
 import { type Cli, newCommand } from "./command.ts";
@@ -44,7 +45,9 @@ async function run(cli: Cli, options: Options): Promise<void> {
   const tail = tailRecords(options.server, question, untilSignal(), accessAnew(options));
   for await (const { records, alteredRids } of tail) {
     for (const rid of alteredRids)
-      cli.err(`${rid} is in the log and cannot be told: it is gone, or was altered; run lastro check\n`);
+      cli.err(
+        `${lineText(rid)} is in the log and cannot be told: it is gone, or was altered; run lastro check\n`,
+      );
     for (const record of records) {
       cli.out(options.json ? jsonLine(record) : textLine(record));
       told += 1;
@@ -77,7 +80,8 @@ function startOf({ fromIndex, since, checkpoint }: Options): TailStart {
 function textLine(record: TailedRecord): string {
   const { index, recordedAt, action, eventType, severity, status, entity, version, ownerId } = record;
   const name = [entity.namespace, entity.type, entity.id].join("/");
-  return `${index}  ${recordedAt}  ${severity || "-"}  ${status || "-"}  ${action}  ${eventType}  ${name} v${version}  ${ownerId || "-"}\n`;
+  const line = `${index}  ${recordedAt}  ${severity || "-"}  ${status || "-"}  ${action}  ${eventType}  ${name} v${version}  ${ownerId || "-"}`;
+  return `${lineText(line)}\n`;
 }
 
 /** The event's text goes in as it is: its numbers keep their digits. */

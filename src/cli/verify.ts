@@ -128,14 +128,19 @@ async function verifyWhole(cli: Cli, where: string, options: LogOptions): Promis
   const trust = await trustOf(options);
   const reader = isUrl(where) ? httpLogReader(where) : folderLogReader(where);
   const bar = progressBar("leaves");
-  const note = await unlessAway(where, () => reader.checkpoint("latest"));
+  let latest: string | undefined;
+  const checkpoint: LogReader["checkpoint"] = async (name) => {
+    const note = await reader.checkpoint(name);
+    if (name === "latest") latest = note;
+    return note;
+  };
   const result = await unlessAway(where, () =>
     verifyLog(
-      { ...reader, checkpoint: async (name) => (name === "latest" ? note : reader.checkpoint(name)) },
+      { ...reader, checkpoint },
       { trust, entries: options.anyEntries ? "any" : "lastro", onProgress: bar.update },
     ),
   ).finally(bar.stop);
-  keepPin(options.pin, note, result);
+  keepPin(options.pin, latest, result);
   tell(cli, result, options.json === true);
 }
 

@@ -32,6 +32,8 @@ export type Evidence = {
 };
 
 export const evidenceVersion = 1;
+/** Of one bundle, which is read whole. An entry with its body has more than 300 bytes, so `evidenceEntriesMax` is never reached first. */
+export const evidenceBytesMax = 256 * 1024 * 1024;
 export const evidenceEntriesMax = 1_000_000;
 
 export function formatEvidence({ checkpoint, vkeys, entries, outcomes, consistency }: Evidence): string {
@@ -102,7 +104,9 @@ function objectOf(value: JsonValue, name: string): JsonObject {
 }
 function listAt(json: JsonObject, name: string): readonly JsonValue[] {
   const value = member(json, name) ?? [];
-  if (!Array.isArray(value) || value.length > evidenceEntriesMax) throw new Fault(`${name} is no list`);
+  if (!Array.isArray(value)) throw new Fault(`${name} is no list`);
+  if (value.length > evidenceEntriesMax)
+    throw new Fault(`${name} is too large: it holds more than ${evidenceEntriesMax}`);
   return value as readonly JsonValue[];
 }
 function asText(value: JsonValue | undefined, name: string): string {

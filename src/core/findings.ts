@@ -62,7 +62,7 @@ export type Verification = {
   /** At most `findingsMax`. */
   readonly findings: readonly Finding[];
   /** How many there were of each code, listed or not. */
-  readonly counts: Readonly<Partial<Record<FindingCode, number>>>;
+  readonly counts: FindingCounts;
   readonly checked: Readonly<Record<string, number>>;
 };
 
@@ -71,25 +71,30 @@ export const findingsMax = 1_000;
 export type Findings = {
   readonly report: Report;
   listed(): readonly Finding[];
-  counts(): Readonly<Partial<Record<FindingCode, number>>>;
+  counts(): FindingCounts;
 };
+export type FindingCounts = Readonly<Partial<Record<FindingCode, number>>>;
+
+/** What was found so far: where more was found than is listed, the counts alone tell. */
+export type FindingsSoFar = { readonly listed: readonly Finding[]; readonly counts: FindingCounts };
 
 /** Keeps the first `findingsMax` of what is reported, each once, and counts the rest. */
-export function collectFindings(before: readonly Finding[] = []): Findings {
-  const listed: Finding[] = [];
-  const seen = new Set<string>();
-  const counts: Partial<Record<FindingCode, number>> = {};
+export function collectFindings(before: FindingsSoFar = { listed: [], counts: {} }): Findings {
+  const listed = [...before.listed];
+  const seen = new Set(listed.map(nameOf));
+  const counts: Partial<Record<FindingCode, number>> = { ...before.counts };
   const report = (finding: Finding): void => {
-    const name = `${finding.code} ${objectText(finding.object)}`;
+    const name = nameOf(finding);
     if (seen.has(name)) return;
     counts[finding.code] = (counts[finding.code] ?? 0) + 1;
     if (listed.length >= findingsMax) return;
     seen.add(name);
     listed.push(finding);
   };
-  for (const finding of before) report(finding);
   return { report, listed: () => listed, counts: () => counts };
 }
+
+const nameOf = ({ code, object }: Finding): string => `${code} ${objectText(object)}`;
 
 /** Broken outweighs incomplete; what can be repaired leaves the verdict as it is. */
 export function verdictOf(codes: Iterable<FindingCode>): Verdict {

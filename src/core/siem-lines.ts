@@ -1,20 +1,14 @@
 /** Records as lines for a SIEM: Common Event Format and syslog (RFC 5424). Control characters never get into a line as they are. */
 import { type ExportedRecord, eventClassOf } from "./exported-record.ts";
+import { lineText } from "./line-text.ts";
 
 const cefSeverities = { LOW: 3, MEDIUM: 5, HIGH: 8, CRITICAL: 10 } as const;
 /** Facility 13 (log audit) × 8 + severity: informational, notice, warning, critical. */
 const priorities = { LOW: 110, MEDIUM: 109, HIGH: 108, CRITICAL: 106 } as const;
 
-/** Controls, line separators and marks that turn the writing round, by their number. */
-const visible = (text: string): string =>
-  text.replaceAll(
-    /[\p{Cc}\p{Bidi_Control}\u2028\u2029]/gv,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-
-const cefHeader = (text: string): string => visible(text.replaceAll("\\", "\\\\").replaceAll("|", "\\|"));
+const cefHeader = (text: string): string => lineText(text.replaceAll("\\", "\\\\").replaceAll("|", "\\|"));
 const cefValue = (text: string): string =>
-  visible(
+  lineText(
     text.replaceAll("\\", "\\\\").replaceAll("=", "\\=").replaceAll("\r", "\\r").replaceAll("\n", "\\n"),
   );
 
@@ -50,7 +44,7 @@ export function cefLine(record: ExportedRecord): string {
 /** PRINTUSASCII without spaces, at most so many characters. */
 const headerWord = (text: string, charactersMax: number): string =>
   text.replaceAll(/[^\x21-\x7e]/g, "_").slice(0, charactersMax) || "-";
-const paramValue = (text: string): string => visible(text).replaceAll(/["\\\]]/g, "\\$&");
+const paramValue = (text: string): string => lineText(text).replaceAll(/["\\\]]/g, "\\$&");
 
 export function syslogLine(record: ExportedRecord): string {
   const params: readonly (readonly [string, string])[] = [
@@ -79,6 +73,6 @@ export function syslogLine(record: ExportedRecord): string {
     "-",
     headerWord(record.event_type, 32),
   ].join(" ");
-  const message = visible(record.event);
+  const message = lineText(record.event);
   return `${head} [lastro@32473${data}]${message === "" ? "" : ` ${message}`}\n`;
 }

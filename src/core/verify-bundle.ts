@@ -98,7 +98,10 @@ function provenEntries(
       report({ code: "ENTRY_INVALID", object, detail: "Lastro writes no such entry" });
       return [];
     }
-    if (taken.has(index)) return [];
+    if (taken.has(index)) {
+      report({ code: "INPUT_INVALID", object, detail: `index ${index} is given more than once` });
+      return [];
+    }
     taken.add(index);
     return [{ given, entry }];
   });
@@ -129,6 +132,11 @@ function checkBodies(
   const erased = new Set<Kid>();
   for (const { entry } of proven)
     if (entry.t === "control" && entry.kind === "erase") for (const kid of entry.data.kids) erased.add(kid);
+  for (const { given, entry } of proven) {
+    if (given.body === undefined || entry.t === "record") continue;
+    const object = objectOf(entry, given.index);
+    report({ code: "INPUT_INVALID", object, detail: "a body is given for an entry that has none" });
+  }
   for (const { given, entry } of records) {
     if (given.body === undefined) continue;
     const verdict = compareBody(sha256, given.body, entry.parts);
@@ -154,7 +162,15 @@ function checkLists(
   let checked = 0;
   for (const { index, list } of outcomes) {
     const coverage = coverages.find(({ given }) => given.index === index)?.entry;
-    if (coverage === undefined) continue;
+    if (coverage === undefined) {
+      const object = { kind: "leaves", from: index, to: index + 1 } as const;
+      report({
+        code: "INPUT_MISSING",
+        object,
+        detail: "a list of outcomes is given, and its coverage entry is not",
+      });
+      continue;
+    }
     const { src, from, to } = coverage;
     checked += 1;
     const hash = toBase64Url(sha256(utf8(list)));

@@ -81,9 +81,10 @@ type Pass = {
   readonly options: VerifyLogOptions;
 };
 
+/** The latest one last: a log that grows meanwhile gives one that holds what was witnessed before. */
 async function readCheckpoints(reader: LogReader, report: Findings["report"]): Promise<readonly Published[]> {
   const found: Published[] = [];
-  for (const name of ["latest", "witnessed"] as const) {
+  for (const name of ["witnessed", "latest"] as const) {
     const note = await reader.checkpoint(name);
     const object: Finding["object"] = { kind: "checkpoint", name, size: undefined };
     const opened = note === undefined ? undefined : openCheckpoint(note);
@@ -242,7 +243,7 @@ function judge(
     if (found !== undefined && equalHashes(found, root)) cosigned = Math.max(cosigned, valid);
   }
   reportOpen(walk, options, report);
-  const [latest] = published.map(({ opened }) => opened.checkpoint);
+  const latest = published.find(({ name }) => name === "latest")?.opened.checkpoint;
   const object: Finding["object"] = { kind: "checkpoint", name: "latest", size: latest?.size };
   return [
     ...witnessedBasis(cosigned, trust.witnesses.k, object, report),

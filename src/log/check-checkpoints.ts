@@ -35,7 +35,8 @@ export async function readTargets(
   signal: AbortSignal,
 ): Promise<Targets> {
   const published: Published[] = [];
-  for (const name of ["latest", "witnessed"] as const) {
+  // The latest one last: a log that grows meanwhile has one that holds what was witnessed before.
+  for (const name of ["witnessed", "latest"] as const) {
     const stored = await log.checkpoint(name, signal);
     if (stored !== undefined) published.push({ name, stored, opened: openCheckpoint(stored.note) });
   }
@@ -49,7 +50,7 @@ const claimOf = ({ stored, opened }: Published): LogHead => opened?.checkpoint ?
 /** Everything that the tree must have a known root at, the most trusted first. */
 export const rootsOf = ({ head, published, trusted }: Targets): readonly LogHead[] => [
   ...trusted,
-  ...published.toReversed().map(claimOf),
+  ...published.map(claimOf),
   ...(head === undefined ? [] : [head]),
 ];
 
@@ -103,7 +104,8 @@ export function judgeCheckpoints(
   let cosigned = 0;
   for (const one of published) cosigned = Math.max(cosigned, judgeOne(pass, one, rootAt, trust));
   judgeMissing(pass, targets, trust);
-  const latest: Finding["object"] = { kind: "checkpoint", name: "latest", size: published[0]?.stored.size };
+  const size = published.find(({ name }) => name === "latest")?.stored.size;
+  const latest: Finding["object"] = { kind: "checkpoint", name: "latest", size };
   const basis = [
     ...witnessedBasis(cosigned, trust.witnesses.k, latest, report),
     ...checkTrusted(trusted, pass.walk.origin(), rootAt, report),

@@ -1,5 +1,5 @@
 /** Where a check stands, as JSON: written between runs, so that an interrupted check goes on where it was. */
-import type { Finding } from "../core/findings.ts";
+import type { Finding, FindingsSoFar } from "../core/findings.ts";
 import type { WalkState } from "../core/log-walk.ts";
 import type { RivalState } from "../core/rival-trees.ts";
 import type { TileId } from "../core/tiles.ts";
@@ -7,11 +7,11 @@ import type { CheckPass, PassLeaf } from "./check-pass.ts";
 import type { Gone } from "./check-record.ts";
 
 export type CheckState = {
-  readonly v: 1;
+  readonly v: 2;
   readonly trees: RivalState;
   readonly walk: WalkState;
   readonly block: readonly PassLeaf[];
-  readonly findings: readonly Finding[];
+  readonly findings: FindingsSoFar;
   readonly gone: readonly Gone[];
   readonly objects: readonly (readonly [number, Finding["object"]])[];
   readonly wrong: readonly { readonly copies: readonly number[]; readonly tile: TileId }[];
@@ -19,11 +19,11 @@ export type CheckState = {
 };
 
 export const stateOf = (pass: CheckPass): CheckState => ({
-  v: 1,
+  v: 2,
   trees: pass.trees.state(),
   walk: pass.walk.state(),
   block: [...pass.block],
-  findings: pass.findings.listed(),
+  findings: { listed: pass.findings.listed(), counts: pass.findings.counts() },
   gone: [...pass.gone],
   objects: [...pass.objects],
   wrong: [...pass.wrong],
@@ -42,7 +42,7 @@ export const formatState = (state: CheckState): string =>
     return { [bytesMark]: bytes.toString("base64") };
   });
 
-/** Undefined for a text that `formatState` did not write. A state is the operator's own: it is not checked against forgery. */
+/** Undefined for a text that this version did not write. A state is the operator's own: it is not checked against forgery. */
 export function parseState(text: string): CheckState | undefined {
   try {
     const state: CheckState = JSON.parse(text, (_key, value: unknown) => {
@@ -50,7 +50,7 @@ export function parseState(text: string): CheckState | undefined {
       const bytes = typeof value === "object" && bytesMark in value ? value[bytesMark] : undefined;
       return typeof bytes === "string" ? new Uint8Array(Buffer.from(bytes, "base64")) : value;
     });
-    return state.v === 1 ? state : undefined;
+    return state.v === 2 ? state : undefined;
   } catch {
     return undefined;
   }

@@ -31,6 +31,8 @@ export type ExportLimits = {
   /** Of all callers, running or ended. */
   readonly keptMax: number;
   readonly bytesMax: number;
+  /** Of an evidence bundle, which its verifier reads whole. */
+  readonly evidenceBytesMax: number;
   /** From its beginning until its files are removed. */
   readonly keptMs: number;
 };
@@ -232,7 +234,8 @@ async function runUntilEnd(
   const { name } = begun;
   for (let kept: KeptExport | undefined = begun; kept?.job.state === "running" && !signal.aborted; ) {
     try {
-      await runExport({ query, state, files, bytesMax: limits.bytesMax }, kept, noteProgress, signal);
+      const bytesMax = kept.job.format === "evidence" ? limits.evidenceBytesMax : limits.bytesMax;
+      await runExport({ query, state, files, bytesMax }, kept, noteProgress, signal);
       return;
     } catch (error) {
       if (signal.aborted) return;

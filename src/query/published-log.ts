@@ -23,7 +23,8 @@ export type SignedTree = PublishedCheckpoint & { readonly origin: string };
 export type PublishedLog = {
   readonly store: LogReads;
   /**
-   * A checkpoint as it was published at most `checkpointAgeMaxMs` ago; one below `atLeast` leaves is read again. Undefined: there is none.
+   * A checkpoint as it was published at most `checkpointAgeMaxMs` ago; one below `atLeast` leaves is read again, and so is a latest one below
+   * the witnessed one that was given. Undefined: there is none.
    * Throws LOG_DAMAGED when it does not say what is stored beside it.
    */
   checkpoint(name: CheckpointName, signal: AbortSignal, atLeast?: number): Promise<SignedTree | undefined>;
@@ -40,21 +41,22 @@ export const logDamaged = (what: string, cause?: unknown): LastroError =>
   });
 
 export function publishedLog({ log, now }: { readonly log: LogReads; readonly now: Clock }): PublishedLog {
-  const latest = new Map<
+  const given = new Map<
     CheckpointName,
     { readonly tree: SignedTree | undefined; readonly readAtMs: number }
   >();
   const subtrees = subtreeMemory(sha256);
   const checkpoint: PublishedLog["checkpoint"] = async (name, signal, atLeast = 0) => {
-    const known = latest.get(name);
+    const known = given.get(name);
     const readAtMs = now();
     // A clock that went back makes the age unknown: then it counts as too old.
     const isFresh =
       known !== undefined && readAtMs >= known.readAtMs && readAtMs - known.readAtMs <= checkpointAgeMaxMs;
-    if (isFresh && (known.tree?.size ?? 0) >= atLeast) return known.tree;
+    const witnessed = name === "latest" ? (given.get("witnessed")?.tree?.size ?? 0) : 0;
+    if (isFresh && (known.tree?.size ?? 0) >= Math.max(atLeast, witnessed)) return known.tree;
     const tree = signedTree(name, await log.checkpoint(name, signal), known?.tree);
     // Of reads that overlap, the one that began last is remembered.
-    if ((latest.get(name)?.readAtMs ?? readAtMs) <= readAtMs) latest.set(name, { tree, readAtMs });
+    if ((given.get(name)?.readAtMs ?? readAtMs) <= readAtMs) given.set(name, { tree, readAtMs });
     return tree;
   };
   return {

@@ -1,7 +1,7 @@
 /** Follows the records of a running service over gRPC, and goes on where it was after every break. Believes nothing: proofs are another step. */
 import { setTimeout as delay } from "node:timers/promises";
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { timestampDate, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampDate, timestampFromMs, timestampMs } from "@bufbuild/protobuf/wkt";
 import { type ServiceError, status } from "@grpc/grpc-js";
 import {
   HistoryService,
@@ -83,8 +83,10 @@ const nameIn = (names: Readonly<Record<string, number>>, value: number): string 
 const wordIn = (names: Readonly<Record<string, number>>, value: number): string =>
   value === 0 ? "" : nameIn(names, value);
 
-const tailedOf = ({ records, alteredRids, nextIndex }: TailRecordsResponse): Tailed => ({
-  records: records.map(recordOf),
+const tailedOf = ({ records, alteredRids, nextIndex }: TailRecordsResponse, sinceMs: number): Tailed => ({
+  records: records
+    .filter(({ recordedAt }) => recordedAt === undefined || timestampMs(recordedAt) >= sinceMs)
+    .map(recordOf),
   alteredRids,
   nextIndex: Number(nextIndex),
 });
@@ -135,13 +137,16 @@ export async function* tailRecords(
   signal: AbortSignal,
   access: () => ServerAccess = () => ({}),
 ): AsyncGenerator<Tailed, void, undefined> {
+  // Behind a break the index alone is asked for; the minute that the walk begins before this is left out here.
+  const sinceMs =
+    typeof from === "object" && "recordedAtMs" in from ? from.recordedAtMs : Number.NEGATIVE_INFINITY;
   let start = from;
   for (let breaks = 0; !signal.aborted; ) {
     const connection = openConnection(address, access(), receiving);
     let hasBegun = false;
     try {
       for await (const answer of once(connection, questionOf(filter, start), signal)) {
-        const tailed = tailedOf(answer);
+        const tailed = tailedOf(answer, sinceMs);
         start = { index: tailed.nextIndex };
         [hasBegun, breaks] = [true, 0];
         yield tailed;

@@ -17,6 +17,7 @@ import { entriesPath, tilePath } from "../core/tiles.ts";
 import {
   type Anchored,
   noTrust,
+  openCheckpoint,
   type TimeStampVerdict,
   type Trust,
   type VerifyCrypto,
@@ -45,6 +46,8 @@ export const verifyLog = (reader: LogReader, options: VerifyLogOptions): Promise
   verifyLogWith(reader, options, crypto);
 
 const resourceBytesMax = 32 * 1024 * 1024;
+const askAgainMs = 50;
+const askAgainMax = 10;
 
 /** Reads a log's static resources below a URL, such as `https://audit.example/`. Rejects when the server does not answer, or answers too much. */
 export function httpLogReader(baseUrl: string, fetchUrl: typeof fetch = fetch): LogReader {
@@ -55,8 +58,28 @@ export function httpLogReader(baseUrl: string, fetchUrl: typeof fetch = fetch): 
     if (!response.ok) throw new Error(`${path}: the server answers ${response.status}`);
     return boundedBody(response, path);
   };
-  return logReaderOf(read);
+  return neverBehind(logReaderOf(read));
 }
+
+/** Instances behind one address remember what is published for up to 100 ms, each for itself: a latest checkpoint below the witnessed one that was given is asked for again. */
+function neverBehind(reader: LogReader): LogReader {
+  let witnessed = 0;
+  return {
+    ...reader,
+    async checkpoint(name) {
+      let note = await reader.checkpoint(name);
+      if (name === "witnessed") witnessed = sizeOf(note);
+      for (let again = 0; name === "latest" && sizeOf(note) < witnessed && again < askAgainMax; again++) {
+        await new Promise((resolve) => setTimeout(resolve, askAgainMs));
+        note = await reader.checkpoint(name);
+      }
+      return note;
+    },
+  };
+}
+
+const sizeOf = (note: string | undefined): number =>
+  (note === undefined ? undefined : openCheckpoint(note)?.checkpoint.size) ?? 0;
 
 async function boundedBody(response: Response, path: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];

@@ -1,7 +1,8 @@
 /** `lastro verify` as a script runs it: offline, over bundles and logs in files, each way it can end and each basis it can name. */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { evidenceBytesMax } from "../../src/core/evidence.ts";
 import { parseRid, type Rid, type Src, srcOf } from "../../src/core/ids.ts";
 import { type Evidence, formatEvidence, type Verification } from "../../src/sdk/verify.ts";
 import { type CheckedLog, makeCheckedLog } from "../support/checked-log.ts";
@@ -297,6 +298,12 @@ describe("a verification that cannot be made", () => {
     const { code, out, err } = await run("verify", ...args);
     expect({ code, out }).toEqual({ code: 3, out: "" });
     expect(err).toMatch(/^\/nowhere\/\S+ cannot be read\n$/);
+  });
+  test("a bundle larger than any that Lastro writes is said to be too large: 1", async () => {
+    truncateSync(put("large.json", ""), evidenceBytesMax + 1);
+    const { code, out, err } = await verifyRecord("large.json");
+    expect({ code, out }).toEqual({ code: 1, out: "" });
+    expect(err).toBe(`${file("large.json")} is too large: it has more than ${evidenceBytesMax} bytes\n`);
   });
   test("for a text that is no bundle ends with 1 and says why", async () => {
     const { code, out, err } = await runWith("{}", "verify", "record", someRid, "--bundle", "-");

@@ -2,9 +2,11 @@
 import { once } from "node:events";
 import { createServer } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { status } from "@grpc/grpc-js";
 import { expect, test } from "@jest/globals";
 import { openLog } from "../../src/adapters/pino/log.ts";
 import { runLastro } from "../support/run-cli.ts";
+import { scriptedTail } from "../support/scripted-tail.ts";
 
 const hostile = "\u001b[2J\u009b1A\u202etcatni\r\n level error";
 const shown = "\\u001b[2J\\u009b1A\\u202etcatni\\u000d\n level error";
@@ -32,6 +34,18 @@ test("a server that is verified cannot move the cursor of who verifies it, nor t
   } finally {
     server.close();
   }
+});
+
+test("a record that is tailed is one line, whatever is in it", async () => {
+  const value = `${hostile}\t\u2028\u2029`;
+  const entity = { tenant: "t", namespace: value, entityType: value, entityId: value };
+  const record = { rid, entity, version: 1n, eventType: value, actor: { ownerId: value } };
+  const told = [{ nextIndex: 2n, records: [record], alteredRids: [`x\n${rid}`] }];
+  using service = await scriptedTail({ told, end: status.INVALID_ARGUMENT });
+  const { out, err } = await runLastro("tail", "--server", service.address, "--count", "1");
+  expect(out).toMatch(/^[[^\p{Cc}\p{Bidi_Control}\u2028\u2029]]+\n$/v);
+  expect(out).toContain("\\u000d\\u000a level error\\u0009\\u2028\\u2029");
+  expect(err).toMatch(/^[[^\p{Cc}]]+\n$/v);
 });
 
 test("a wrong argument is told with its controls by their numbers", async () => {

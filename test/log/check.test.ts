@@ -1,11 +1,11 @@
 /** The operator's check over logs that intake and sequencer made: untouched ones, interrupted checks, rewritten ones. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import type { Verification } from "../../src/core/findings.ts";
+import { findingsMax, type Verification } from "../../src/core/findings.ts";
 import { noTrust } from "../../src/core/trust.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
 import { checkStore } from "../../src/log/check.ts";
 import { type CheckState, formatState, parseState } from "../../src/log/check-state.ts";
-import { type CheckedLog, makeCheckedLog, sha256 } from "../support/checked-log.ts";
+import { type CheckedLog, cosign, makeCheckedLog, sha256 } from "../support/checked-log.ts";
 import { verifyNote } from "../support/ed25519.ts";
 import { auditEvent, batchOf } from "../support/intake.ts";
 import { never } from "../support/log-world.ts";
@@ -35,6 +35,22 @@ test("R-80 a check that is interrupted between two runs goes on from its state t
   expect(whole).toMatchObject({ verdict: "broken", findings: [{ code: "COLUMN_CHANGED" }] });
 });
 
+test("R-80 a check that goes on from its state counts what it found and could not list", async () => {
+  await using log = await makeCheckedLog(6, 1_500);
+  log.db.exec("UPDATE records SET event_type = 'x'");
+  // Behind more findings than are listed, and of another code than they are.
+  log.db.exec(
+    `UPDATE records SET body = zeroblob(length(body)) WHERE position =
+      (SELECT key FROM log_index JOIN records ON key = position ORDER BY idx LIMIT 1 OFFSET ${findingsMax + 50})`,
+  );
+  const states: string[] = [];
+  const whole = await checkWith(log, undefined, (state) => states.push(formatState(state())));
+  const resumed = await checkWith(log, parseState(states.at(-1) ?? ""), () => undefined);
+  expect(whole).toMatchObject({ verdict: "broken", counts: { BODY_CHANGED: 1 } });
+  expect(new Set(whole.findings.map(({ code }) => code))).toEqual(new Set(["COLUMN_CHANGED"]));
+  expect(resumed).toEqual(whole);
+});
+
 test("R-80 what is accounted for and not yet logged leaves a check incomplete, and names its offsets", async () => {
   await using log = await makeCheckedLog(3, 60);
   const { intake } = log;
@@ -44,6 +60,31 @@ test("R-80 what is accounted for and not yet logged leaves a check incomplete, a
     verdict: "incomplete",
     findings: [{ code: "TAIL_UNLOGGED", object: { kind: "outcomes", from, to: from + 2 } }],
   });
+});
+
+test("R-80 a log that grows and is cosigned while a check reads its checkpoints is intact", async () => {
+  await using log = await makeCheckedLog(8, 330);
+  const { intake, world } = log;
+  const from = (await log.store.records.mark(batchOf(0, [], 0).src, never)) ?? 0;
+  let reads = 0;
+  const growing: CheckedLog["store"]["log"] = {
+    ...log.store.log,
+    async checkpoint(name, signal) {
+      const read = await log.store.log.checkpoint(name, signal);
+      if (reads++ > 0) return read;
+      await ingestBatch(intake.deps, batchOf(from, [auditEvent({ eventId: "new" })], 0), intake.control);
+      await world.drain();
+      await cosign(log.store);
+      return read;
+    },
+  };
+  const result = await checkWith(
+    { ...log, store: { ...log.store, log: growing } },
+    undefined,
+    () => undefined,
+  );
+  expect(result).toMatchObject({ verdict: "intact", findings: [] });
+  expect((await log.check({ trust: noTrust })).checked).toEqual(result.checked);
 });
 
 describe("R-21 a store that was rewritten and signed anew with the real key", () => {

@@ -1,46 +1,17 @@
 /** The tail of the SDK against a service that ends it in every way: where it goes on, and where it gives up. */
-import { create } from "@bufbuild/protobuf";
-import { Server, ServerCredentials, type ServerWritableStream, status } from "@grpc/grpc-js";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
-import {
-  HistoryService,
-  type TailRecordsRequest,
-  TailRecordsResponseSchema,
-} from "../../src/gen/lastro/v1/history_pb.ts";
 import { tailRecords } from "../../src/sdk/tail.ts";
-import { serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
+import { scriptedTail, type TailAnswer } from "../support/scripted-tail.ts";
 
 /** What one call is answered: places that are told, then how it ends. */
-type Answer = { readonly places: readonly number[]; readonly end: status };
-type Asked = { readonly from: number | undefined; readonly token: string | undefined };
-
-/** Answers call by call; all that come after as the last. */
-async function scripted(...answers: readonly Answer[]) {
-  const asked: Asked[] = [];
-  const server = new Server();
-  server.addService(serviceDefinition(HistoryService), {
-    tailRecords(call: ServerWritableStream<{ readonly message: TailRecordsRequest }, unknown>) {
-      const { from } = call.request.message;
-      asked.push({
-        from: from.case === "index" ? Number(from.value) : undefined,
-        token: call.metadata.get("authorization")[0]?.toString(),
-      });
-      const { places, end } = answers[asked.length - 1] ?? answers.at(-1) ?? { places: [], end: status.OK };
-      for (const place of places) call.write(create(TailRecordsResponseSchema, { nextIndex: BigInt(place) }));
-      call.emit("error", { code: end, details: "as told" });
-    },
-  });
-  const port = await new Promise<number>((resolve, reject) =>
-    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) =>
-      error === null ? resolve(bound) : reject(error),
-    ),
+const scripted = (...answers: readonly { readonly places: readonly number[]; readonly end: status }[]) => {
+  const [first, ...rest] = answers.map(
+    ({ places, end }): TailAnswer => ({ told: places.map((place) => ({ nextIndex: BigInt(place) })), end }),
   );
-  return {
-    asked,
-    address: `127.0.0.1:${port}`,
-    [Symbol.dispose]: () => server.forceShutdown(),
-  };
-}
+  return scriptedTail(first ?? { told: [], end: status.OK }, ...rest);
+};
 
 async function tell(
   address: string,
@@ -67,6 +38,30 @@ describe("R-10 a tail that ended goes on behind what it was told", () => {
     using service = await scripted({ places: [3, 7], end }, { places: [9], end: status.INVALID_ARGUMENT });
     expect(await tell(service.address)).toEqual({ told: [3, 7, 9], code: "INVALID_ARGUMENT" });
     expect(service.asked.map(({ from }) => from)).toEqual([3, 7]);
+  });
+
+  test("and leaves out what was recorded before the time it began at", async () => {
+    const sinceMs = Date.parse("2026-11-30T12:00:00Z");
+    const at = (ms: number) => ({ rid: `${ms}`, recordedAt: timestampFromMs(sinceMs + ms) });
+    using service = await scriptedTail(
+      { told: [{ nextIndex: 4n, records: [at(5)] }], end: status.UNAVAILABLE },
+      {
+        told: [{ nextIndex: 9n, records: [at(-1), at(0), at(-60_000), at(1)] }],
+        end: status.INVALID_ARGUMENT,
+      },
+    );
+    const told: string[] = [];
+    const tail = tailRecords(
+      service.address,
+      { filter: "", from: { recordedAtMs: sinceMs } },
+      AbortSignal.timeout(60_000),
+    );
+    const read = async (): Promise<void> => {
+      for await (const { records } of tail) told.push(...records.map(({ rid }) => rid));
+    };
+    await expect(read()).rejects.toMatchObject({ code: "INVALID_ARGUMENT" });
+    expect(told).toEqual(["5", "0", "1"]);
+    expect(service.asked.map(({ from }) => from)).toEqual([undefined, 4]);
   });
 
   test("each time with what says who asks then", async () => {

@@ -1,9 +1,13 @@
 /** The verifier that anyone may run, over bundles and logs that the service's own parts made: good ones, and each kind of lie. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { parseRid, type Rid, srcOf } from "../../src/core/ids.ts";
 import {
   type Evidence,
   formatEvidence,
+  httpLogReader,
   logReaderOf,
   noTrust,
   parseEvidence,
@@ -124,6 +128,35 @@ test("R-21 a changed entry, path, body, checkpoint or cosignature in a bundle is
   expect(codes(record({ ...evidence, entries: [] }))).toEqual(["INPUT_MISSING"]);
 });
 
+test("R-80 no entry, body or list of a bundle is passed over: an index given twice, a body that nothing commits to and a list without its coverage entry are named", async () => {
+  const evidence = await recordEvidence(laid, log.store, rid);
+  const [given] = evidence.entries;
+  if (given === undefined) throw new Error("no entry");
+  const forged = { ...given, body: given.body?.map((byte, at) => (at === 60 ? byte ^ 1 : byte)) };
+  const doubled = record({ ...evidence, entries: [given, forged] });
+  expect(doubled).toMatchObject({
+    verdict: "broken",
+    findings: [{ code: "INPUT_INVALID", object: { kind: "record", rid } }],
+  });
+  const scope = { kind: "range", src: src(), from: 0, to: 100 } as const;
+  const range = await rangeEvidence(laid, log.store, src(), 0, 100);
+  const [list] = range.outcomes;
+  const coverage = range.entries.find(({ index }) => index === list?.index);
+  if (list === undefined || coverage === undefined) throw new Error("no coverage entry with a list");
+  const withBody = range.entries.map((entry) =>
+    entry === coverage ? { ...entry, body: given.body } : entry,
+  );
+  expect(verifyBundle(scope, { ...range, entries: withBody }, noTrust)).toMatchObject({
+    verdict: "broken",
+    findings: [{ code: "INPUT_INVALID", object: { kind: "leaves", from: list.index } }],
+  });
+  const alone = record({ ...evidence, outcomes: [{ ...list, list: "{}" }] });
+  expect(alone).toMatchObject({
+    verdict: "incomplete",
+    findings: [{ code: "INPUT_MISSING", object: { kind: "leaves", from: list.index } }],
+  });
+});
+
 test("R-80 a bundle proves that each offset of a range has one outcome; one that holds something back is incomplete", async () => {
   const scope = { kind: "range", src: src(), from: 0, to: 100 } as const;
   const evidence = copy(await rangeEvidence(laid, log.store, src(), 0, 100));
@@ -174,4 +207,40 @@ test("R-80 a whole log is verified from its static resources, and a changed entr
   const away = new Map(good);
   away.delete("tile/entries/000");
   expect((await verify(away)).verdict).toBe("incomplete");
+});
+
+/** Earlier at the first read of a checkpoint, whichever it is; all of it, cosigned, from then on. */
+const growing = (good: ReadonlyMap<string, Uint8Array>) => {
+  const before = Buffer.from(log.world.notes[1] ?? "");
+  const after = new Map(good).set("checkpoint.witnessed", Buffer.from(log.pin));
+  let reads = 0;
+  return async (path: string): Promise<Uint8Array | undefined> => {
+    if (path.startsWith("checkpoint") && reads++ === 0) return before;
+    return after.get(path);
+  };
+};
+
+test("R-80 a log that grows and is cosigned while its checkpoints are read is intact", async () => {
+  const reader = logReaderOf(growing(staticResources(laid)));
+  const result = await verifyLog(reader, { trust: noTrust, entries: "lastro" });
+  expect(result).toMatchObject({ verdict: "intact", findings: [], checked: { leaves: laid.leaves.length } });
+});
+
+test("R-80 a server whose latest checkpoint is behind the witnessed one is asked again, and named when it stays behind", async () => {
+  const resources = new Map(staticResources(laid)).set("checkpoint.witnessed", Buffer.from(log.pin));
+  const [earlier, latest] = [Buffer.from(log.world.notes[1] ?? ""), resources.get("checkpoint")];
+  let behind = 2;
+  await using server = createServer((request, response) => {
+    const path = request.url?.slice(1) ?? "";
+    const bytes = path === "checkpoint" ? (behind-- > 0 ? earlier : latest) : resources.get(path);
+    response.writeHead(bytes === undefined ? 404 : 200).end(bytes);
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const verify = () => verifyLog(httpLogReader(url), { trust: noTrust, entries: "lastro" });
+  expect(await verify()).toMatchObject({ verdict: "intact", findings: [] });
+  expect(behind).toBe(-1);
+  behind = Number.POSITIVE_INFINITY;
+  const result = await verify();
+  expect([result.verdict, codes(result)]).toEqual(["broken", expect.arrayContaining(["CHECKPOINT_CHANGED"])]);
 });

@@ -25,6 +25,7 @@ export const limits: ExportLimits = {
   runningMax: 2,
   keptMax: 6,
   bytesMax: 64 * 1024 * 1024,
+  evidenceBytesMax: 64 * 1024 * 1024,
   keptMs: 3_600_000,
 };
 const silent = { info: () => {}, warn: () => {}, error: () => {} };

@@ -105,7 +105,7 @@ function readState(path: string | undefined): CheckState | undefined {
   }
   const state = parseState(text);
   if (state === undefined)
-    throw new CliFailure("usage", `${path} is no state of a check; remove it to begin anew`);
+    throw new CliFailure("usage", `${path} is no state to go on from; remove it to begin anew`);
   return state;
 }
 

@@ -85,6 +85,19 @@ describe("exports are bounded and private", () => {
     await until("its folder is gone", () => readdirSync(x.path).length === 0);
   });
 
+  test("evidence ends at the size that its verifier reads, whatever the others may have", async () => {
+    await x.log(...events(5));
+    await x.stop();
+    await x.start({ limits: { evidenceBytesMax: 2_000 } });
+    const { result } = await x.ended(await x.begin(ExportFormat.EVIDENCE));
+    expect(result).toMatchObject({
+      case: "error",
+      value: { code: status.RESOURCE_EXHAUSTED, message: expect.stringContaining("larger than 2000 bytes") },
+    });
+    const text = await x.exported(ExportFormat.NDJSON);
+    expect(text.length).toBeGreaterThan(2_000);
+  });
+
   test("one that has expired is gone, with its files", async () => {
     await x.log(...events(2));
     await x.stop();

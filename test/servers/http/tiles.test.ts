@@ -25,7 +25,7 @@ function laterEachTime(): () => number {
   };
 }
 
-async function serve(log: LogReads) {
+async function serve(log: LogReads, now = laterEachTime()) {
   const logged: string[] = [];
   const note = (code: string, message: string): void => void logged.push(`${code} ${message}`);
   const server = await startHttpServer({
@@ -33,7 +33,7 @@ async function serve(log: LogReads) {
     metrics: (_request, response) => response.end(),
     readiness: async () => ({}),
     tiles: {
-      published: publishedLog({ log, now: laterEachTime() }),
+      published: publishedLog({ log, now }),
       log: { info: note, warn: note, error: note },
     },
   });
@@ -95,6 +95,22 @@ describe("checkpoints", () => {
     expect([missing.status, missing.headers.get("cache-control")]).toEqual([404, "no-store"]);
     const witnessed = await log.publish("witnessed");
     expect(await (await get("checkpoint.witnessed")).text()).toBe(witnessed.note);
+  });
+
+  test("the latest one is never below a witnessed one that was given, however short a time ago it was asked for", async () => {
+    await using empty = await openSqliteStore({ path: ":memory:" });
+    const { server, get } = await serve(empty.log, () => 0);
+    await using _ = server;
+    const log = buildLog(empty.log);
+    await log.heartbeats(1);
+    const first = await log.publish();
+    expect(await (await get("checkpoint")).text()).toBe(first.note);
+    await log.heartbeats(1);
+    const second = await log.publish();
+    await log.publish("witnessed");
+    expect(await (await get("checkpoint")).text()).toBe(first.note);
+    expect((await get("checkpoint.witnessed")).status).toBe(200);
+    expect(await (await get("checkpoint")).text()).toBe(second.note);
   });
 
   test("HEAD tells the same without the body", async () => {
