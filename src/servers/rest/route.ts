@@ -109,6 +109,8 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
       );
       const answer = async (): Promise<Answer> => {
         const caller = await options.authenticate(credentialsOf(request), signal);
+        // Of a client that has gone meanwhile no close comes any more.
+        signal.throwIfAborted();
         reply.raw.once("close", options.guard.limits.enter(caller));
         const asked = {
           params: checked(params, request.params, ""),
