@@ -1,5 +1,5 @@
 /** How much each caller may ask for: so many calls a second, so many at once. Callers share nothing but the process. */
-import type { Caller } from "../core/caller.ts";
+import { type Caller, countedAs } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
 import type { Clock } from "../ports/clock.ts";
 
@@ -41,9 +41,9 @@ export function callerLimits(options: CallerLimitOptions, now: Clock): CallerLim
   }
 
   return {
-    enter({ id, kind }) {
-      if (kind === "anonymous") return nothing;
-      const use = useOf(id, now());
+    enter(caller) {
+      if (caller.kind === "anonymous") return nothing;
+      const use = useOf(countedAs(caller), now());
       if (use.running >= concurrentMax)
         throw exhausted(`more than ${concurrentMax} calls of yours at once`, concurrentRetryMs);
       if (use.tokens < 1)

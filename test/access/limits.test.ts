@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { callerLimits } from "../../src/access/limits.ts";
-import { anyone } from "../../src/core/caller.ts";
+import { anyone, type Caller } from "../../src/core/caller.ts";
 import { person } from "../support/callers.ts";
 
 const [anna, bob] = [person("anna"), person("bob")];
@@ -28,6 +28,20 @@ test("a caller has a burst, then the rate, and is told when to try again; anothe
   nowMs = 10_000;
   for (let i = 0; i < 3; i++) limits.enter(anna)();
   expect(caught(() => limits.enter(anna))).toEqual(refused(100));
+});
+
+test("all viewers of one maker are one caller, apart from the maker", () => {
+  const viewer = (n: number, maker: Caller): Caller => ({
+    id: `viewer:${n}`,
+    kind: "viewer",
+    lentBy: maker.id,
+    grants: [],
+  });
+  const limits = callerLimits({ rateMax: 1, burstMax: 3, concurrentMax: 100 }, () => 0);
+  for (let n = 0; n < 3; n++) limits.enter(viewer(n, anna))();
+  expect(caught(() => limits.enter(viewer(3, anna)))).toEqual(refused(1_000));
+  for (let n = 0; n < 3; n++) limits.enter(anna)();
+  for (let n = 4; n < 7; n++) limits.enter(viewer(n, bob))();
 });
 
 test("so many calls at once, and one more when one has ended", () => {
