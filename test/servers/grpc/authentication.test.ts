@@ -168,6 +168,20 @@ describe("with one", () => {
     expect((await failureOf(again)).code).toBe(status.PERMISSION_DENIED);
   });
 
+  test("R-87 a viewer's attempt to make a token is told as denied", async () => {
+    const denied: unknown[] = [];
+    const { guard } = world.deps;
+    const watch = { ...guard.watch, denied: (...told: unknown[]) => void denied.push(told) };
+    const viewer = { ...person("x", grant("reader")), id: "viewer:1", kind: "viewer", lentBy: "a" } as const;
+    await using other = await serve({ ...world.deps, guard: { ...guard, watch } }, undefined, {
+      authenticate: async () => viewer,
+    });
+    using asking = connect(other.address);
+    const made = call(asking, IdentityService, "createViewerToken", {});
+    expect((await failureOf(made)).code).toBe(status.PERMISSION_DENIED);
+    expect(denied).toEqual([[viewer, "CreateViewerToken"]]);
+  });
+
   test("R-87 the making of a viewer token is told before the token is given: its id, its end, its tenants, and of owners the number", async () => {
     const told: unknown[] = [];
     let answer = async (): Promise<void> => undefined;
