@@ -1,5 +1,5 @@
 /** How events of our own get on the audit topic: beside the calls, in a bounded queue, published again until they are there. What does not fit is dropped and counted. */
-import type { Caller } from "../core/caller.ts";
+import { type Caller, countedAs } from "../core/caller.ts";
 import { isTransient } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { isoTime } from "../core/leaf.ts";
@@ -21,7 +21,7 @@ export type Telling = AsyncDisposable & {
   /** Resolves once it is published. */
   now(caller: Caller, act: Act, tenant: string | undefined, signal: AbortSignal): Promise<void>;
   soon(caller: Caller, act: Act, tenant: string | undefined): void;
-  /** One event a caller and window for all of a type, however often it happens. */
+  /** One event a caller and window for all of a type, however often it happens; viewers of one maker are one caller. */
   count(caller: Caller, type: string, what: string, times: number): void;
 };
 
@@ -106,8 +106,9 @@ export function openTelling(options: TellingOptions): Telling {
       observer.selfAudit("published", 1);
     },
     count(caller, type, what, times) {
-      const key = `${type} ${caller.id}`;
-      const counted = counts.get(key) ?? { caller, type, times: new Map() };
+      const key = `${type} ${countedAs(caller)}`;
+      const known = counts.get(key) ?? { caller, type, times: new Map() };
+      const counted = known.caller.id === caller.id ? known : { ...known, caller: severalViewers(caller) };
       if (counts.size >= countedMax && !counts.has(key)) return observer.selfAudit("dropped", 1);
       counted.times.set(what, (counted.times.get(what) ?? 0) + times);
       counts.set(key, counted);
@@ -125,6 +126,9 @@ export function openTelling(options: TellingOptions): Telling {
   };
 }
 
+/** Of one maker. */
+const severalViewers = (one: Caller): Caller => ({ ...one, id: "viewer:several" });
+
 const idBytes = 16;
 /** As long as an id of the envelope may be. */
 const ownerIdCharactersMax = 256;
@@ -133,7 +137,7 @@ const noAddress = "::";
 
 function eventOf(
   { instance, now, random }: TellingOptions,
-  { id, kind, grants }: Caller,
+  { id, kind, grants, lentBy }: Caller,
   { type, id: entityId, detail }: Act,
   tenant = "default",
 ): EventToPublish {
@@ -144,7 +148,7 @@ function eventOf(
     trace_id: eventId,
     timestamp: isoTime(now()),
     event_type: type,
-    payload: { id: entityId, ...detail },
+    payload: { id: entityId, ...detail, ...(lentBy !== undefined && { lent_by: lentBy }) },
     metadata: {
       event_schema_version: "1.0",
       owner_id: id.slice(0, ownerIdCharactersMax),

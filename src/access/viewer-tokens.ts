@@ -1,15 +1,19 @@
-/** Tokens for embedding: a reader's share of their maker's grants, for at most five minutes. Made and read by whoever has the store's lookup key. */
-import { jwtVerify, SignJWT } from "jose";
+/** Tokens for embedding: a reader's share of their maker's grants, for at most five minutes. Made and read by whoever has the store's lookup key; who made one is sealed in it. */
+import { createHmac } from "node:crypto";
+import { CompactEncrypt, compactDecrypt, jwtVerify, SignJWT } from "jose";
 import * as z from "zod";
 import type { Caller, Grant, Role, Scope } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
+import { isoTime } from "../core/leaf.ts";
 import { commonScope } from "../core/scope.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import { expiryOf, tokenFault, unauthenticated } from "./refusal.ts";
+import type { Act } from "./telling.ts";
 
 export const viewerTokenType = "lastro-viewer+jwt";
 export const viewerLifeMsMax = 5 * 60_000;
 const algorithm = "HS256";
+const sealing = { alg: "dir", enc: "A256GCM" };
 const idBytes = 16;
 /** Fits the headers that servers and proxies take. */
 const tokenCharactersMax = 8 * 1024;
@@ -27,6 +31,7 @@ export type ViewerRequest = {
   readonly lifeMs: number;
 };
 export type ViewerToken = {
+  readonly id: string;
   readonly token: string;
   readonly expiresAtMs: number;
   readonly grants: readonly Grant[];
@@ -42,6 +47,8 @@ export type ViewerDeps = {
 const names = z.array(z.string()).optional();
 const Payload = z.object({
   jti: z.string(),
+  /** Whose grants these are, sealed: bearers are not told. */
+  by: z.string(),
   scopes: z.array(
     z.strictObject({
       tenants: names,
@@ -66,7 +73,14 @@ const whole = (scope: z.output<typeof Payload>["scopes"][number]): Scope => ({
 });
 const reader = (scope: Scope): Grant => ({ role: "reader", scope });
 
+const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
+
 export function viewerTokens({ key, now, random }: ViewerDeps): ViewerTokens {
+  const makerKey = createHmac("sha256", key).update("lastro/v1/viewer-maker").digest();
+  const seal = (maker: string): Promise<string> =>
+    new CompactEncrypt(encoder.encode(maker)).setProtectedHeader(sealing).encrypt(makerKey);
+  const opened = async (by: string): Promise<string> =>
+    decoder.decode((await compactDecrypt(by, makerKey)).plaintext);
   return {
     async make({ scope, lifeMs }, maker) {
       const lent = maker.kind === "viewer" ? [] : maker.grants.filter(({ role }) => readers.has(role));
@@ -79,9 +93,10 @@ export function viewerTokens({ key, now, random }: ViewerDeps): ViewerTokens {
       // Whole seconds are what a JWT can say; rounded down, it never lives longer than asked for.
       const issuedAt = Math.floor(now() / 1_000);
       const expiresAt = issuedAt + Math.floor(lifeMs / 1_000);
-      const token = await new SignJWT({ scopes })
+      const id = Buffer.from(random(idBytes)).toString("hex");
+      const token = await new SignJWT({ scopes, by: await seal(maker.id) })
         .setProtectedHeader({ alg: algorithm, typ: viewerTokenType })
-        .setJti(Buffer.from(random(idBytes)).toString("hex"))
+        .setJti(id)
         .setIssuedAt(issuedAt)
         .setExpirationTime(expiresAt)
         .sign(key);
@@ -91,7 +106,7 @@ export function viewerTokens({ key, now, random }: ViewerDeps): ViewerTokens {
           `scope makes a token of more than ${tokenCharactersMax} characters: name less`,
           { field: "scope" },
         );
-      return { token, expiresAtMs: expiresAt * 1_000, grants: scopes.map(reader) };
+      return { id, token, expiresAtMs: expiresAt * 1_000, grants: scopes.map(reader) };
     },
     async read(token) {
       const { payload } = await jwtVerify(token, key, {
@@ -107,7 +122,30 @@ export function viewerTokens({ key, now, random }: ViewerDeps): ViewerTokens {
       if (data === undefined)
         throw unauthenticated("the viewer token is of another version of Lastro: make a new one");
       const grants = data.scopes.map(whole).map(reader);
-      return { id: `viewer:${data.jti}`, kind: "viewer", grants, untilMs: expiryOf(payload) };
+      const lentBy = await opened(data.by);
+      return { id: `viewer:${data.jti}`, kind: "viewer", lentBy, grants, untilMs: expiryOf(payload) };
+    },
+  };
+}
+
+/** Named in one event. */
+const tenantsMax = 20;
+
+/** What the making of a token is told as; owners, who are persons, are counted. */
+export function lending({ id, expiresAtMs, grants }: ViewerToken): Act {
+  const bounds = (name: "tenants" | "ownershipIds"): readonly string[] | undefined => {
+    const lists = grants.map(({ scope }) => scope[name]);
+    return lists.every((list) => list !== undefined) ? [...new Set(lists.flat())] : undefined;
+  };
+  const [tenants, owners] = [bounds("tenants"), bounds("ownershipIds")];
+  return {
+    type: "viewer_token.shared",
+    id,
+    detail: {
+      expires_at: isoTime(expiresAtMs),
+      personal: grants.some(({ scope }) => scope.personal),
+      ...(tenants && { tenants: tenants.slice(0, tenantsMax) }),
+      ...(owners && { owners: owners.length }),
     },
   };
 }

@@ -21,12 +21,18 @@ export type Caller = {
   /** Stable over sessions: `anonymous`, `person:<issuer>#<sub>`, `service:<name>`, `viewer:<token id>`. Never shown to other callers. */
   readonly id: string;
   readonly kind: "anonymous" | "person" | "service" | "viewer";
+  /** Of a viewer: the id of who made its token. */
+  readonly lentBy?: string;
   readonly grants: readonly Grant[];
   /** What is granted now, for calls that last; undefined: as long as the identity holds it stays as it is. */
   readonly grantsNow?: () => readonly Grant[];
   /** When the token expires that said so, ms since the epoch; undefined: no token did. */
   readonly untilMs?: number;
 };
+
+/** Under which name a caller's calls are counted. Whoever makes viewer tokens makes as many as they like: all that one caller made count as one. */
+export const countedAs = ({ id, lentBy }: Caller): string =>
+  lentBy === undefined ? id : `viewers of ${lentBy}`;
 
 /** Bounds nothing, and shows persons. */
 export const everywhere: Scope = {

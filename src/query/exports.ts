@@ -78,8 +78,8 @@ const answerBytesMax = 256 * 1024;
 /** Takes up what a process before this one left; ends with the signal, after which the next one goes on. */
 export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
   const { query, state, files, limits } = deps;
-  /** Those that run here, with how far they are. */
-  const running = new Map<string, ExportJob>();
+  /** Those that run here or are about to, with how far they are. */
+  const running = new Map<string, ExportJob | undefined>();
 
   async function run(kept: KeptExport): Promise<void> {
     const { name } = kept;
@@ -114,27 +114,34 @@ export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
     return progress === undefined ? kept : { ...kept, job: progress };
   }
 
+  /** What other processes begin at the same moment is not known here. */
+  async function requireRoom(beginning: readonly string[], until: AbortSignal): Promise<void> {
+    const stored = (await state.jobs(until)).map(({ name }) => name).filter(isExportName);
+    if (new Set([...stored, ...beginning]).size >= limits.keptMax)
+      throw new LastroError("LIMIT_REACHED", `${limits.keptMax} exports are kept already; delete one`);
+  }
+
   return {
     get,
     async start(request, caller, until) {
       if (running.size >= limits.runningMax)
         throw new LastroError("LIMIT_REACHED", `${limits.runningMax} exports run already; try again later`);
-      const job = await newJob(deps, request, caller, until);
-      await query.guard.watch.act(caller, exported(request.format), until);
-      if ((await state.jobs(until)).filter(({ name }) => isExportName(name)).length >= limits.keptMax)
-        throw new LastroError("LIMIT_REACHED", `${limits.keptMax} exports are kept already; delete one`);
       const name = `export-${Buffer.from(query.random(nameBytes)).toString("hex")}`;
-      const kept = { name, job, revision: 1 };
-      running.set(name, job);
+      const earlier = [...running.keys()];
+      // Taken before anything is waited for: of those that begin together, each counts the ones before it.
+      running.set(name, undefined);
       try {
+        const kept = { name, job: await newJob(deps, request, caller, until), revision: 1 };
+        await query.guard.watch.act(caller, exported(request.format), until);
+        await requireRoom(earlier, until);
         await files.create(name);
-        await state.putJob(name, JSON.stringify(job), undefined, until);
+        await state.putJob(name, JSON.stringify(kept.job), undefined, until);
+        void run(kept);
+        return kept;
       } catch (error) {
         running.delete(name);
         throw error;
       }
-      void run(kept);
-      return kept;
     },
     async list(caller, until) {
       const all = (await state.jobs(until)).filter(({ name }) => isExportName(name)).map(keptExport);

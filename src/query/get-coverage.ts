@@ -43,17 +43,16 @@ export async function getCoverage(
   const page = pager(deps, "GetCoverage", [src, from, to], "offset asc", caller, request);
   const tree = await requireTree(log, "latest", signal);
   const start = page.after === undefined ? from : Number(page.after[0]);
-  const { rows, isLast } = await collectRows(page.size, coverageBytes, (after, limit) =>
+  const { rows, last } = await collectRows(page.size, coverageBytes, (after, limit) =>
     after === undefined
       ? firstCoverages(log, tree, { src, from: start, to }, limit, signal)
       : nextCoverages(log, tree, { src, from: after.covers.from + 1, to }, limit, signal),
   );
   const coverages = await proven(log, signal, (read) => withPaths(rows, tree, read));
-  const last = rows.at(-1);
   return {
     coverages,
     tree,
-    nextPageToken: isLast || last === undefined ? "" : page.tokenAt([last.covers.to]),
+    nextPageToken: last === undefined ? "" : page.tokenAt([last.covers.to]),
   };
 }
 

@@ -60,10 +60,12 @@ export async function getHistory(
     includeInactive: request.includeInactive,
     signal,
   };
-  const { rows, isLast } = await collectRows(page.size, answerBytes, (after, limit) =>
-    rowsBehind(walk, after ?? start, limit),
+  const { rows: found, last } = await collectRows(
+    page.size,
+    answerBytes,
+    (after, limit) => rowsBehind(walk, after ?? start, limit),
+    (row) => isInSight(access, row),
   );
-  const found = rows.filter((row) => isInSight(access, row));
   const views = await viewRecords(deps, found, signal);
   const belongs = (view: RecordView | undefined): view is RecordView => {
     const content = view === undefined ? undefined : contentOf(view);
@@ -79,11 +81,10 @@ export async function getHistory(
     .filter((view) => view !== undefined)
     .filter((v) => request.includeInactive || v.kind === "activity" || v.isActive);
   await tellRead(deps, access, records, signal);
-  const last = rows.at(-1);
   return {
     records,
     alteredRids: found.filter((_, i) => !belongs(views[i])).map((row) => row.rid),
-    nextPageToken: isLast || last === undefined ? "" : page.tokenAt([last.kind, last.version]),
+    nextPageToken: last === undefined ? "" : page.tokenAt([last.kind, last.version]),
     seeAlso: start === undefined ? await related(deps, stream, access, signal) : [],
   };
 }

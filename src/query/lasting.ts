@@ -1,4 +1,4 @@
-/** Calls that last longer than grants may: what they give is given while the caller may still see what was chosen for it when they began. */
+/** Calls that last longer than tokens and grants may: what they give is given while the caller may still see what was chosen for it when they began. */
 import { scopesFor } from "../access/policy.ts";
 import type { Caller, Scope } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
@@ -6,6 +6,7 @@ import { isWithin } from "../core/scope.ts";
 import type { QueryDeps } from "./deps.ts";
 
 type Deps = Pick<QueryDeps, "guard">;
+type LastingDeps = Pick<QueryDeps, "guard" | "now">;
 /** Where the caller may do it, each scope as `permit` shows it. */
 type Rights = readonly Scope[];
 
@@ -27,11 +28,15 @@ export function requireRights({ guard }: Deps, caller: Caller, method: string, b
   throw lost();
 }
 
-/** To be asked before each part of an answer is given. */
-export function lasting({ guard }: Deps, caller: Caller, method: string): () => void {
+export const expired = (): LastroError =>
+  new LastroError("UNAUTHENTICATED", "the token has expired; go on from the last position with a new one");
+
+/** To be asked before each part of an answer is given. Throws UNAUTHENTICATED once the caller's token has expired. */
+export function lasting({ guard, now }: LastingDeps, caller: Caller, method: string): () => void {
   const isOpened = guard.personal.isOpened(caller);
   const began = rightsTo(caller, method, isOpened);
   return () => {
+    if (caller.untilMs !== undefined && now() >= caller.untilMs) throw expired();
     const isSame = caller.grantsNow === undefined || caller.grantsNow() === caller.grants;
     if (!isSame || isOpened !== guard.personal.isOpened(caller))
       requireRights({ guard }, caller, method, began);

@@ -9,8 +9,8 @@ import type { ShownDifference } from "./compare-versions.ts";
 import { type Caller, checkEntity, type EntityName, invalid, type QueryDeps, streamOf } from "./deps.ts";
 import { answerBytes } from "./get-history.ts";
 import { foldedState, requireSealed, stepOf, unreadable } from "./get-state.ts";
-import { chunkRowsMax, type PageRequest, pageBytesMax, pager } from "./page.ts";
-import { type Access, permit, requireReach, show, tellRead } from "./permit.ts";
+import { chunkRowsMax, type PageRequest, pageBytesMax, pager, passedRowsMax } from "./page.ts";
+import { type Access, isInSight, permit, requireReach, show, tellRead } from "./permit.ts";
 import type { RecordView } from "./record-view.ts";
 import { viewRecords } from "./view-records.ts";
 
@@ -117,7 +117,7 @@ type Walk = {
 type Told = { readonly state: EntityState; readonly isWhole: boolean };
 type Changes = { readonly changes: readonly Change[]; readonly last: number };
 
-/** Closes on count or bytes, and moves on by one version at least; those out of the caller's reach are left out. */
+/** Closes on count or bytes, and moves on by one version at least; those out of the caller's reach are left out, and lead to no page of their own. */
 async function changesOf(walk: Walk, from: number, to: number, countMax: number): Promise<Changes> {
   const { deps, access, stream, signal } = walk;
   const changes: Change[] = [];
@@ -140,9 +140,25 @@ async function changesOf(walk: Walk, from: number, to: number, countMax: number)
       before = after;
       version += 1;
     }
-    if (changes.length >= countMax) return { changes, last: version - 1 };
+    if (changes.length >= countMax)
+      return { changes, last: (await isMoreInSight(walk, version, to)) ? version - 1 : to };
   }
   return { changes, last: to };
+}
+
+/** By what columns say, and of more than `passedRowsMax` versions yes. */
+async function isMoreInSight({ deps, access, stream, signal }: Walk, from: number, to: number) {
+  if (access.seen === undefined) return true;
+  let at = from;
+  for (let limit = 1; at <= to && at - from < passedRowsMax; limit = chunkRowsMax) {
+    const rows = await deps.history.versions(
+      { stream, kind: "change", from: at, to, order: "asc", limit },
+      signal,
+    );
+    if (rows.length === 0 || rows.some((row) => isInSight(access, row))) return true;
+    at += rows.length;
+  }
+  return at <= to;
 }
 
 function toldAfter({ deps, access }: Walk, before: Told, row: RecordRow, view: RecordView): Told {

@@ -38,14 +38,13 @@ export async function listOutcomes(
   if (from < 0 || to < from) throw invalid("to_offset", "must not be below from_offset");
   const page = pager(deps, "ListOutcomes", [src, from, to, kinds], "offset asc", caller, request);
   const start = page.after === undefined ? from : Number(page.after[0]);
-  const { rows, isLast } = await collectRows(page.size, outcomeBytes, (row, limit) =>
+  const { rows, last } = await collectRows(page.size, outcomeBytes, (row, limit) =>
     operations.outcomes(
       { src, from: row?.to ?? start, to, kinds: kinds.length > 0 ? kinds : rowKinds, limit },
       signal,
     ),
   );
-  const last = rows.at(-1);
-  return { outcomes: rows, nextPageToken: isLast || last === undefined ? "" : page.tokenAt([last.to]) };
+  return { outcomes: rows, nextPageToken: last === undefined ? "" : page.tokenAt([last.to]) };
 }
 
 const outcomeBytes = (row: OutcomeRow): number =>

@@ -7,6 +7,7 @@ import type { OwnershipDocument } from "../ports/history-reader.ts";
 import { type Caller, type QueryDeps, requireText, tenantOf } from "./deps.ts";
 import { collectRows, type PageRequest, pager } from "./page.ts";
 import { type Access, permit, requireReach, requireWhole } from "./permit.ts";
+import { onlyTenantOf } from "./switched-on.ts";
 
 /** Masked: the id of the person was left out. */
 export type ShownOwnership = OwnershipDocument & { readonly isMasked: boolean };
@@ -56,18 +57,22 @@ export async function listOwnerships(
   signal: AbortSignal,
 ): Promise<OwnershipPage> {
   const access = permit(deps, caller, "ListOwnerships");
-  const tenant = request.tenant === "" ? undefined : requireText(request.tenant, "tenant");
-  if (tenant !== undefined) requireReach(deps, access, { tenant });
+  if (request.tenant !== "") requireReach(deps, access, { tenant: requireText(request.tenant, "tenant") });
+  const tenant = request.tenant === "" ? onlyTenantOf(access) : request.tenant;
   const page = pager(deps, "ListOwnerships", [request.tenant], "ownership asc", caller, request);
   const start = page.after?.[0];
-  const { rows, isLast } = await collectRows(page.size, documentBytes, (row, limit) => {
-    const after = row?.ownership ?? (start === undefined ? undefined : (String(start) as OwnershipKey));
-    return deps.history.ownerships({ tenant, after, limit }, signal);
-  });
-  const last = rows.at(-1);
+  const { rows, last } = await collectRows(
+    page.size,
+    documentBytes,
+    (row, limit) => {
+      const after = row?.ownership ?? (start === undefined ? undefined : (String(start) as OwnershipKey));
+      return deps.history.ownerships({ tenant, after, limit }, signal);
+    },
+    (row) => shown(access, row) !== undefined,
+  );
   return {
     ownerships: rows.map((row) => shown(access, row)).filter((row) => row !== undefined),
-    nextPageToken: isLast || last === undefined ? "" : page.tokenAt([last.ownership]),
+    nextPageToken: last === undefined ? "" : page.tokenAt([last.ownership]),
   };
 }
 

@@ -16,6 +16,8 @@ export const pageSizeMax = 1000;
 export const pageBytesMax = 3.5 * 1024 * 1024;
 /** Rows fetched at once: bounds what large bodies can take of memory. */
 export const chunkRowsMax = 64;
+/** Rows out of sight that are passed over for one page; then it closes, however few it has. */
+export const passedRowsMax = 10_000;
 
 export type PageRequest = { readonly pageSize: number; readonly pageToken: string };
 
@@ -63,26 +65,40 @@ export function pager(
   };
 }
 
-export type Collected<Row> = { readonly rows: readonly Row[]; readonly isLast: boolean };
+export type Collected<Row> = {
+  readonly rows: readonly Row[];
+  /** Behind which the next page begins; undefined: nothing in sight is left. */
+  readonly last: Row | undefined;
+};
 
-/** Rows until the page is full by count or by bytes. `next` gives rows behind `after`, fewer than `limit` only at the end. */
+/**
+ * Rows in sight until the page is full by count or by bytes. `next` gives rows behind `after`, fewer than `limit` only at the end. Those out of sight
+ * are passed over, and a page is the last one where none in sight is left: so pages tell nothing of them, unless more than `passedRowsMax` are passed.
+ */
 export async function collectRows<Row>(
   countMax: number,
   bytesOf: (row: Row) => number,
   next: (after: Row | undefined, limit: number) => Promise<readonly Row[]>,
+  isInSight: (row: Row) => boolean = () => true,
 ): Promise<Collected<Row>> {
   const rows: Row[] = [];
-  let bytes = 0;
-  for (;;) {
+  let [bytes, passed] = [0, 0];
+  for (let after: Row | undefined; ; ) {
     // One more than fits tells whether this page is the last.
-    const limit = Math.min(chunkRowsMax, countMax - rows.length + 1);
-    const chunk = await next(rows.at(-1), limit);
+    const limit = passed > 0 ? chunkRowsMax : Math.min(chunkRowsMax, countMax - rows.length + 1);
+    const chunk = await next(after, limit);
     for (const row of chunk) {
+      after = row;
+      if (!isInSight(row)) {
+        passed += 1;
+        continue;
+      }
       bytes += bytesOf(row);
       if (rows.length === countMax || (rows.length > 0 && bytes > pageBytesMax))
-        return { rows, isLast: false };
+        return { rows, last: rows.at(-1) };
       rows.push(row);
     }
-    if (chunk.length < limit) return { rows, isLast: true };
+    if (chunk.length < limit) return { rows, last: undefined };
+    if (passed >= passedRowsMax) return { rows, last: after };
   }
 }

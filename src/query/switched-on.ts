@@ -1,6 +1,5 @@
 /** Whether what a question asks for is switched on: asked once a question, behind `permit`, whatever the transport. */
 import { scopesFor } from "../access/policy.ts";
-import type { Scope } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
 import type { Filter } from "../core/filter.ts";
 import { fieldsOf } from "../core/filter-holds.ts";
@@ -14,12 +13,9 @@ type Deps = Pick<QueryDeps, "guard">;
 const retryAfterMs = 30_000;
 
 /** Throws SWITCHED_OFF. */
-export async function requireOn(
-  { guard }: Deps,
-  { caller, method }: Access,
-  name: SwitchName,
-): Promise<void> {
-  const context = { method, callerKind: caller.kind, tenant: onlyTenantOf(scopesFor(caller, method)) };
+export async function requireOn({ guard }: Deps, access: Access, name: SwitchName): Promise<void> {
+  const { caller, method } = access;
+  const context = { method, callerKind: caller.kind, tenant: onlyTenantOf(access) };
   if (await guard.switches.isOn(name, context)) return;
   guard.switchedOff(name);
   throw new LastroError(
@@ -34,9 +30,9 @@ export const requireTextOn = async (deps: Deps, access: Access, filter: Filter):
   fieldsOf(filter).includes("text") ? requireOn(deps, access, "full_text_search") : undefined;
 
 /** Undefined where a grant is not bound to tenants, or they are bound to several. */
-function onlyTenantOf(scopes: readonly Scope[]): string | undefined {
+export function onlyTenantOf({ caller, method }: Pick<Access, "caller" | "method">): string | undefined {
   const [first, ...others] = new Set<string | undefined>(
-    scopes.flatMap<string | undefined>(({ tenants }) => tenants ?? [undefined]),
+    scopesFor(caller, method).flatMap<string | undefined>(({ tenants }) => tenants ?? [undefined]),
   );
   return others.length === 0 ? first : undefined;
 }

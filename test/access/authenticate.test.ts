@@ -2,11 +2,12 @@ import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { type CryptoKey, exportJWK, type GenerateKeyPairResult, generateKeyPair, SignJWT } from "jose";
+import * as z from "zod";
 import { type AccessRules, parseAccessRules } from "../../src/access/access-rules.ts";
 import { authenticator } from "../../src/access/authenticate.ts";
 import { oidcVerifier } from "../../src/access/oidc.ts";
 import { remembering } from "../../src/access/remembered.ts";
-import { viewerTokens } from "../../src/access/viewer-tokens.ts";
+import { viewerTokens, viewerTokenType } from "../../src/access/viewer-tokens.ts";
 import type { Caller } from "../../src/core/caller.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import type { Credentials } from "../../src/ports/authenticate.ts";
@@ -92,6 +93,7 @@ const everything = {
   tenants: undefined, producerServices: undefined, entityTypes: undefined, ownershipIds: undefined,
   fromMs: undefined, toMs: undefined, personal: false,
 }; // biome-ignore format: one thought
+const decoded = (part: string): string => Buffer.from(part, "base64url").toString();
 const encoded = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString("base64url");
 
 describe("tokens of an OpenID provider", () => {
@@ -260,6 +262,27 @@ describe("viewer tokens", () => {
     const caller = await open()(bearing(token), signal);
     expect(caller).toMatchObject({ id: expect.stringMatching(/^viewer:[0-9a-f]{32}$/), kind: "viewer" });
     expect(caller.grants).toEqual([{ role: "reader", scope: scopeOf({ tenants: ["acme"] }) }]);
+  });
+
+  test("a viewer is known with who lent the view, and whoever holds the token does not read who that is", async () => {
+    const { id, token } = await testViewers.make({ scope: scopeOf({}), lifeMs: 60_000 }, maker);
+    expect(await open()(bearing(token), signal)).toMatchObject({ id: `viewer:${id}`, lentBy: maker.id });
+    const [head = "", payload = ""] = token.split(".");
+    expect(decoded(head) + decoded(payload)).not.toContain(maker.id);
+    const sealed = z.object({ by: z.string() }).parse(JSON.parse(decoded(payload))).by;
+    expect(sealed.split(".").map(decoded).join()).not.toContain(maker.id);
+  });
+
+  test("a token of a version that did not say who lent it is refused, and says what to do", async () => {
+    const old = await new SignJWT({ scopes: [scopeOf({})] })
+      .setProtectedHeader({ alg: "HS256", typ: viewerTokenType })
+      .setJti("1")
+      .setIssuedAt()
+      .setExpirationTime("60 s")
+      .sign(Buffer.alloc(32, "viewer"));
+    expect(await refusal(bearing(old))).toBe(
+      "the viewer token is of another version of Lastro: make a new one",
+    );
   });
 
   test("it ends, and neither a viewer nor who may not read makes one", async () => {

@@ -2,7 +2,9 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
 import { countedMax, waitingMax } from "../../src/access/telling.ts";
+import { lending } from "../../src/access/viewer-tokens.ts";
 import { openWatch, type WatchOptions } from "../../src/access/watch.ts";
+import type { Caller } from "../../src/core/caller.ts";
 import { emptyCatalogue } from "../../src/core/catalogue.ts";
 import { classify } from "../../src/core/entity.ts";
 import { parseEvent } from "../../src/core/envelope.ts";
@@ -15,6 +17,13 @@ import { grant, person } from "../support/callers.ts";
 const nowMs = Date.UTC(2026, 10, 21, 12);
 const signal = new AbortController().signal;
 const anna = person("anna", grant("auditor"), grant("dpo", { tenants: ["a"] }));
+/** One of many to whom anna lends a view. */
+const viewer = (n: number): Caller => ({
+  id: `viewer:${n}`,
+  kind: "viewer",
+  lentBy: anna.id,
+  grants: [grant("reader")],
+});
 const record = (tenant = "a", producerService = "billing") => ({ tenant, producerService });
 const away = () => new LastroError("SOURCE_UNAVAILABLE", "Kafka is away");
 
@@ -94,6 +103,38 @@ describe("R-87 what becomes an event", () => {
     expect(topic.outcomes).toEqual({ published: countedMax, dropped: countedMax + 1 });
   });
 
+  test("what a viewer reads names who lent it the view, in each event", async () => {
+    const { topic, watch } = openTopic();
+    await watch.read(viewer(1), "GetRecord", [record()], signal);
+    watch.denied(viewer(1), "ExportRecords");
+    await watch[Symbol.asyncDispose]();
+    expect(topic.told()).toEqual([
+      expect.objectContaining({
+        payload: { id: "GetRecord", records: 1, tenants: ["a"], lent_by: anna.id },
+        metadata: expect.objectContaining({ owner_id: "viewer:1", owner_role: "reader" }),
+      }),
+      expect.objectContaining({
+        payload: { id: "ExportRecords", times: { ExportRecords: 1 }, window_ms: 60_000, lent_by: anna.id },
+        metadata: expect.objectContaining({ owner_id: "viewer:1" }),
+      }),
+    ]);
+  });
+
+  test("denied attempts of all viewers of one maker are one event a window, and keep nobody else's from being told", async () => {
+    const { topic, watch } = openTopic();
+    for (let i = 0; i < 2 * countedMax; i++) watch.denied(viewer(i), "ExportRecords");
+    watch.denied(anna, "GetState");
+    await watch[Symbol.asyncDispose]();
+    expect(topic.told()).toEqual([
+      expect.objectContaining({
+        payload: expect.objectContaining({ times: { ExportRecords: 2 * countedMax }, lent_by: anna.id }),
+        metadata: expect.objectContaining({ owner_id: "viewer:several" }),
+      }),
+      expect.objectContaining({ metadata: expect.objectContaining({ owner_id: anna.id }) }),
+    ]);
+    expect(topic.outcomes).toEqual({ published: 2, dropped: 0 });
+  });
+
   test("a window ends by itself", async () => {
     const { topic, watch } = openTopic({ windowMs: 20 });
     const published = Promise.withResolvers<void>();
@@ -137,8 +178,10 @@ describe("R-87 what becomes an event", () => {
     watch.denied(person("x".repeat(1_000)), "GetRecord");
     for (const type of ["offset_skip", "partition_resume", "dead_letter_replay"])
       await watch.act(anna, { type: `${type}.submitted`, id: "1", detail: { reason: "r" } }, signal);
+    const lent = { id: "1", token: "", expiresAtMs: nowMs, grants: viewer(1).grants };
+    await watch.act(anna, lending(lent), signal);
     await watch[Symbol.asyncDispose]();
-    expect(topic.events).toHaveLength(5);
+    expect(topic.events).toHaveLength(6);
     for (const { key, value, headers } of topic.events) {
       const event = {
         offset: 0,

@@ -177,7 +177,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   add(AccessService, accessHandlers(parts.query));
   add(OperationsService, operationsHandlers(parts.query, parts.operations));
   add(IngestService, ingestHandlers(parts.collect));
-  add(IdentityService, identityHandlers(parts.viewers));
+  add(IdentityService, identityHandlers(parts.viewers, guard.watch));
   add(ExportService, exportHandlers(parts.exports));
   add(LongRunning, longRunningHandlers(parts.query, parts.exports));
   const names = ["", ...services.map((service) => service.typeName)];

@@ -3,7 +3,7 @@ import { create, type DescMethod, type MessageInitShape, type MessageShape } fro
 import type { handleServerStreamingCall, ServerWritableStream } from "@grpc/grpc-js";
 import { LastroError } from "../../core/errors.ts";
 import type { Caller, Guard } from "../../query/deps.ts";
-import { lasting } from "../../query/lasting.ts";
+import { expired, lasting } from "../../query/lasting.ts";
 import { admit } from "../../query/permit.ts";
 import { callerOf } from "./authenticated.ts";
 import { type CallOptions, logUnexpected, msUntilAnswer, requestOf, tooLate } from "./call.ts";
@@ -36,9 +36,6 @@ const timerMsMax = 2 ** 31 - 1;
 
 const shuttingDown = (): LastroError =>
   new LastroError("SHUTTING_DOWN", "the service ends; go on at another instance, or here when it is back");
-
-const expired = (): LastroError =>
-  new LastroError("UNAUTHENTICATED", "the token has expired; go on from the last position with a new one");
 
 const tooSlow = (stallMsMax: number): LastroError =>
   new LastroError("READER_TOO_SLOW", `nothing was read for ${stallMsMax} ms; read faster, or ask for less`);
@@ -89,7 +86,7 @@ async function answers(
   const { signal } = abort;
   const caller = callerOf(call.metadata);
   const leave = admit({ guard }, caller, method.name);
-  const requireRights = lasting({ guard }, caller, method.name);
+  const requireRights = lasting({ guard, now }, caller, method.name);
   const expiry = abortIn(abort, (caller.untilMs ?? Number.POSITIVE_INFINITY) - now(), expired);
   try {
     // Left early, the handler ends, too.

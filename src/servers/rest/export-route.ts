@@ -26,6 +26,7 @@ export const exportRoute = (deps: QueryDeps): Route =>
     method: "GET",
     url: "/audit-logs/export",
     name: "exportAuditLogs",
+    asks: "ExportRecords",
     summary: "All records that match and were stored when the export began, as JSON or CSV",
     tag: "audit logs",
     params: {},

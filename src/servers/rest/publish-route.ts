@@ -39,6 +39,7 @@ export const publishRoute = (deps: CollectDeps): Route =>
     method: "POST",
     url: "/audit-logs",
     name: "publishAuditLog",
+    asks: "PublishEvents",
     summary: "Checks an event as intake will, and publishes it on the audit topic",
     tag: "audit logs",
     params: {},

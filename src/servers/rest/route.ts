@@ -4,12 +4,14 @@ import { Readable } from "node:stream";
 import { TLSSocket } from "node:tls";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
+import type { Method } from "../../access/policy.ts";
 import type { Caller } from "../../core/caller.ts";
 import { LastroError } from "../../core/errors.ts";
 import type { Authenticate, Credentials } from "../../ports/authenticate.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import type { QueryDeps } from "../../query/deps.ts";
+import { admit } from "../../query/permit.ts";
 import { certificateNamesOf } from "../certificate-names.ts";
 import { lagHeader, lagText } from "../store-lag.ts";
 import { type JsonSchema, shapeOf } from "./json-schema.ts";
@@ -50,6 +52,8 @@ export type Route<Params extends Fields = Fields, Query extends Fields = Fields>
   readonly url: string;
   /** Name in the OpenAPI document. */
   readonly name: string;
+  /** The policy's name of what it asks. */
+  readonly asks: Method;
   readonly summary: string;
   readonly tag: string;
   readonly params: Params;
@@ -109,7 +113,9 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
       );
       const answer = async (): Promise<Answer> => {
         const caller = await options.authenticate(credentialsOf(request), signal);
-        reply.raw.once("close", options.guard.limits.enter(caller));
+        // Of a client that has gone meanwhile no close comes any more.
+        signal.throwIfAborted();
+        reply.raw.once("close", admit(options, caller, one.asks));
         const asked = {
           params: checked(params, request.params, ""),
           query: checked(query, request.query, ""),

@@ -2,6 +2,8 @@ import { type Client, Metadata, status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { authenticator } from "../../../src/access/authenticate.ts";
 import { oidcVerifier } from "../../../src/access/oidc.ts";
+import type { Watch } from "../../../src/access/watch.ts";
+import { LastroError } from "../../../src/core/errors.ts";
 import { ridOf } from "../../../src/core/ids.ts";
 import { HistoryService } from "../../../src/gen/lastro/v1/history_pb.ts";
 import { CallerKind, CallerRole, IdentityService } from "../../../src/gen/lastro/v1/identity_pb.ts";
@@ -10,6 +12,7 @@ import { OwnershipService } from "../../../src/gen/lastro/v1/ownership_pb.ts";
 import { TransparencyService } from "../../../src/gen/lastro/v1/transparency_pb.ts";
 import type { ServerAccess } from "../../../src/sdk/connection.ts";
 import { gatherEvidence } from "../../../src/sdk/gather-evidence.ts";
+import { grant, person } from "../../support/callers.ts";
 import {
   call,
   callRaw,
@@ -163,6 +166,47 @@ describe("with one", () => {
     ]);
     const again = call(client, IdentityService, "createViewerToken", {}, {}, bearing(made.token));
     expect((await failureOf(again)).code).toBe(status.PERMISSION_DENIED);
+  });
+
+  test("R-87 a viewer's attempt to make a token is told as denied", async () => {
+    const denied: unknown[] = [];
+    const { guard } = world.deps;
+    const watch = { ...guard.watch, denied: (...told: unknown[]) => void denied.push(told) };
+    const viewer = { ...person("x", grant("reader")), id: "viewer:1", kind: "viewer", lentBy: "a" } as const;
+    await using other = await serve({ ...world.deps, guard: { ...guard, watch } }, undefined, {
+      authenticate: async () => viewer,
+    });
+    using asking = connect(other.address);
+    const made = call(asking, IdentityService, "createViewerToken", {});
+    expect((await failureOf(made)).code).toBe(status.PERMISSION_DENIED);
+    expect(denied).toEqual([[viewer, "CreateViewerToken"]]);
+  });
+
+  test("R-87 the making of a viewer token is told before the token is given: its id, its end, its tenants, and of owners the number", async () => {
+    const told: unknown[] = [];
+    let answer = async (): Promise<void> => undefined;
+    const act: Watch["act"] = async ({ id: who }, what) => {
+      told.push([who, what]);
+      await answer();
+    };
+    const { guard } = world.deps;
+    const watched = { ...world.deps, guard: { ...guard, watch: { ...guard.watch, act } } };
+    const maker = person("anna", grant("dpo", { tenants: ["acme"] }));
+    await using other = await serve(watched, undefined, { authenticate: async () => maker });
+    using asking = connect(other.address);
+    const request = { scope: { ownershipIds: { names: ["5512", "5513"] } }, lifetime: { seconds: 60n } };
+    const made = await call(asking, IdentityService, "createViewerToken", request);
+    const viewer = await testViewers.read(made.token);
+    const expires_at = new Date(Number(made.expireTime?.seconds) * 1_000).toISOString();
+    const detail = { expires_at, personal: false, tenants: ["acme"], owners: 2 };
+    expect(told).toEqual([
+      [maker.id, { type: "viewer_token.shared", id: viewer.id.replace("viewer:", ""), detail }],
+    ]);
+    answer = async () => {
+      throw new LastroError("SOURCE_UNAVAILABLE", "Kafka is away");
+    };
+    const untold = call(asking, IdentityService, "createViewerToken", request);
+    expect((await failureOf(untold)).code).toBe(status.UNAVAILABLE);
   });
 
   test.each([

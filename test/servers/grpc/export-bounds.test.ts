@@ -98,6 +98,31 @@ describe("exports are bounded and private", () => {
     expect(text.length).toBeGreaterThan(2_000);
   });
 
+  test.each([
+    ["run", { runningMax: 2, keptMax: 6 }],
+    ["are kept", { runningMax: 5, keptMax: 2 }],
+  ])("of five that are begun together, as many %s as may", async (_, bounds) => {
+    await x.log(...events(2));
+    await x.stop();
+    const held = Promise.withResolvers<void>();
+    const files = { ...x.files(), put: async () => held.promise };
+    const exports = await x.start({ files, limits: bounds });
+    const request = { filter: "", format: "ndjson", treeSize: undefined } as const;
+    const { signal } = new AbortController();
+    // Those that are refused for what they ask hold no room.
+    for (let n = 0; n < 5; n++)
+      await expect(exports.start({ ...request, filter: "(" }, anyone, signal)).rejects.toMatchObject({
+        code: "INVALID_ARGUMENT",
+      });
+    const begun = await Promise.allSettled(
+      Array.from({ length: 5 }, () => exports.start(request, anyone, signal)),
+    );
+    const refused = begun.flatMap((one) => (one.status === "rejected" ? [one.reason.code] : []));
+    expect(refused).toEqual(["LIMIT_REACHED", "LIMIT_REACHED", "LIMIT_REACHED"]);
+    expect(await exports.list(anyone, signal)).toHaveLength(2);
+    held.resolve();
+  });
+
   test("one that has expired is gone, with its files", async () => {
     await x.log(...events(2));
     await x.stop();

@@ -10,7 +10,7 @@ import { collectInto } from "../../support/collecting.ts";
 import { events as exportEvents, openExportWorld } from "../../support/export-world.ts";
 import { callStream, connect, failureOf } from "../../support/grpc-client.ts";
 import { openHistoryWorld } from "../../support/history-world.ts";
-import { ask, json, serveRest } from "../../support/rest-client.ts";
+import { json, serveRest } from "../../support/rest-client.ts";
 import { at, event, events, openTailWorld } from "../../support/tail-world.ts";
 import { until } from "../../support/until.ts";
 
@@ -129,25 +129,40 @@ describe("R-25 a tail ends before it tells more than its caller may still see", 
   });
 });
 
-test("R-25 an export over REST ends in an error of the connection once a grant is gone", async () => {
+test("R-25 an export over REST ends in an error of the connection once a grant is gone or the token has expired", async () => {
   await using world = await openHistoryWorld();
   for (let n = 0; n < 3; n++)
     await world.publish(...Array.from({ length: 1_000 }, (_, i) => ({ payload: { id: 1_000 * n + i } })));
-  granted = [grant("auditor")];
-  let pages = 0;
-  const search: QueryDeps["history"]["search"] = async (...asked) => {
-    pages += 1;
-    // Some pages later than the first, with which the answer begins.
-    if (pages === 5) granted = after;
-    return world.deps.history.search(...asked);
+  let nowMs = world.deps.now();
+  const exportDuring = async (meanwhile: () => void): Promise<unknown> => {
+    granted = [grant("auditor")];
+    let pages = 0;
+    const search: QueryDeps["history"]["search"] = async (...asked) => {
+      pages += 1;
+      // Some pages later than the first, with which the answer begins.
+      if (pages === 5) meanwhile();
+      return world.deps.history.search(...asked);
+    };
+    const history = { ...world.deps.history, search };
+    const query = guarded({ ...world.deps, history, now: () => nowMs });
+    const authenticate = async () => ({ ...caller(), untilMs: nowMs + 1_000 });
+    await using rest = await serveRest({ query, collect: collectInto(world) }, { authenticate });
+    return await json(`${rest.url}/audit-logs/export`);
   };
-  let after: readonly Grant[] = [grant("auditor"), grant("reader")];
-  const deps = guarded({ ...world.deps, history: { ...world.deps.history, search } });
-  const parts = { query: deps, collect: collectInto(world) };
-  await using rest = await serveRest(parts, { authenticate: async () => caller() });
-  expect(await json(`${rest.url}/audit-logs/export`)).toHaveLength(3_000);
-  [pages, after] = [0, []];
-  await expect(ask(`${rest.url}/audit-logs/export`)).rejects.toThrow("terminated");
+  const more = exportDuring(() => {
+    granted = [grant("auditor"), grant("reader")];
+    nowMs += 999;
+  });
+  expect(await more).toHaveLength(3_000);
+  const expired = exportDuring(() => {
+    nowMs += 1_000;
+  });
+  await expect(expired).rejects.toThrow("terminated");
+  expect(denied).toEqual([]);
+  const lost = exportDuring(() => {
+    granted = [];
+  });
+  await expect(lost).rejects.toThrow("terminated");
   expect(denied).toEqual(["ExportRecords"]);
 });
 

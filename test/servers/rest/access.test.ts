@@ -113,6 +113,29 @@ describe("R-25 R-70 role, route, own and foreign tenant", () => {
   });
 });
 
+test("R-25 who has no grant is denied before the request is looked at, whatever is wrong with it, and it is told", async () => {
+  const denied: string[] = [];
+  const { query } = accessWorld;
+  const watch = { ...query.guard.watch, denied: (_: Caller, method: string) => void denied.push(method) };
+  const watched = { ...query, guard: { ...query.guard, watch } };
+  const parts = { query: watched, collect: quietCollect(watched) };
+  await using other = await serveRest(parts, { authenticate: authenticateAs(nobody) });
+  const { paths } = JSON.parse((await ask(`${other.url}/openapi.json`)).text);
+  for (const [path, operations] of Object.entries<object>(paths))
+    for (const operation of Object.keys(operations)) {
+      const url = new URL(`${path.replaceAll(/\{\w+\}/g, "x")}?no_such=1`, other.url);
+      const headers = { authorization: nobody.id, "content-type": "application/json" };
+      const init = { method: operation.toUpperCase(), headers, ...(operation === "post" && { body: "{" }) };
+      const { status, text } = await ask(url.href, init);
+      expect([path, operation, status]).toEqual([path, operation, 403]);
+      expect(JSON.parse(text).detail).toBe(`no grant of yours allows ${denied.at(-1)}`);
+    }
+  expect(denied).toHaveLength(Object.values<object>(paths).flatMap(Object.keys).length);
+  expect(new Set(denied)).toEqual(
+    new Set([...Object.keys(requests), "ExportRecords", "GetIpHistory", "GetSuspiciousActivity"]),
+  );
+});
+
 test("without valid credentials nobody gets in", async () => {
   for (const make of Object.values(requests))
     expect(await reached(person("stranger"), make("own"))).toBe(401);

@@ -5,8 +5,10 @@ import { Agent, type IncomingMessage, METHODS, request } from "node:http";
 import { connect as connectTcp } from "node:net";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { callerLimits } from "../../../src/access/limits.ts";
 import { LastroError } from "../../../src/core/errors.ts";
-import type { Credentials } from "../../../src/ports/authenticate.ts";
+import type { Authenticate, Credentials } from "../../../src/ports/authenticate.ts";
+import { grant, person } from "../../support/callers.ts";
 import { collectInto } from "../../support/collecting.ts";
 import { type HistoryWorld, worldSrc } from "../../support/history-world.ts";
 import { ask, json, refusal, restLimits, serveRest, type TestRest } from "../../support/rest-client.ts";
@@ -102,6 +104,32 @@ describe("limits", () => {
     gone.abort();
     expect(await first).toBe("gone");
     for (let status = 429; status !== 200; ) status = (await ask(other)).status;
+  });
+
+  test("a client that leaves while it is found out who it is takes no room from its caller", async () => {
+    const anna = person("anna", grant("reader"));
+    const limits = callerLimits({ rateMax: 1_000, burstMax: 1_000, concurrentMax: 1 }, () => 0);
+    const query = { ...world.deps, guard: { ...world.deps.guard, limits } };
+    const [asked, left, known] = [1, 2, 3].map(() => Promise.withResolvers<void>());
+    let first = true;
+    const authenticate: Authenticate = async (_, signal) => {
+      if (first) {
+        first = false;
+        signal.addEventListener("abort", () => left?.resolve());
+        asked?.resolve();
+        await known?.promise;
+      }
+      return anna;
+    };
+    await using server = await serveRest({ query, collect: collectInto(world) }, { authenticate });
+    const gone = new AbortController();
+    const leaving = ask(`${server.url}/audit-logs`, { signal: gone.signal }).catch(() => "gone");
+    await asked?.promise;
+    gone.abort();
+    expect(await leaving).toBe("gone");
+    await left?.promise;
+    known?.resolve();
+    expect((await ask(`${server.url}/audit-logs`)).status).toBe(200);
   });
 
   test("who asks is found out before anything else, by what the request carries", async () => {
