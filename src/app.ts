@@ -99,6 +99,9 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const observer: Observer = { ...telemetry.observer, ...hooks };
   const catalogue = readCatalogue(config.catalogueFile);
   const store = telemetry.tracedStore(opened.use(await openStore(config)));
+  // What is repeated in the background ends with a start that fails, too: else the process would stay.
+  const end = (): void => crash.abort(new Error("the service ends"));
+  opened.defer(end);
   const keys = await openKeys(config, store, signal);
   const viewerKey = keys.lookupKey.viewerKey();
   const access = openAccess(config, { viewerKey, now, random, observer, log }, signal);
@@ -109,8 +112,8 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const history = copies === undefined ? store.history : hotHistory(store.history, copies);
   const transparency = await startLog(config, observer, hooks, log, signal);
   opened.defer(() => transparency?.ended);
-  // What is repeated in the background ends with a start that fails, too: else the process would stay.
-  opened.defer(() => crash.abort(new Error("the service ends")));
+  // Again, since its thread ends only when it is told to.
+  opened.defer(end);
   const { source, deadLetters, publisher } = await openKafka(
     config,
     store,
