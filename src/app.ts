@@ -21,6 +21,7 @@ import { openPace } from "./ingest/pace.ts";
 import type { StationSettings } from "./ingest/stations.ts";
 import { type StoreLag, storeLag } from "./ingest/store-lag.ts";
 import { sleep } from "./lib/backoff.ts";
+import { type HostPort, hostPortText } from "./lib/env-values.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
@@ -377,10 +378,10 @@ function announce(
   }: {
     readonly grpc: string;
     readonly rest: string;
-    readonly http: { readonly host: string; readonly port: number };
+    readonly http: HostPort;
   },
 ): void {
   const hints = config.hints.redisUrl === undefined ? `a map of ${config.hints.entriesMax} uids` : "Redis";
-  const running = { store: store.description, hints, grpc, rest, http: `${http.host}:${http.port}` };
+  const running = { store: store.description, hints, grpc, rest, http: hostPortText(http) };
   process.stdout.write(`${startupTable(config, running)}\nLastro is ready. Ctrl-C stops it.\n`);
 }
