@@ -49,6 +49,9 @@ const healthy: Series = {
   'lastro_events_total{instance="a",outcome="rejected"}': grows(10),
   'lastro_events_total{instance="a",outcome="conflict"}': always(0),
   'lastro_internal_errors_total{instance="a"}': always(0),
+  'lastro_self_audit_events_total{instance="a",outcome="published"}': grows(5),
+  'lastro_self_audit_events_total{instance="a",outcome="dropped"}': always(0),
+  'lastro_switches_stale{instance="a"}': always(0),
 };
 
 type Moment = { readonly atMinute: number; readonly firing: readonly string[] };
@@ -173,6 +176,18 @@ const cases: readonly Case[] = [
     alert: "LastroInternalError",
     within: 1,
     shown: { 'lastro_internal_errors_total{instance="a"}': from(0, 1) },
+  },
+  {
+    when: "an event about a caller is lost",
+    alert: "LastroSelfAuditDropped",
+    within: 1,
+    shown: { 'lastro_self_audit_events_total{instance="a",outcome="dropped"}': from(0, 1) },
+  },
+  {
+    when: "the file of switches cannot be used",
+    alert: "LastroSwitchesStale",
+    within: 1,
+    shown: { 'lastro_switches_stale{instance="a"}': from(0, 1) },
   },
   {
     when: "many events wait",
