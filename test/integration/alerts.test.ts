@@ -154,8 +154,17 @@ const cases: readonly Case[] = [
   {
     when: "the log stands still",
     alert: "LastroLogFrozen",
-    within: 7,
+    within: 17,
     shown: { 'lastro_log_size{instance="a"}': `0+2x${begins} ${2 * begins}+0x${minutes}` },
+  },
+  {
+    when: "no process shows the log any more",
+    alert: "LastroLogFrozen",
+    within: 17,
+    shown: {
+      'lastro_log_size{instance="a"}': `0+2x${begins}`,
+      'lastro_log_size{instance="b"}': `40+0x${begins}`,
+    },
   },
   {
     when: "one id stands for two events",
@@ -214,6 +223,26 @@ test.each(cases)("when $when, $alert fires and nothing else", async ({ alert, wi
     { atMinute: begins - 1, firing: [] },
     { atMinute: begins + within, firing: [alert] },
   ]);
+});
+
+test("a service that waits for the log's key from its start on raises LastroLogFrozen", async () => {
+  const series = Object.entries(healthy).filter(([name]) => !/^lastro_log_(size|witnessed)/.test(name));
+  await evaluate(Object.fromEntries(series), [
+    { atMinute: 10, firing: [] },
+    { atMinute: 12, firing: ["LastroLogFrozen"] },
+  ]);
+});
+
+test("a log that only gets a heartbeat every ten minutes, the longest allowed, raises no alert", async () => {
+  const beats = Array.from({ length: minutes / 10 }, (_, beat) => `${beat + 1}+0x9`).join(" ");
+  const series = {
+    ...healthy,
+    'lastro_log_size{instance="a"}': beats,
+    'lastro_log_size{instance="b"}': beats,
+    'lastro_log_witnessed_size{instance="a"}': beats,
+  };
+  const everyMinute = Array.from({ length: minutes - 1 }, (_, atMinute) => ({ atMinute, firing: [] }));
+  await evaluate(series, everyMinute);
 });
 
 test("every alert is raised here", () => {
