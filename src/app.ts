@@ -21,6 +21,7 @@ import { openPace } from "./ingest/pace.ts";
 import type { StationSettings } from "./ingest/stations.ts";
 import { type StoreLag, storeLag } from "./ingest/store-lag.ts";
 import { sleep } from "./lib/backoff.ts";
+import { type HostPort, hostPortText } from "./lib/env-values.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal } from "./lib/signals.ts";
 import { aborted, repeat } from "./lib/upkeep.ts";
@@ -99,6 +100,9 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const observer: Observer = { ...telemetry.observer, ...hooks };
   const catalogue = readCatalogue(config.catalogueFile);
   const store = telemetry.tracedStore(opened.use(await openStore(config)));
+  // What is repeated in the background ends with a start that fails, too: else the process would stay.
+  const end = (): void => crash.abort(new Error("the service ends"));
+  opened.defer(end);
   const keys = await openKeys(config, store, signal);
   const viewerKey = keys.lookupKey.viewerKey();
   const access = openAccess(config, { viewerKey, now, random, observer, log }, signal);
@@ -109,8 +113,8 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const history = copies === undefined ? store.history : hotHistory(store.history, copies);
   const transparency = await startLog(config, observer, hooks, log, signal);
   opened.defer(() => transparency?.ended);
-  // What is repeated in the background ends with a start that fails, too: else the process would stay.
-  opened.defer(() => crash.abort(new Error("the service ends")));
+  // Again, since its thread ends only when it is told to.
+  opened.defer(end);
   const { source, deadLetters, publisher } = await openKafka(
     config,
     store,
@@ -374,10 +378,10 @@ function announce(
   }: {
     readonly grpc: string;
     readonly rest: string;
-    readonly http: { readonly host: string; readonly port: number };
+    readonly http: HostPort;
   },
 ): void {
   const hints = config.hints.redisUrl === undefined ? `a map of ${config.hints.entriesMax} uids` : "Redis";
-  const running = { store: store.description, hints, grpc, rest, http: `${http.host}:${http.port}` };
+  const running = { store: store.description, hints, grpc, rest, http: hostPortText(http) };
   process.stdout.write(`${startupTable(config, running)}\nLastro is ready. Ctrl-C stops it.\n`);
 }

@@ -34,10 +34,15 @@ const storeUrl = z
     "must be sqlite:<path of a file> or mongodb://host:port/name",
   );
 const redisUrl = z.string().regex(/^rediss?:\/\/.+/s, "must be redis://host:port or rediss://host:port");
-const brokers = list.refine(
-  (items) => items.length > 0 && items.every((item) => parseHostPort(item) !== undefined),
-  "must be host:port, several separated by commas",
-);
+const brokers = list
+  .refine(
+    (items) => items.length > 0 && items.every((item) => parseHostPort(item) !== undefined),
+    "must be host:port, several separated by commas",
+  )
+  .refine(
+    (items) => !items.some((item) => item.startsWith("[")),
+    "must name hosts instead of IPv6 addresses, which the Kafka client cannot read; a name may lead to one",
+  );
 /** Name of a signed note's key and first line of each checkpoint; what is put behind it must still fit an entry. */
 const logName = z
   .string()

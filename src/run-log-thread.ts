@@ -19,7 +19,7 @@ export type LogThreadOptions = {
 
 export type LogThread = {
   state(): LogState;
-  /** Names of the witnesses that did not cosign, and of the anchors that did not keep the checkpoint, when they were asked last. */
+  /** Names of the witnesses that did not cosign, and of the anchors that did not keep the checkpoint, when they were asked last; none while another instance asks them. */
   missing(): MissingOthers;
   /** Resolves once the thread is gone: after the signal, or after a halt. */
   readonly ended: Promise<void>;
@@ -43,7 +43,7 @@ const startWorker = (data: LogThreadData): Worker =>
 export async function startLogThread(options: LogThreadOptions, signal: AbortSignal): Promise<LogThread> {
   const { data, observer, lines, random, startThread = startWorker } = options;
   let state: LogState = { kind: "starting" };
-  let missing: MissingOthers = { witnesses: [], anchors: [] };
+  let missing = nobodyMissing;
 
   const hear = (worker: Worker, said: Told): void => {
     switch (said.kind) {
@@ -120,10 +120,12 @@ const tell = (worker: Worker, message: ToLogThread): void => worker.postMessage(
 
 type MissingOthers = { readonly witnesses: readonly string[]; readonly anchors: readonly string[] };
 
+const nobodyMissing: MissingOthers = { witnesses: [], anchors: [] };
+
 function missingAfter(missing: MissingOthers, [name, args]: ObservedCall): MissingOthers {
   if (name === "witnessesAsked") return { ...missing, witnesses: missingIn(args[0].hasCosigned) };
   if (name === "anchorsAsked") return { ...missing, anchors: missingIn(args[0].hasKept) };
-  return missing;
+  return name === "logStandby" ? nobodyMissing : missing;
 }
 
 const missingIn = (answers: ReadonlyMap<string, boolean>): readonly string[] =>

@@ -60,6 +60,16 @@ describe("configuration", () => {
     ]);
   });
 
+  test("a broker by IPv6 address, which the Kafka client cannot read, is refused; a listener there is not", () => {
+    expect(refused({ LASTRO_KAFKA_BROKERS: "kafka:9092,[::1]:9092" })).toEqual([
+      expect.stringMatching(/^LASTRO_KAFKA_BROKERS must name hosts instead of IPv6 addresses/),
+    ]);
+    expect(accepted({ LASTRO_GRPC_ADDRESS: "[::1]:50051" }).grpc.address).toEqual({
+      host: "::1",
+      port: 50_051,
+    });
+  });
+
   test("an unknown name is refused with a suggestion", () => {
     expect(refused({ LASTRO_KAFKA_BROKER: "127.0.0.1:9092" })).toEqual([
       "LASTRO_KAFKA_BROKER is not a variable of Lastro; did you mean LASTRO_KAFKA_BROKERS?",

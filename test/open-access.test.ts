@@ -12,6 +12,7 @@ import { until } from "./support/lastro.ts";
 let root: CertificateAuthority;
 let accessFile: string;
 const stop = new AbortController();
+const refusals: string[] = [];
 beforeAll(async () => {
   root = await openAuthority();
   accessFile = join(root.folder, "access.json");
@@ -21,15 +22,15 @@ afterAll(() => {
   root[Symbol.dispose]();
 });
 
-function open(env: Readonly<Record<string, string>>): Access {
+function open(env: Readonly<Record<string, string>>, now = Date.now): Access {
   const parsed = parseConfig(env, () => "");
   if (!parsed.ok) throw new Error(parsed.errors.join("\n"));
   const around = {
     viewerKey: Buffer.alloc(32),
-    now: Date.now,
+    now,
     random: Buffer.alloc,
     observer: silentObserver,
-    log: silentLog,
+    log: { ...silentLog, warn: (_code: string, line: string) => void refusals.push(line) },
   };
   return openAccess(parsed.config, around, stop.signal);
 }
@@ -83,4 +84,21 @@ test.each([
     certificate: { ok, required: false, detail: expect.stringMatching(detail) },
   });
   expect(access.certificateExpiresMs()).toBeGreaterThan(Date.now());
+});
+
+test("a certificate put in place before it is valid is shown from when it is", async () => {
+  const old = await root.certify("old", { expired: true });
+  const next = await root.certify("next");
+  let nowMs = Date.parse("2020-01-01T12:00:00Z");
+  const files = { LASTRO_TLS_CERT_FILE: old.certFile, LASTRO_TLS_KEY_FILE: old.keyFile };
+  const access = open({ ...files, LASTRO_FILES_REFRESH_MS: "100" }, () => nowMs);
+  const shown: string[] = [];
+  access.tls?.onChange(({ cert }) => void shown.push(cert));
+  writeFileSync(old.certFile, next.cert);
+  writeFileSync(old.keyFile, next.key);
+  await until("it was refused", async () => refusals.some((line) => line.includes("is valid from")), 10_000);
+  expect(shown).toEqual([]);
+  nowMs = Date.now();
+  await until("it is shown", async () => shown.length > 0, 10_000);
+  expect(shown).toEqual([next.cert]);
 });

@@ -198,6 +198,26 @@ test("told to end, it gives its lease back and is gone", async () => {
   expect(started.heard).not.toContain("log_thread_lost");
 });
 
+test("witnesses and anchors that were missing are told no more once another instance extends the log", async () => {
+  const asksThenStandsBy = `
+    const { parentPort } = require("node:worker_threads");
+    const say = (...call) => parentPort.postMessage({ kind: "observed", call });
+    parentPort.postMessage({ kind: "opened" });
+    say("witnessesAsked", [{ hasCosigned: new Map([["w.test", false], ["x.test", true]]) }]);
+    say("anchorsAsked", [{ size: 1, hasKept: new Map([["folder", false]]) }]);
+    parentPort.on("message", (told) => {
+      if (told === "end") parentPort.close();
+      else say("logStandby", [1]);
+    });`;
+  const worker = new Worker(asksThenStandsBy, { eval: true });
+  const { thread, heard } = await start({ startThread: () => worker });
+  await until("both are missing", () => heard.includes("anchorsAsked"));
+  expect(thread.missing()).toEqual({ witnesses: ["w.test"], anchors: ["folder"] });
+  worker.postMessage("stand by");
+  await until("it stands by", () => heard.includes("logStandby"));
+  expect(thread.missing()).toEqual({ witnesses: [], anchors: [] });
+});
+
 test("one that halted is not started again", async () => {
   const started = await start();
   await accountFor(store, makeScene(), "sss");

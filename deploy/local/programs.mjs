@@ -156,20 +156,29 @@ async function debianProgram(
   return { program: now, from: "Debian's package, installed now" };
 }
 
-async function disableRedis() {
-  if (existsSync("/run/systemd/system")) await run("systemctl", ["disable", "--now", "redis-server"]);
-}
+/** @param {string} service */
+const disable = (service) => async () => {
+  if (existsSync("/run/systemd/system")) await run("systemctl", ["disable", "--now", service]);
+};
 
 /** A redis-server or valkey-server. @param {Log} log */
 export const redisProgram = (log) =>
   debianProgram(
-    { names: ["redis-server", "valkey-server"], aptPackage: "redis-server", installed: disableRedis },
+    {
+      names: ["redis-server", "valkey-server"],
+      aptPackage: "redis-server",
+      installed: disable("redis-server"),
+    },
     log,
   );
 
 /** A Chromium, for tests alone. @param {Log} log */
 export const chromiumProgram = (log) =>
   debianProgram({ names: ["chromium", "chromium-browser", "google-chrome"], aptPackage: "chromium" }, log);
+
+/** Prometheus' tool that evaluates its rules, for tests alone. @param {Log} log */
+export const promtoolProgram = (log) =>
+  debianProgram({ names: ["promtool"], aptPackage: "prometheus", installed: disable("prometheus") }, log);
 
 /** Debian's Python comes without what makes virtual environments. @param {string} python */
 const makesVenv = async (python) =>

@@ -29,11 +29,15 @@ import { explain } from "./prepare.mjs";
 
 const host = "127.0.0.1";
 
-/** A secret may also be given as a file. @param {NodeJS.ProcessEnv} env @param {string} name */
-const configured = (env, name) => env[name] || (env[`${name}_FILE`] && `as ${env[`${name}_FILE`]} says`);
+/** An address without user, password and options, by the rule of withoutSecrets in src/lib. @param {string} address */
+const withoutSecrets = (address) => {
+  const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]*:(?:\/\/)?)?(.*)$/is.exec(address) ?? [];
+  return scheme + rest.slice(rest.lastIndexOf("@") + 1).replace(/[?#].*$/s, "") || "(hidden)";
+};
 
-/** An address without the password in it. @param {string} address */
-export const withoutPassword = (address) => address.replace(/\/\/[^@/]*@/, "//");
+/** What is shown of an address that was given; a secret may also be given as a file. @param {NodeJS.ProcessEnv} env @param {string} name */
+const configured = (env, name) =>
+  env[name] ? withoutSecrets(env[name]) : env[`${name}_FILE`] && `as ${env[`${name}_FILE`]} says`;
 
 /**
  * @param {"kafka" | "redis"} part @param {string} name of the variable @param {number} defaultPort
@@ -42,7 +46,7 @@ export const withoutPassword = (address) => address.replace(/\/\/[^@/]*@/, "//")
  */
 async function resolveServer(part, name, defaultPort, toValue, change, around) {
   const given = configured(around.env, name);
-  if (given) return { part: { part, where: withoutPassword(given), what: `configured by ${name}` }, env: {} };
+  if (given) return { part: { part, where: given, what: `configured by ${name}` }, env: {} };
   const where = `${host}:${defaultPort}`;
   if (await around.answers(host, defaultPort))
     return {
@@ -94,7 +98,7 @@ export const resolveStore = ({ env, dataDir }) => {
   const given = configured(env, "LASTRO_STORE_URL");
   if (given)
     return {
-      part: { part: "store", where: withoutPassword(given), what: "configured by LASTRO_STORE_URL" },
+      part: { part: "store", where: given, what: "configured by LASTRO_STORE_URL" },
       env: {},
     };
   const file = join(dataDir, "lastro.db");

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { explain, prepare, root, speaker } from "./prepare.mjs";
-import { chromiumProgram, schemathesisPython } from "./programs.mjs";
+import { chromiumProgram, promtoolProgram, schemathesisPython } from "./programs.mjs";
 import { startKafka, startMongo, startRedis } from "./servers.mjs";
 import { summarise, summaryLine } from "./summary.mjs";
 
@@ -57,6 +57,7 @@ async function startServers(dir) {
 
 const programs = /** @type {const} */ ([
   ["LASTRO_TEST_CHROMIUM", "Chromium", chromiumProgram],
+  ["LASTRO_TEST_PROMTOOL", "promtool", promtoolProgram],
   ["LASTRO_TEST_SCHEMATHESIS", "schemathesis", schemathesisPython],
 ]);
 

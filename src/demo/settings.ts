@@ -1,6 +1,6 @@
 /** Where the running service and its Kafka are: the environment, else what the launcher wrote down, else the defaults. */
 import * as z from "zod";
-import { hostPort, list } from "../lib/env-values.ts";
+import { hostPort, hostPortText, list } from "../lib/env-values.ts";
 
 const Settings = z.object({
   LASTRO_KAFKA_BROKERS: list.prefault("127.0.0.1:9092"),
@@ -29,8 +29,7 @@ export function readSettings(env: Environment, running: string | undefined): Set
       errors: parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`),
     };
   const { LASTRO_KAFKA_BROKERS: brokers, LASTRO_KAFKA_TOPIC: topic, LASTRO_GRPC_ADDRESS: grpc } = parsed.data;
-  const host = grpc.host.includes(":") ? `[${grpc.host}]` : grpc.host;
-  return { ok: true, settings: { brokers, topic, grpcAddress: `${host}:${grpc.port}` } };
+  return { ok: true, settings: { brokers, topic, grpcAddress: hostPortText(grpc) } };
 }
 
 /** A note that cannot be read is no note. */

@@ -196,6 +196,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       await Promise.all([...held.values()].filter(({ condition }) => condition.kind === "waiting").map(open));
     },
     noticeBreaker(state) {
+      deps.observer.breaker(state?.open ?? false);
       if (state?.open) obeyBreaker(state);
     },
   };

@@ -38,6 +38,10 @@ export function parseHostPort(text: string): HostPort | undefined {
   return { host: host.replace(/^\[|\]$/g, ""), port: Number(port) };
 }
 
+/** As parseHostPort reads it. */
+export const hostPortText = ({ host, port }: HostPort): string =>
+  `${host.includes(":") ? `[${host}]` : host}:${port}`;
+
 /** Port 0 lets the system choose. */
 export const hostPort = z.string().transform((text, context): HostPort => {
   const parsed = parseHostPort(text);

@@ -37,7 +37,11 @@ export async function runAnchors(
   const answers = new Map<string, Answer>();
   let nextMs = 0;
   const tick = async (): Promise<void> => {
-    if (!isSequencing() || now() < nextMs) return;
+    // Who extends the log again asks soon, whatever was kept before: what the anchors do now is not known.
+    if (!isSequencing()) nextMs = Math.min(nextMs, now() + retryMsMax);
+    else if (now() >= nextMs) await anchorLatest();
+  };
+  const anchorLatest = async (): Promise<void> => {
     const checkpoint = await latest(deps, signal);
     if (checkpoint === undefined) return;
     nextMs = now() + Math.min(intervalMs, retryMsMax);

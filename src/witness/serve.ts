@@ -4,7 +4,7 @@ import { parseAddCheckpoint } from "../core/add-checkpoint.ts";
 import type { Checkpoint } from "../core/checkpoint.ts";
 import { LastroError } from "../core/errors.ts";
 import { cosignatureBytes, cosignedMessage, signatureLine, type VerifierKey } from "../core/signed-note.ts";
-import type { HostPort } from "../lib/env-values.ts";
+import { type HostPort, hostPortText } from "../lib/env-values.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { SeenTree, WitnessMemory } from "../ports/witness.ts";
 import { judgeCheckpoint, type WitnessRules } from "./judge.ts";
@@ -45,10 +45,9 @@ export async function serveWitness(
     return reply.code(status).type(type).send(body);
   });
   const url = await server.listen({ ...options.address }).catch((cause: unknown) => {
-    const where = `${options.address.host}:${options.address.port}`;
     throw new LastroError(
       "CONFIG_INVALID",
-      `the witness cannot listen on ${where}; free it or take another`,
+      `the witness cannot listen on ${hostPortText(options.address)}; free it or take another`,
       {
         cause,
       },

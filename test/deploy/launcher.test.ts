@@ -11,6 +11,7 @@ import { javaMajor } from "../../deploy/local/programs.mjs";
 import { resolveKafka, resolveRedis, resolveStore } from "../../deploy/local/resolve.mjs";
 import type { RunningServer, StartOptions } from "../../deploy/local/servers.mjs";
 import { summarise, summaryLine } from "../../deploy/local/summary.mjs";
+import { withoutSecrets } from "../../src/lib/env-values.ts";
 
 const running = (port: number): RunningServer => ({
   url: `127.0.0.1:${port}`,
@@ -52,12 +53,25 @@ describe("where a server comes from", () => {
     expect(starts).toEqual([]);
   });
 
-  test("a password in a configured address is not shown", async () => {
-    const { around } = machine({ env: { LASTRO_REDIS_URL: "redis://user:secret@r:6379" } });
-    expect((await resolveRedis(around)).part.where).toBe("redis://r:6379");
-    expect(
-      resolveStore({ env: { LASTRO_STORE_URL: "mongodb://u:secret@m/x" }, dataDir: "/data" }).part.where,
-    ).toBe("mongodb://m/x");
+  test.each([
+    ["redis://user:secret@r:6379", "redis://r:6379"],
+    ["redis://user:se/c@ret@r:6379/1", "redis://r:6379/1"],
+    ["redis://r:6379?password=secret", "redis://r:6379"],
+    ["mongodb://u:sec/ret@m/x", "mongodb://m/x"],
+    ["mongodb://u:se@cret@m/x?tlsCertificateKeyFilePassword=secret", "mongodb://m/x"],
+    ["mongodb://u:se?cret@m/x#secret", "mongodb://m/x"],
+    ["sqlite:/data/lastro.db", "sqlite:/data/lastro.db"],
+  ])("nothing secret of a configured address is shown, as the service shows it: %s", async (url, shown) => {
+    const { around } = machine({ env: { LASTRO_REDIS_URL: url } });
+    expect((await resolveRedis(around)).part.where).toBe(shown);
+    expect(resolveStore({ env: { LASTRO_STORE_URL: url }, dataDir: "/data" }).part.where).toBe(shown);
+    expect(withoutSecrets(url)).toBe(shown);
+  });
+
+  test("an address of which nothing may be shown is still taken", async () => {
+    const { around, starts } = machine({ env: { LASTRO_REDIS_URL: "secret@" } });
+    expect((await resolveRedis(around)).part.where).toBe("(hidden)");
+    expect(starts).toEqual([]);
   });
 
   test("an address given as a file is left to the service", async () => {

@@ -24,7 +24,7 @@ import { runLastro } from "../support/run-cli.ts";
 import { mongoUrl, type RunningServer, startKafka, startRedis } from "../support/servers.ts";
 import { type TlsInFront, tlsInFrontOf } from "../support/tls-in-front.ts";
 import { makeWorld, type World } from "../support/world.ts";
-import { quickStart } from "./service.ts";
+import { metricOf, quickStart } from "./service.ts";
 
 let root: CertificateAuthority;
 let own: Certificate;
@@ -213,7 +213,7 @@ test("what the access file grants changes without a restart, and a wrong file ch
   grant(["operator", "auditor", "reader"]);
   await reread("the new grants hold", async () => (await granted()).length === 3);
   const isTold = async (): Promise<boolean> =>
-    (await get("/metrics")).text.includes('lastro_self_audit_events_total{outcome="published"');
+    metricOf((await get("/metrics")).text, 'lastro_self_audit_events_total{outcome="published"') > 0;
   await until("R-87 the change is told", isTold, 10_000, lastro);
   writeFileSync(accessFile, "{}");
   await reread("the wrong file is refused", async () => lastro.output().includes("file_refused"));

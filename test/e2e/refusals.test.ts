@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "@jest/globals";
+import { loopbackSan, openAuthority } from "../support/certificates.ts";
 import { spawnLastro } from "../support/lastro.ts";
 import { makeWorld } from "../support/world.ts";
 import { type Ended, endOf, quickStart } from "./service.ts";
@@ -94,6 +95,32 @@ test.each(["LASTRO_GRPC_ADDRESS", "LASTRO_HTTP_ADDRESS", "LASTRO_REST_ADDRESS"])
     expect([code, output]).toEqual([1, expect.stringContaining(sentence)]);
   },
 );
+
+test("a start that fails ends the process, also when files are read again in the background already", async () => {
+  using root = await openAuthority();
+  const { certFile, keyFile } = await root.certify("listener", { san: loopbackSan });
+  const accessFile = join(folder, "access.json");
+  const bindings = [{ who: { service: "billing" }, roles: ["reader"], scope: {} }];
+  const services = { billing: { certificates: ["DNS:billing.internal"] } };
+  writeFileSync(accessFile, JSON.stringify({ version: 1, services, bindings }));
+  const lastro = await spawnLastro({
+    env: {
+      ...quickStart,
+      LASTRO_DATA_DIR: join(folder, "data"),
+      LASTRO_AUTH: "on",
+      LASTRO_ACCESS_FILE: accessFile,
+      LASTRO_TLS_CERT_FILE: certFile,
+      LASTRO_TLS_KEY_FILE: keyFile,
+      LASTRO_ANCHOR_FOLDER: folder,
+      LASTRO_ANCHOR_TSA_URL: "http://127.0.0.1:1/",
+      LASTRO_ANCHOR_TSA_CA_FILE: join(folder, "nowhere.pem"),
+    },
+  });
+  const kill = setTimeout(() => void lastro.stop("SIGKILL"), 30_000);
+  const { code, output } = await endOf(lastro);
+  clearTimeout(kill);
+  expect([code, output]).toEqual([1, expect.stringMatching(/^CONFIG_INVALID: .*nowhere\.pem/m)]);
+}, 60_000);
 
 test("a second process on the same SQLite file is refused, and the first serves on", async () => {
   await using world = await makeWorld("sqlite", quickStart);

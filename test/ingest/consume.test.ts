@@ -241,6 +241,17 @@ test("a breaker that another process opened pauses the partitions here", async (
   expect(source.paused).toEqual([src]);
 });
 
+test("a process without a partition shows the breaker as the store has it, open and closed again", async () => {
+  await using intake = await openIntake();
+  const shown: boolean[] = [];
+  const observer = { ...intake.deps.observer, breaker: (open: boolean) => void shown.push(open) };
+  const { consumer } = await consuming({ ...intake, deps: { ...intake.deps, observer } });
+  consumer.noticeBreaker({ open: true, sinceMs: nowMs, rejected: 600, seen: 1000 });
+  expect(shown.at(-1)).toBe(true);
+  consumer.noticeBreaker({ open: false, sinceMs: nowMs, rejected: 0, seen: 0 });
+  expect(shown.at(-1)).toBe(false);
+});
+
 test("a batch is worked through in slices bounded by count and by bytes, which leave no offset out", () => {
   const large = "x".repeat(5 * 1024 * 1024);
   const bounds = (batch: ReturnType<typeof batchOf>, sizeMax: number) =>

@@ -14,14 +14,14 @@ type Answer = "kept" | "differs" | "silence" | LastroError;
 /** The log has one leaf more at each asking. Each anchor gives its answers one after the other; the run ends when the first has given all of its own. */
 async function run(
   answers: Readonly<Record<string, readonly Answer[]>>,
-  { isSequencing = true, intervalMs = 1, stepMs = 1_000_000 } = {},
+  { isSequencing = true, leavesAtLook = 0, intervalMs = 1, stepMs = 1_000_000 } = {},
 ) {
   const stop = new AbortController();
   const reports: AnchorReport[] = [];
   const lines: string[] = [];
   const asked: AnchoredNote[] = [];
   const askedAtMs: number[] = [];
-  let [size, nowMs] = [69, 0];
+  let [size, nowMs, looks] = [69, 0, 0];
   const anchors = Object.entries(answers).map(([name, own]) => {
     let given = 0;
     return {
@@ -60,7 +60,8 @@ async function run(
   };
   const isAsked = (): boolean => {
     if (!isSequencing) stop.abort();
-    return isSequencing;
+    looks += 1;
+    return isSequencing && looks !== leavesAtLook;
   };
   await runAnchors(deps, isAsked, stop.signal);
   return { reports, lines, asked, askedAtMs };
@@ -114,6 +115,14 @@ test("after one that was not kept everywhere the next comes within two minutes, 
   const [first = 0, second = 0] = askedAtMs;
   expect(second - first).toBeGreaterThanOrEqual(60_000);
   expect(second - first).toBeLessThanOrEqual(120_000);
+});
+
+test("a process that left the log to another and extends it again asks within minutes, however long the interval", async () => {
+  const options = { leavesAtLook: 2, intervalMs: 3_600_000, stepMs: 40_000 };
+  const { askedAtMs } = await run({ one: ["kept", "kept"] }, options);
+  const [first = 0, second = 0] = askedAtMs;
+  expect(second - first).toBeGreaterThanOrEqual(60_000);
+  expect(second - first).toBeLessThanOrEqual(300_000);
 });
 
 test("only the process that extends the log anchors", async () => {

@@ -13,6 +13,12 @@ export const chromium = (): string =>
     "LASTRO_TEST_CHROMIUM",
     "run `npm test`, which finds it on the PATH; on Debian as root: apt-get install chromium",
   );
+/** The program promtool of Prometheus. */
+export const promtool = (): string =>
+  started(
+    "LASTRO_TEST_PROMTOOL",
+    "run `npm test`, which finds it on the PATH; on Debian as root: apt-get install prometheus",
+  );
 /** The Python of an environment that has schemathesis. */
 export const schemathesisPython = (): string =>
   started(

@@ -6,7 +6,7 @@ import type { Log } from "../../ports/log.ts";
 
 export type FreshFiles<T> = {
   current(): T;
-  /** Reads again; what it refuses is logged once and changes nothing. */
+  /** Reads again. What is refused is logged once, changes nothing and is tried again: a certificate may have become valid. */
   refresh(): void;
 };
 
@@ -35,28 +35,36 @@ export function openFreshFiles<T>({
   const first = read(paths, what);
   let [seen, value] = [digestOf(first), parse(first)];
   let [wasRead, holds] = [true, true];
+  let told: string | undefined;
   const refuse = (error: unknown): void => {
     if (!(error instanceof LastroError)) throw error;
-    log.warn("file_refused", `the new ${what} is not used, the old one holds: ${error.message}`);
+    const refusal = `${wasRead ? seen : "unread"} ${error.message}`;
+    if (refusal !== told)
+      log.warn("file_refused", `the new ${what} is not used, the old one holds: ${error.message}`);
+    told = refusal;
+  };
+  const take = (texts: readonly string[]): void => {
+    const digest = digestOf(texts);
+    if (digest === seen && holds) {
+      told = undefined;
+      return;
+    }
+    [seen, holds] = [digest, false];
+    value = parse(texts);
+    [told, holds] = [undefined, true];
+    log.info("file_taken", `the new ${what} holds from now on`);
+    changed?.(value);
   };
   return {
     current: () => value,
     refresh() {
       try {
+        wasRead = false;
         const texts = read(paths, what);
         wasRead = true;
-        const digest = digestOf(texts);
-        if (digest === seen) return;
-        seen = digest;
-        holds = false;
-        value = parse(texts);
-        holds = true;
-        log.info("file_taken", `the new ${what} holds from now on`);
-        changed?.(value);
+        take(texts);
       } catch (error) {
-        // A file that stays away is told once.
-        if (wasRead || !isUnread(error)) refuse(error);
-        if (isUnread(error)) wasRead = false;
+        refuse(error);
       } finally {
         checked?.(wasRead && holds);
       }
@@ -64,14 +72,12 @@ export function openFreshFiles<T>({
   };
 }
 
-const isUnread = (error: unknown): boolean => error instanceof LastroError && error.field === "unread";
-
 function read(paths: readonly string[], what: string): readonly string[] {
   return paths.map((path) => {
     try {
       return readFileSync(path, "utf8");
     } catch (cause) {
-      throw new LastroError("CONFIG_INVALID", `${path} (${what}) cannot be read`, { cause, field: "unread" });
+      throw new LastroError("CONFIG_INVALID", `${path} (${what}) cannot be read`, { cause });
     }
   });
 }

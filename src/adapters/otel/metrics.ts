@@ -1,5 +1,6 @@
 /** Every metric of the service, by the name Prometheus shows. Labels come from closed lists and partition numbers; never from events. */
 import type { Attributes, Counter, Histogram, Meter } from "@opentelemetry/api";
+import { outcomeKinds } from "../../core/outcome.ts";
 
 /** docs/metrics.md says what each means. */
 export const counters = {
@@ -56,6 +57,14 @@ type CounterName = keyof typeof counters;
 type HistogramName = keyof typeof histograms;
 type GaugeName = keyof typeof gauges;
 
+/** Shown as 0 from the start, for alerts on the first count: a series that appears with 1 has not increased. */
+const fromZero: readonly (readonly [CounterName, Attributes])[] = [
+  ...outcomeKinds.map((outcome) => ["lastro_events_total", { outcome }] as const),
+  ["lastro_internal_errors_total", {}],
+  ["lastro_self_audit_events_total", { outcome: "published" }],
+  ["lastro_self_audit_events_total", { outcome: "dropped" }],
+];
+
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const countBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 10_000];
 
@@ -74,6 +83,7 @@ export function openMetrics(meter: Meter): Metrics {
   for (const [name, description] of Object.entries(counters) as [CounterName, string][]) {
     counterOf.set(name, meter.createCounter(name, { description }));
   }
+  for (const [name, labels] of fromZero) counterOf.get(name)?.add(0, labels);
   const histogramOf = new Map<HistogramName, Histogram>();
   for (const [name, description] of Object.entries(histograms) as [HistogramName, string][]) {
     const explicitBucketBoundaries = name.endsWith("_seconds") ? secondsBuckets : countBuckets;

@@ -16,6 +16,9 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
   const states = new Map<number, PartitionState>();
   let isBreakerOpen = false;
   const log = logObserver(metrics);
+  const witnesses = witnessObserver(metrics);
+  const anchors = anchorObserver(metrics);
+  const index = indexObserver(metrics);
   metrics.show("lastro_consumer_lag", () =>
     lags.entries().map(([partition, value]) => ({ value, labels: { partition } })),
   );
@@ -54,15 +57,18 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
     internalError: () => metrics.add("lastro_internal_errors_total", 1),
     entityIdSourceChanged: () => metrics.add("lastro_entity_id_source_changed_total", 1),
     ...log,
-    ...witnessObserver(metrics),
-    ...anchorObserver(metrics),
-    ...indexObserver(metrics),
+    ...witnesses,
+    ...anchors,
+    ...index,
     ...switchesObserver(metrics),
+    logStandby(size) {
+      for (const part of [log, witnesses, anchors, index]) part.logStandby(size);
+    },
   };
 }
 
-/** Shown once witnesses were asked here: a process that leaves the log to another says nothing of them. */
-function witnessObserver(metrics: Metrics): Pick<Observer, "witnessesAsked"> {
+/** Shown once witnesses were asked here. A gauge once shown stays, so a process that leaves the log to another shows 0: the one at work shows who cosigns. */
+function witnessObserver(metrics: Metrics): Pick<Observer, "witnessesAsked" | "logStandby"> {
   const cosigns = new Map<string, boolean>();
   let witnessedSize: number | undefined;
   metrics.show("lastro_witness_cosigns", () => flagsOf(cosigns, "witness"));
@@ -72,11 +78,14 @@ function witnessObserver(metrics: Metrics): Pick<Observer, "witnessesAsked"> {
       for (const [witness, hasCosigned] of report.hasCosigned) cosigns.set(witness, hasCosigned);
       witnessedSize = report.witnessedSize ?? witnessedSize ?? 0;
     },
+    logStandby() {
+      for (const witness of cosigns.keys()) cosigns.set(witness, false);
+    },
   };
 }
 
-/** Shown once anchors were asked here. */
-function anchorObserver(metrics: Metrics): Pick<Observer, "anchorsAsked"> {
+/** Shown as witnesses are. */
+function anchorObserver(metrics: Metrics): Pick<Observer, "anchorsAsked" | "logStandby"> {
   const keeps = new Map<string, boolean>();
   const sizes = new Map<string, number>();
   metrics.show("lastro_anchor_keeps", () => flagsOf(keeps, "anchor"));
@@ -89,6 +98,9 @@ function anchorObserver(metrics: Metrics): Pick<Observer, "anchorsAsked"> {
         keeps.set(anchor, isKept);
         sizes.set(anchor, isKept ? size : (sizes.get(anchor) ?? 0));
       }
+    },
+    logStandby() {
+      for (const anchor of keeps.keys()) keeps.set(anchor, false);
     },
   };
 }
@@ -109,7 +121,7 @@ function switchesObserver(metrics: Metrics): Pick<Observer, "switches" | "switch
 }
 
 /** Shown once this process indexed. */
-function indexObserver(metrics: Metrics): Pick<Observer, "indexPass"> {
+function indexObserver(metrics: Metrics): Pick<Observer, "indexPass" | "logStandby"> {
   let [size, lag]: (number | undefined)[] = [];
   metrics.show("lastro_index_size", () => known(size));
   metrics.show("lastro_index_lag", () => known(lag));
@@ -117,6 +129,9 @@ function indexObserver(metrics: Metrics): Pick<Observer, "indexPass"> {
     indexPass(report) {
       [size, lag] = [report.size, report.lag];
       metrics.record("lastro_index_pass_seconds", report.durationMs / 1_000);
+    },
+    logStandby() {
+      if (lag !== undefined) lag = 0;
     },
   };
 }

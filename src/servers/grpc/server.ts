@@ -22,6 +22,7 @@ import { IngestService } from "../../gen/lastro/v1/ingest_pb.ts";
 import { OperationsService } from "../../gen/lastro/v1/operations_pb.ts";
 import { OwnershipService } from "../../gen/lastro/v1/ownership_pb.ts";
 import { TransparencyService } from "../../gen/lastro/v1/transparency_pb.ts";
+import { hostPortText } from "../../lib/env-values.ts";
 import type { Authenticate } from "../../ports/authenticate.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
@@ -108,7 +109,7 @@ export type GrpcServices = {
 };
 
 export type GrpcServer = AsyncDisposable & {
-  /** host:port. */
+  /** host:port, an IPv6 address in brackets. */
   readonly address: string;
   /** What health answers for the server and each of its services. */
   setServing(isServing: boolean): void;
@@ -197,7 +198,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
     await shutDown(server, graceMs);
   };
   return {
-    address: `${options.host}:${port}`,
+    address: hostPortText({ host: options.host, port }),
     setServing,
     drain,
     [Symbol.asyncDispose]: () => drain(limits.connectionAgeGraceMs),
@@ -218,10 +219,11 @@ function addReflection(server: Server): void {
 }
 
 function bind(server: Server, { host, port, tls }: GrpcServerOptions): Promise<number> {
+  const address = hostPortText({ host, port });
   return new Promise((resolve, reject) => {
-    server.bindAsync(`${host}:${port}`, credentialsOf(tls), (error, bound) => {
+    server.bindAsync(address, credentialsOf(tls), (error, bound) => {
       if (error === null) return resolve(bound);
-      const why = `gRPC cannot listen on ${host}:${port}; free the port or set another with LASTRO_GRPC_ADDRESS`;
+      const why = `gRPC cannot listen on ${address}; free the port or set another with LASTRO_GRPC_ADDRESS`;
       reject(new LastroError("CONFIG_INVALID", why, { cause: error }));
     });
   });

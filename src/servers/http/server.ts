@@ -2,6 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import fastify from "fastify";
 import { LastroError } from "../../core/errors.ts";
+import { hostPortText } from "../../lib/env-values.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import { httpsOptions, secureContextOf } from "../secure-context.ts";
 import { type TilesOptions, tiles } from "./tiles.ts";
@@ -57,10 +58,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   options.tls?.onChange((tls) => server.server.setSecureContext(secureContextOf(tls)));
   await server.register(tiles, options.tiles);
   await server.listen(address).catch((cause: unknown) => {
-    const where = `${address.host}:${address.port}`;
     throw new LastroError(
       "CONFIG_INVALID",
-      `HTTP cannot listen on ${where}; free the port or set another with LASTRO_HTTP_ADDRESS`,
+      `HTTP cannot listen on ${hostPortText(address)}; free the port or set another with LASTRO_HTTP_ADDRESS`,
       { cause },
     );
   });

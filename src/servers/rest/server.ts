@@ -4,6 +4,7 @@ import swagger from "@fastify/swagger";
 import fastify, { type FastifyInstance, type FastifyRequest } from "fastify";
 import type { CollectDeps } from "../../collect/publish-events.ts";
 import { LastroError } from "../../core/errors.ts";
+import { hostPortText } from "../../lib/env-values.ts";
 import type { ObservedRequest, ObserveRequest } from "../../ports/request-observer.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
@@ -112,7 +113,7 @@ export async function startRestServer(options: RestServerOptions, parts: RestPar
   const { host, port } = options.address;
   const server = await buildRestServer(options, parts);
   await server.listen({ host, port }).catch((cause: unknown) => {
-    const why = `REST cannot listen on ${host}:${port}; free the port or set another with LASTRO_REST_ADDRESS`;
+    const why = `REST cannot listen on ${hostPortText({ host, port })}; free the port or set another with LASTRO_REST_ADDRESS`;
     throw new LastroError("CONFIG_INVALID", why, { cause });
   });
   const listener = server.server;
@@ -125,7 +126,10 @@ export async function startRestServer(options: RestServerOptions, parts: RestPar
     clearTimeout(cut);
   };
   return {
-    address: `${host}:${typeof bound === "object" && bound !== null ? bound.port : port}`,
+    address: hostPortText({
+      host,
+      port: typeof bound === "object" && bound !== null ? bound.port : port,
+    }),
     drain,
     [Symbol.asyncDispose]: () => drain(graceMs),
   };

@@ -10,10 +10,11 @@ let path: string;
 const lines: string[] = [];
 const note = (code: string, message: string): void => void lines.push(`${code} ${message}`);
 const changes: number[] = [];
+let max = Infinity;
 beforeEach(() => {
   dir = mkdtempSync(join(tmpdir(), "lastro-fresh-"));
   path = join(dir, "file");
-  [lines.length, changes.length] = [0, 0];
+  [lines.length, changes.length, max] = [0, 0, Infinity];
 });
 afterEach(() => rmSync(dir, { recursive: true }));
 
@@ -24,6 +25,7 @@ const open = () =>
     log: { info: note, warn: note, error: note },
     parse([text = ""]) {
       if (!/^\d+$/.test(text)) throw new LastroError("CONFIG_INVALID", "it is no number");
+      if (Number(text) > max) throw new LastroError("CONFIG_INVALID", "it is too large yet");
       return Number(text);
     },
     changed: (value) => void changes.push(value),
@@ -60,4 +62,26 @@ test("a new one takes the place of the old; a wrong or missing one is told once 
   writeFileSync(path, "4");
   file.refresh();
   expect([file.current(), changes]).toEqual([4, [2, 4]]);
+});
+
+test("one that was refused is tried again as it is, and told again only when it is refused for something else", () => {
+  writeFileSync(path, "1");
+  const file = open();
+  max = 5;
+  writeFileSync(path, "7");
+  file.refresh();
+  file.refresh();
+  rmSync(path);
+  file.refresh();
+  writeFileSync(path, "7");
+  file.refresh();
+  file.refresh();
+  const tooLarge = "file_refused the new number is not used, the old one holds: it is too large yet";
+  expect(lines).toEqual([tooLarge, expect.stringContaining("cannot be read"), tooLarge]);
+  expect([file.current(), changes]).toEqual([1, []]);
+  max = 7;
+  file.refresh();
+  file.refresh();
+  expect([file.current(), changes]).toEqual([7, [7]]);
+  expect(lines).toHaveLength(4);
 });

@@ -138,3 +138,33 @@ test("a partition that was given away shows no lag and no state", async () => {
   expect(released).toMatch(/^lastro_consumer_lag\{partition="2"\} 0$/m);
   expect(released).not.toMatch(/^lastro_partition_state\{.*\} 1$/m);
 });
+
+test("a process that leaves the log to another shows of witnesses, anchors and index nothing that holds no more", async () => {
+  const { tracer, metrics, scrape } = observed();
+  const observer = otelObserver(tracer, metrics);
+  const hasCosigned = new Map([
+    ["w.test", true],
+    ["x.test", false],
+  ]);
+  observer.witnessesAsked({ witnessedSize: 7, hasCosigned });
+  observer.anchorsAsked({ size: 7, hasKept: new Map([["folder", true]]) });
+  observer.indexPass({ size: 5, lag: 2, durationMs: 1 });
+  const atWork = (await scrape()).split("\n");
+  for (const line of [
+    'lastro_witness_cosigns{witness="w.test"} 1',
+    'lastro_anchor_keeps{anchor="folder"} 1',
+    "lastro_index_lag 2",
+  ])
+    expect(atWork).toContain(line);
+  observer.logStandby(9);
+  const standingBy = (await scrape()).split("\n");
+  for (const line of [
+    'lastro_witness_cosigns{witness="w.test"} 0',
+    'lastro_anchor_keeps{anchor="folder"} 0',
+    "lastro_index_lag 0",
+    "lastro_log_size 9",
+  ])
+    expect(standingBy).toContain(line);
+  observer.witnessesAsked({ witnessedSize: 9, hasCosigned });
+  expect(await scrape()).toMatch(/^lastro_witness_cosigns\{witness="w.test"\} 1$/m);
+});

@@ -38,6 +38,19 @@ afterAll(async () => {
 const isAlive = async (): Promise<boolean> =>
   (await call(client, HistoryService, "getRecord", byRid)).record?.version === 1n;
 
+test("it listens on an IPv6 address and names it as clients write it", async () => {
+  const other = await serve(world.deps, undefined, { host: "::1" });
+  try {
+    expect(other.address).toMatch(/^\[::1\]:\d+$/);
+    using there = connect(other.address);
+    expect((await call(there, HistoryService, "getRecord", byRid)).record?.version).toBe(1n);
+    const taken = serve(world.deps, undefined, { host: "::1", port: Number(other.address.split("]:")[1]) });
+    await expect(taken).rejects.toThrow(`gRPC cannot listen on ${other.address};`);
+  } finally {
+    await other[Symbol.asyncDispose]();
+  }
+});
+
 /** One request written by hand: what no well-behaved client sends. */
 async function rawRequest(
   headers: Record<string, string>,

@@ -79,6 +79,15 @@ describe("R-62 methods", () => {
   });
 });
 
+test("it listens on an IPv6 address and names it as clients write it", async () => {
+  const parts = { query: world.deps, collect: collectInto(world) };
+  await using there = await serveRest(parts, { address: { host: "::1", port: 0 } });
+  expect(there.address).toMatch(/^\[::1\]:\d+$/);
+  expect((await ask(`${there.url}/openapi.json`)).status).toBe(200);
+  const taken = serveRest(parts, { address: { host: "::1", port: Number(there.address.split("]:")[1]) } });
+  await expect(taken).rejects.toThrow(`REST cannot listen on ${there.address};`);
+});
+
 describe("limits", () => {
   const never = (): typeof world.deps => ({
     ...world.deps,
