@@ -17,7 +17,7 @@ export type Span = {
   readonly min: number;
   readonly max: number;
 };
-/** `found`: those that match. How many were looked at for them tells of records that the caller may not see. */
+/** `found`: those that match and are counted. How many were looked at for them tells of records that the caller may not see. */
 export type Counted = { readonly found: number; readonly scanned: number; readonly isPartial: boolean };
 
 const bound = (operator: ">=" | "<=", value: number): readonly Comparison[] =>
@@ -51,12 +51,12 @@ export async function countRecords(
       size,
       signal,
     );
-    for (const {
-      rid,
-      values: [at, ...values],
-    } of answer.found)
-      if (isHeld(rid)) tally.addRecord(Number(at), values);
-    found += answer.found.length;
+    for (const { rid, values } of answer.found) {
+      if (!isHeld(rid)) continue;
+      const [at, ...grouped] = values;
+      tally.addRecord(Number(at), grouped);
+      found += 1;
+    }
     scanned += answer.scanned;
     if (answer.next === undefined) return { found, scanned, isPartial: false };
     after = answer.next;

@@ -59,10 +59,17 @@ describe("tails are bounded", () => {
     expect(told.length).toBeLessThan(5);
     // What was on its way arrives before the error does.
     const next = Math.max(Number(metadata["next_index"]), Number(told.at(-1)?.nextIndex));
-    const rest = w.reading(w.tail({ from: at(next) }));
-    await until("the rest is told", () => rest.last() === w.built.size());
-    const early = told.flatMap(({ records }) => ridsOf(records));
-    expect([...early, ...rest.rids()]).toEqual(ridsOf(rows));
+    const rids = told.flatMap(({ records }) => ridsOf(records));
+    // On a busy machine this reader is too slow at times, too, and goes on.
+    for (let place = next; place < w.built.size(); ) {
+      const rest = w.reading(w.tail({ from: at(place) }));
+      const isTold = until("the rest is told", () => rest.last() === w.built.size());
+      isTold.catch(() => undefined);
+      await Promise.race([isTold, rest.ended]);
+      rids.push(...rest.rids());
+      place = Math.max(place, rest.last());
+    }
+    expect(rids).toEqual(ridsOf(rows));
   });
 
   test("so many run at once; another is refused until one ends", async () => {
