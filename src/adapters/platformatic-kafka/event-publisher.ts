@@ -16,6 +16,7 @@ export function openEventPublisher(options: PublisherOptions): EventPublisher {
     ...clientOptions(options),
     idempotent: true,
   });
+  const inTurn = turnsByKey();
   return {
     async publish({ key, value, headers }, signal) {
       const message = {
@@ -27,7 +28,11 @@ export function openEventPublisher(options: PublisherOptions): EventPublisher {
         ),
       };
       return asking(topic, async () => {
-        const sent = await untilAborted(producer.send({ acks: allReplicas, messages: [message] }), signal);
+        const send = () => {
+          signal.throwIfAborted();
+          return producer.send({ acks: allReplicas, messages: [message] });
+        };
+        const sent = await untilAborted(inTurn(key, send), signal);
         const place = sent.offsets?.[0];
         if (place === undefined) throw new Error("the broker acknowledged no offset");
         // Read behind the acknowledgement: a topic that was made again before it has another id.
@@ -38,6 +43,20 @@ export function openEventPublisher(options: PublisherOptions): EventPublisher {
     async [Symbol.asyncDispose]() {
       await producer.close(true);
     },
+  };
+}
+
+/** Work on one key, one after the other: what the client has to send again, since a leader moved, goes behind whatever it was given meanwhile. */
+function turnsByKey() {
+  const last = new Map<string, Promise<unknown>>();
+  return async <T>(key: string, work: () => Promise<T>): Promise<T> => {
+    const mine = (last.get(key) ?? Promise.resolve()).then(work, work);
+    last.set(key, mine);
+    try {
+      return await mine;
+    } finally {
+      if (last.get(key) === mine) last.delete(key);
+    }
   };
 }
 
