@@ -1,5 +1,6 @@
 /** Publishes events on the audit topic through @platformatic/kafka: idempotent, acknowledged by every in-sync replica. */
 import { Producer } from "@platformatic/kafka";
+import { Mutex } from "async-mutex";
 import { LastroError } from "../../core/errors.ts";
 import { ridOf, srcOf } from "../../core/ids.ts";
 import type { EventPublisher } from "../../ports/event-publisher.ts";
@@ -48,14 +49,14 @@ export function openEventPublisher(options: PublisherOptions): EventPublisher {
 
 /** Work on one key, one after the other: what the client has to send again, since a leader moved, goes behind whatever it was given meanwhile. */
 function turnsByKey() {
-  const last = new Map<string, Promise<unknown>>();
+  const turns = new Map<string, Mutex>();
   return async <T>(key: string, work: () => Promise<T>): Promise<T> => {
-    const mine = (last.get(key) ?? Promise.resolve()).then(work, work);
-    last.set(key, mine);
+    const turn = turns.get(key) ?? new Mutex();
+    turns.set(key, turn);
     try {
-      return await mine;
+      return await turn.runExclusive(work);
     } finally {
-      if (last.get(key) === mine) last.delete(key);
+      if (!turn.isLocked()) turns.delete(key);
     }
   };
 }
