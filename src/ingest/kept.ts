@@ -1,12 +1,9 @@
 /** Offsets of a batch that are refused, or not delivered, and have a record nevertheless: a process stored it before it died, by rules that took the event. It stays a record, and the offset is stored. */
-
 import type { AuditedRecord } from "../ports/audit-reader.ts";
 import type { SourceBatch } from "../ports/event-source.ts";
 import type { IntakeDeps } from "./deps.ts";
 import type { Prepared } from "./prepare.ts";
-import { followUp } from "./unread.ts";
-
-const recordsPerRead = 1_000;
+import { followUp, recordPages } from "./unread.ts";
 
 /** The offsets, with all that their records entail done. An ordinary batch has nothing to ask, one with bad data asks once and finds nothing. */
 export async function keptOffsets(
@@ -18,13 +15,8 @@ export async function keptOffsets(
   if (refused.length === 0 && batch.events.length === batch.to - batch.from) return [];
   const settledByIntake = new Set(candidates.map(({ event }) => event.offset));
   const kept: AuditedRecord[] = [];
-  for (let next = batch.from; next < batch.to; ) {
-    const page = await deps.recordsOf(batch.src, next, batch.to, recordsPerRead, signal);
+  for await (const page of recordPages(deps, batch, signal))
     kept.push(...page.filter(({ offset }) => !settledByIntake.has(offset)));
-    const last = page.at(-1);
-    if (last === undefined) break;
-    next = last.offset + 1;
-  }
   if (kept.length > 0) await followUp(deps, kept, signal);
   return kept.map(({ offset }) => offset);
 }

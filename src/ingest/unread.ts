@@ -26,9 +26,7 @@ export async function accountUnread(
 ): Promise<"done" | "mark_lost"> {
   const outcomes: OutcomeRow[] = [];
   let next = from;
-  for (;;) {
-    const stored = await deps.recordsOf(src, next, to, recordsPerRead, signal);
-    if (stored.length === 0) break;
+  for await (const stored of recordPages(deps, { src, from, to }, signal)) {
     for (const { offset } of stored) {
       if (offset > next) outcomes.push({ kind: "gap", from: next, to: offset, cause });
       next = offset + 1;
@@ -37,6 +35,21 @@ export async function accountUnread(
   }
   if (to > next) outcomes.push({ kind: "gap", from: next, to, cause });
   return deps.records.account({ src, from, to, atMs: deps.now(), outcomes }, signal);
+}
+
+/** The records of a range of offsets, in their order. */
+export async function* recordPages(
+  { recordsOf }: Pick<UnreadDeps, "recordsOf">,
+  { src, from, to }: Range,
+  signal: AbortSignal,
+): AsyncGenerator<readonly AuditedRecord[]> {
+  for (let next = from; next < to; ) {
+    const page = await recordsOf(src, next, to, recordsPerRead, signal);
+    const last = page.at(-1);
+    if (last === undefined) return;
+    yield page;
+    next = last.offset + 1;
+  }
 }
 
 /** What stored records entail, where no redelivery will do it. */
