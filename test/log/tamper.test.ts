@@ -1,15 +1,9 @@
 /** The tamper campaign: seeded changes to what a kept checkpoint covers; every one must be found, and what holds it named. LASTRO_TEST_TAMPERINGS says how many. */
 import { expect, test } from "@jest/globals";
+import { projection, searchIndex } from "../support/aid-tamperings.ts";
 import { type CheckedLog, makeCheckedLog } from "../support/checked-log.ts";
 import { drawFrom } from "../support/draw.ts";
-import {
-  projection,
-  searchIndex,
-  type TamperKind,
-  tamperKinds,
-  toolsOf,
-  unnamed,
-} from "../support/tamperings.ts";
+import { type TamperKind, tamperKinds, toolsOf, unnamed } from "../support/tamperings.ts";
 
 const tamperings = Number(process.env["LASTRO_TEST_TAMPERINGS"] ?? 120);
 const cleanRuns = Math.ceil(tamperings / 10);

@@ -1,7 +1,6 @@
 /** Summaries: by cells of the index, by looking at records, and both held against a plain recount. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { LastroError } from "../../src/core/errors.ts";
 import { parseFilter } from "../../src/core/filter.ts";
 import { holds } from "../../src/core/filter-holds.ts";
 import type { RecordRow } from "../../src/core/record.ts";
@@ -17,6 +16,7 @@ import { seed } from "../support/fuzz.ts";
 import { anna } from "../support/history-world.ts";
 import { type IndexedWorld, openIndexedWorld } from "../support/indexed-world.ts";
 import { makeScene, startMs } from "../support/records.ts";
+import { refused } from "../support/searching.ts";
 
 const signal = new AbortController().signal;
 const nothing: SummarizeRequest = {
@@ -29,16 +29,6 @@ const askedOf = (
   treeSize: number | undefined,
   over: Partial<SummarizeRequest>,
 ): Promise<Summary> => summarizeRecords(deps, { ...nothing, ...over }, anna, signal, treeSize);
-
-async function refused(act: Promise<unknown>): Promise<string> {
-  try {
-    await act;
-    return "answered";
-  } catch (error) {
-    if (error instanceof LastroError) return `${error.code} ${error.field ?? ""}: ${error.message}`;
-    throw error;
-  }
-}
 
 const producers = ["billing", "crm", "identity"];
 const verbs = ["created", "updated", "viewed", "login_failed"];

@@ -12,7 +12,7 @@ type Named =
 export type Tampering = { readonly what: string; readonly named: readonly Named[] };
 
 type Row = Record<string, SQLInputValue>;
-type Tools = {
+export type Tools = {
   readonly db: DatabaseSync;
   readonly draw: Draw;
   row(sql: string, ...values: readonly SQLInputValue[]): Row;
@@ -33,25 +33,25 @@ export const toolsOf = (db: DatabaseSync, draw: Draw): Tools => ({
   },
 });
 
-const pick = <T>(draw: Draw, all: readonly T[]): T => {
+export const pick = <T>(draw: Draw, all: readonly T[]): T => {
   const one = all[draw(all.length)];
   if (one === undefined) throw new Error("nothing to pick from");
   return one;
 };
-const number = (row: Row, name: string): number => Number(row[name]);
-const bytes = (row: Row, name: string): Buffer => Buffer.from(row[name] as Uint8Array);
-const record = (position: Uint8Array): Named => ({ texts: [`record ${ridAt(position)}`] });
+export const number = (row: Row, name: string): number => Number(row[name]);
+export const bytes = (row: Row, name: string): Buffer => Buffer.from(row[name] as Uint8Array);
+export const record = (position: Uint8Array): Named => ({ texts: [`record ${ridAt(position)}`] });
 const index = (at: number): Named => ({ texts: [`index ${at}`] });
 
 /** One byte that is another one afterwards. */
-function flipped(draw: Draw, before: Buffer): Buffer {
+export function flipped(draw: Draw, before: Buffer): Buffer {
   const after = Buffer.from(before);
   const at = draw(after.length);
   after[at] = (after[at] ?? 0) ^ (1 + draw(255));
   return after;
 }
 /** One character that is another one of the printable ASCII afterwards. */
-function mistyped(draw: Draw, before: string): string {
+export function mistyped(draw: Draw, before: string): string {
   const at = draw(before.length);
   const other = String.fromCharCode(33 + ((before.charCodeAt(at) - 33 + 1 + draw(93) + 94) % 94));
   return before.slice(0, at) + other + before.slice(at + 1);
@@ -59,7 +59,7 @@ function mistyped(draw: Draw, before: string): string {
 
 const anyRecord =
   "SELECT records.* FROM records JOIN log_index ON log_index.key = records.position WHERE log_index.idx % ? = ? LIMIT 1 OFFSET ?";
-function someRecord({ row, draw, db }: Tools): Row {
+export function someRecord({ row, draw, db }: Tools): Row {
   const count = Number(db.prepare("SELECT count(*) AS n FROM records").get()?.["n"]);
   return row(anyRecord, 1, 0, draw(count));
 }
@@ -70,7 +70,7 @@ function twoRecords(tools: Tools): readonly [Row, Row] {
     if (number(second, "id") !== number(first, "id")) return [first, second];
   }
 }
-const setRecord = ({ run }: Tools, row: Row, column: string, value: SQLInputValue): void =>
+export const setRecord = ({ run }: Tools, row: Row, column: string, value: SQLInputValue): void =>
   run(`UPDATE records SET ${column} = ? WHERE id = ?`, value, number(row, "id"));
 
 const entryOfRecord: TamperKind = (tools) => {
@@ -335,66 +335,6 @@ const whole: TamperKind = (tools) => {
 export const tamperKinds: readonly TamperKind[] = [
   entryOfRecord, bodyOfRecord, rowsOfRecords, rowOfEntry("cov:"), rowOfEntry("ctl:"), tile, head, checkpoint, account, outcome, column, whole,
 ]; // biome-ignore format: a list
-
-const aids = [
-  "namespace",
-  "entity_type",
-  "entity_id",
-  "trace_id",
-  "owner_id",
-  "ownership_id",
-  "action_at",
-  "aside",
-  "stream",
-  "uid",
-  "fingerprint",
-  "ownership",
-  "is_active",
-] as const;
-/** Search aids, which no checkpoint covers. */
-export const projection: TamperKind = (tools) => {
-  const { draw } = tools;
-  const row = someRecord(tools);
-  const name = pick(draw, aids);
-  if (name === "is_active") setRecord(tools, row, name, 1 - number(row, name));
-  else if (name === "action_at") setRecord(tools, row, name, number(row, name) + 1 + draw(1_000));
-  else if (name === "aside") {
-    const aside = JSON.parse(String(row["aside"]));
-    const other = pick(draw, [
-      { severity: "CRITICAL" },
-      { candidateIds: ["another"] },
-      { role: "another" },
-      { type: aside.type === "user" ? "service" : "user" },
-      { indexed: { "/payload/id": "1" } },
-    ]);
-    setRecord(tools, row, name, JSON.stringify({ ...aside, ...other }));
-  } else if (typeof row[name] === "string") setRecord(tools, row, name, mistyped(draw, String(row[name])));
-  else setRecord(tools, row, name, flipped(draw, bytes(row, name)));
-  return { what: `aid ${name}`, named: [record(bytes(row, "position"))] };
-};
-
-/** The words that a record is found by, which the log does not cover either. */
-export const searchIndex: TamperKind = ({ draw, row, run }) => {
-  const text = row("SELECT record, terms FROM texts ORDER BY record LIMIT 1 OFFSET ?", draw(texts(row)));
-  const [id, terms] = [number(text, "record"), String(text["terms"]).split(" ")];
-  const { position } = row("SELECT position FROM records WHERE id = ?", id);
-  const ways: Readonly<Record<string, () => void>> = {
-    "text gone": () => run("DELETE FROM texts WHERE record = ?", id),
-    "term gone": () => run("DELETE FROM terms WHERE record = ? AND term = ?", id, pick(draw, terms)),
-    "terms emptied": () => run("UPDATE texts SET terms = '' WHERE record = ?", id),
-    "another term": () => {
-      run("UPDATE texts SET terms = terms || ' another' WHERE record = ?", id);
-      run(
-        "INSERT INTO terms (term, recorded_at, record) SELECT 'another', recorded_at, id FROM records WHERE id = ?",
-        id,
-      );
-    },
-  };
-  const what = pick(draw, Object.keys(ways));
-  ways[what]?.();
-  return { what, named: [record(position as Uint8Array)] };
-};
-const texts = (row: Tools["row"]): number => number(row("SELECT count(*) AS n FROM texts"), "n");
 
 /** What the findings should have named and did not. */
 export const unnamed = (tampering: Tampering, findings: readonly Finding[]): readonly Named[] =>
