@@ -1,5 +1,6 @@
 /** What changed between two JSON values: RFC 6902 operations, each with the old and the new value. Bounded whatever the values are. */
 import { createPatch, type Pointer } from "rfc6902";
+import { lossyNumber } from "./exact-json.ts";
 import { isJsonObject, type JsonValue, member } from "./json.ts";
 
 export type Difference =
@@ -29,7 +30,9 @@ export function isSame(a: JsonValue, b: JsonValue): boolean {
 
 function patchOf(from: JsonValue, to: JsonValue) {
   let cells = 0;
-  return createPatch(from, to, (input: unknown, output: unknown, at: Pointer) => {
+  return createPatch(from, to, (input: JsonValue, output: JsonValue, at: Pointer) => {
+    if (lossyNumber(input) !== undefined || lossyNumber(output) !== undefined)
+      return isSame(input, output) ? [] : [{ op: "replace", path: at.toString(), value: output }];
     if (!Array.isArray(input) || !Array.isArray(output)) return undefined;
     if (isSame(input, output)) return [];
     cells += input.length * output.length;

@@ -1,9 +1,9 @@
 /** ③ What an event is about and what it does to it: names in the event type, ids in the payload, and what the catalogue declares. */
 import { verbMeaning } from "./actions.ts";
-import { numberMark } from "./canonical.ts";
 import { type Catalogue, type CatalogueRule, ruleFor } from "./catalogue.ts";
 import type { Classification, Entity, Envelope, EnvelopeFlag } from "./event.ts";
-import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";
+import { lossyNumber } from "./exact-json.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
 import { isWithin, resolvePointer } from "./json-pointer.ts";
 import { type Refused, refuse } from "./outcome.ts";
 import { isIdText } from "./parse-options.ts";
@@ -151,11 +151,8 @@ function idText(value: JsonValue | undefined): string | undefined {
   return digits !== undefined && integer.test(digits) ? digits : undefined;
 }
 
-function numberText(value: JsonValue | undefined): string | undefined {
-  if (typeof value === "number") return String(value);
-  const source = isJsonObject(value) ? member(value, numberMark) : undefined;
-  return typeof source === "string" ? source : undefined;
-}
+const numberText = (value: JsonValue | undefined): string | undefined =>
+  typeof value === "number" ? String(value) : lossyNumber(value);
 
 /** Payload and metadata under their pointers' names, with exact numbers. */
 const eventFields = (envelope: Envelope): JsonObject => ({

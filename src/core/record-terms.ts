@@ -18,7 +18,7 @@ export const searchedByDefault: readonly string[] = [
 ];
 
 /** Raised when the same event gives other terms than before. */
-const termsFormat = 1;
+const termsFormat = 2;
 
 export type SearchedEvent = {
   readonly eventType: string;

@@ -1,6 +1,7 @@
 /** The state of an entity as a fold over its change records; RFC 7396 where the catalogue says that payloads are merge patches. */
 import type { ActionType } from "./event.ts";
-import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";
+import { hasMembers } from "./exact-json.ts";
+import { type JsonObject, type JsonValue, member } from "./json.ts";
 
 /** A version's part in the state. `payload` is undefined where the body was erased. */
 export type StateStep = {
@@ -17,8 +18,8 @@ export type EntityState =
 
 /** RFC 7396. Member names such as `__proto__` are data like any other. */
 export function mergePatch(target: JsonValue | undefined, patch: JsonValue): JsonValue {
-  if (!isJsonObject(patch)) return patch;
-  const base: JsonObject = isJsonObject(target) ? target : {};
+  if (!hasMembers(patch)) return patch;
+  const base: JsonObject = hasMembers(target) ? target : {};
   const merged = new Map<string, JsonValue>(Object.entries(base));
   for (const [key, value] of Object.entries(patch)) {
     if (value === null) merged.delete(key);

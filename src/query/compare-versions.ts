@@ -1,6 +1,7 @@
 /** What changed between two versions of an entity, in its state. */
 import { type Difference, differences } from "../core/diff.ts";
 import { LastroError } from "../core/errors.ts";
+import { exactText } from "../core/exact-json.ts";
 import type { JsonValue } from "../core/json.ts";
 import { type Caller, type EntityName, type QueryDeps, requireVersion } from "./deps.ts";
 import { foldedState } from "./get-state.ts";
@@ -12,8 +13,13 @@ export type CompareRequest = {
   readonly fromVersion: number;
   readonly toVersion: number;
 };
-/** Without values where a state is masked. */
-export type ShownDifference = Difference | Pick<Difference, "op" | "path">;
+/** Values as JSON text; without them where a state is masked. */
+export type ShownDifference = {
+  readonly op: Difference["op"];
+  readonly path: string;
+  readonly oldValue?: string;
+  readonly newValue?: string;
+};
 export type Comparison = {
   readonly differences: readonly ShownDifference[];
   readonly isMasked: boolean;
@@ -40,12 +46,19 @@ export async function compareVersions(
   const found = differences(from.state, to.state);
   const isMasked = !from.isWhole || !to.isWhole;
   return {
-    differences: isMasked ? found.map(({ op, path }) => ({ op, path })) : found,
+    differences: isMasked ? found.map(({ op, path }) => ({ op, path })) : found.map(shownDifference),
     isMasked,
     from: from.record,
     to: to.record,
   };
 }
+
+export const shownDifference = (difference: Difference): ShownDifference => ({
+  op: difference.op,
+  path: difference.path,
+  ...("oldValue" in difference ? { oldValue: exactText(difference.oldValue) } : {}),
+  ...("newValue" in difference ? { newValue: exactText(difference.newValue) } : {}),
+});
 
 /** The state of a deleted entity, and one that was never told, is null. */
 async function stateAt(

@@ -1,8 +1,9 @@
 /** The state of an entity: now, at a version, or as of a moment; folded from its change records. */
+import { parseExactly } from "../core/canonical.ts";
 import { ruleFor } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
+import { exactText } from "../core/exact-json.ts";
 import type { Rid, StreamId } from "../core/ids.ts";
-import { parseJson } from "../core/parse-json.ts";
 import type { RecordRow } from "../core/record.ts";
 import { type EntityState, foldState, isBase, type StateStep } from "../core/state.ts";
 import type { AsOf } from "../ports/history-reader.ts";
@@ -83,7 +84,7 @@ export async function foldedState(
     state.kind !== "known"
       ? undefined
       : ((wholes.length === 1 ? wholes[0]?.text : undefined) ??
-        new TextEncoder().encode(JSON.stringify(state.state)));
+        new TextEncoder().encode(exactText(state.state)));
   return { found: true, state, text, record, isWhole: steps.every(({ isWhole }) => isWhole) };
 }
 
@@ -165,7 +166,7 @@ export function stepOf(
   view: RecordView,
 ): Step {
   const text = contentOf(view)?.payload;
-  const payload = text === undefined ? undefined : parseJson(new TextDecoder().decode(text));
+  const payload = text === undefined ? undefined : parseExactly(new TextDecoder().decode(text));
   return {
     version: view.version,
     action: view.action === "none" ? "update" : view.action,

@@ -1,11 +1,12 @@
 /** What each version in a range changed in the state of its entity, oldest first, page by page. */
 import { changedValues } from "../core/changed-values.ts";
 import { differences } from "../core/diff.ts";
+import { exactText } from "../core/exact-json.ts";
 import type { StreamId } from "../core/ids.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { RecordRow } from "../core/record.ts";
 import { type EntityState, isBase, nextState, noState } from "../core/state.ts";
-import type { ShownDifference } from "./compare-versions.ts";
+import { type ShownDifference, shownDifference } from "./compare-versions.ts";
 import { type Caller, checkEntity, type EntityName, invalid, type QueryDeps, streamOf } from "./deps.ts";
 import { answerBytes } from "./get-history.ts";
 import { foldedState, requireSealed, stepOf, unreadable } from "./get-state.ts";
@@ -198,7 +199,7 @@ const isErased = ({ kind, deleted }: EntityState): boolean => kind === "erased" 
 const stateOf = (state: EntityState): JsonValue | undefined =>
   state.kind === "known" && !state.deleted ? state.state : undefined;
 const textOf = (value: JsonValue | undefined): string | undefined =>
-  value === undefined ? undefined : JSON.stringify(value);
+  value === undefined ? undefined : exactText(value);
 
 function changeOf(record: RecordView, before: Told, after: Told): Change {
   const untold = { record, oldValues: undefined, newValues: undefined, differences: [] };
@@ -218,7 +219,7 @@ function changeOf(record: RecordView, before: Told, after: Told): Change {
     record,
     oldValues: textOf(values.old),
     newValues: textOf(values.new),
-    differences: found,
+    differences: found.map(shownDifference),
     erased: false,
     masked: false,
   };

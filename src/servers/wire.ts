@@ -4,7 +4,6 @@ import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { operationOf } from "../core/actions.ts";
 import { LastroError } from "../core/errors.ts";
 import type { EventIdentity, StreamKind as Kind } from "../core/event.ts";
-import type { JsonValue } from "../core/json.ts";
 import type { ChangeSchema, DifferenceSchema } from "../gen/lastro/v1/history_pb.ts";
 import { type OwnershipSchema, OwnershipState } from "../gen/lastro/v1/ownership_pb.ts";
 import {
@@ -215,13 +214,11 @@ const actorToWire = (actor: RecordContent["actor"]): Actor => ({
   ownerType: actor.type ?? "",
 });
 
-const jsonBytes = (value: JsonValue): Uint8Array => new TextEncoder().encode(JSON.stringify(value));
-
 export const differenceToWire = (difference: ShownDifference): MessageInitShape<typeof DifferenceSchema> => ({
   op: difference.op,
   path: difference.path,
-  ...("oldValue" in difference ? { oldValue: jsonBytes(difference.oldValue) } : {}),
-  ...("newValue" in difference ? { newValue: jsonBytes(difference.newValue) } : {}),
+  ...(difference.oldValue === undefined ? {} : { oldValue: Buffer.from(difference.oldValue) }),
+  ...(difference.newValue === undefined ? {} : { newValue: Buffer.from(difference.newValue) }),
 });
 
 export const changeToWire = (change: Change, seen: SeenTree): MessageInitShape<typeof ChangeSchema> => ({

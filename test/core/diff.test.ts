@@ -1,6 +1,7 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { applyPatch } from "rfc6902";
+import { parseExactly } from "../../src/core/canonical.ts";
 import { differences } from "../../src/core/diff.ts";
 import type { JsonValue } from "../../src/core/json.ts";
 
@@ -12,6 +13,25 @@ test("R-10 differences are RFC 6902 operations with old and new values", () => {
     { op: "replace", path: "/b", oldValue: 2, newValue: 3 },
     { op: "remove", path: "/c~1d/e/1", oldValue: 2 },
   ]);
+});
+
+test.each([
+  [`{"a":9007199254740993}`, `{"a":9007199254740992}`, "/a"],
+  [`{"a":9007199254740993}`, `{"a":9007199254740995}`, "/a"],
+  [`{"a":[9007199254740993]}`, `{"a":[9007199254740995]}`, "/a/0"],
+  [`{"a":9007199254740993}`, `{"a":{"b":1}}`, "/a"],
+  [`{"a":{"b":1}}`, `{"a":9007199254740993}`, "/a"],
+  [`9007199254740993`, `9007199254740995`, ""],
+  [`{"a":0.10000000000000000001}`, `{"a":0.1}`, "/a"],
+])("R-61 from %s to %s is one difference: a number is replaced by another", (from, to, path) => {
+  const found = differences(parseExactly(from), parseExactly(to));
+  expect(found).toMatchObject([{ op: "replace", path }]);
+});
+
+test("R-61 another way to write a number that a double holds is no difference", () => {
+  expect(differences(parseExactly("[1.0,1e2,0.50,-0]"), parseExactly("[1,100,0.5,0]"))).toEqual([]);
+  const same = '{"a":[9007199254740993]}';
+  expect(differences(parseExactly(same), parseExactly(same))).toEqual([]);
 });
 
 test("members with the names of an object's own machinery are data", () => {

@@ -1,4 +1,6 @@
 import { describe, expect, test } from "@jest/globals";
+import { parseExactly } from "../../src/core/canonical.ts";
+import { exactText } from "../../src/core/exact-json.ts";
 import { foldState, isBase, mergePatch } from "../../src/core/state.ts";
 
 // RFC 7396, appendix A.
@@ -25,6 +27,15 @@ test.each([
   ],
 ])("RFC 7396: %s merged with %s is %s", (target, patch, result) => {
   expect(JSON.stringify(mergePatch(JSON.parse(target), JSON.parse(patch)))).toBe(result);
+});
+
+test.each([
+  [`{"a":{"b":1}}`, `{"a":9007199254740993}`, `{"a":9007199254740993}`],
+  [`{"a":9007199254740993}`, `{"a":{"b":1}}`, `{"a":{"b":1}}`],
+  [`{"a":9007199254740993,"b":1}`, `{"b":null}`, `{"a":9007199254740993}`],
+  [`{"a":1}`, `9007199254740993`, `9007199254740993`],
+])("numbers that a double does not hold are no objects: %s merged with %s is %s", (target, patch, result) => {
+  expect(exactText(mergePatch(parseExactly(target), parseExactly(patch)))).toBe(result);
 });
 
 describe("R-07 the state of an entity is rebuilt from its records", () => {

@@ -8,7 +8,7 @@ import { searchRecords } from "../../src/query/search-records.ts";
 import { summarizeRecords } from "../../src/query/summarize.ts";
 import { drawFrom } from "../support/draw.ts";
 import { seed } from "../support/fuzz.ts";
-import { anna } from "../support/history-world.ts";
+import { anna, eventText } from "../support/history-world.ts";
 import { type IndexedWorld, openIndexedWorld } from "../support/indexed-world.ts";
 
 const signal = new AbortController().signal;
@@ -193,3 +193,18 @@ test("blocks of a level are the sums of those below, and made when the last of t
   );
   expect(answers.map(({ total, looked }) => [total, looked])).toEqual([[2, 0], [1, 0], [1, 0], [0, 0]]);
 }, 60_000); // biome-ignore format: short
+
+test("R-65 a number is found by all of its digits, also where a double does not hold them", async () => {
+  const parsed = parseCatalogue(
+    JSON.stringify({ version: 1, events: { "account.*": { search: ["/payload/key"] } } }),
+  );
+  if (!parsed.ok) throw new Error(parsed.errors.join());
+  await using world = await openIndexedWorld(parsed.catalogue);
+  const key = "35240612345678000190550010000001231000001234";
+  await world.publishLogged({
+    text: eventText({ payload: { public_id: "a", key: 0 } }).replace('"key":0', `"key":${key}`),
+  });
+  await world.index();
+  expect(await found(world, `text:${key}`)).toEqual(["a"]);
+  expect(await found(world, "text:43")).toEqual([]);
+});

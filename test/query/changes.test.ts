@@ -3,8 +3,15 @@ import { parseCatalogue } from "../../src/core/catalogue.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import type { JsonValue } from "../../src/core/json.ts";
 import { compareVersions } from "../../src/query/compare-versions.ts";
+import { getState } from "../../src/query/get-state.ts";
 import { type Change, type ListChangesRequest, listChanges } from "../../src/query/list-changes.ts";
-import { anna, type EventSpec, type HistoryWorld, openHistoryWorld } from "../support/history-world.ts";
+import {
+  anna,
+  type EventSpec,
+  eventText,
+  type HistoryWorld,
+  openHistoryWorld,
+} from "../support/history-world.ts";
 
 const signal = new AbortController().signal;
 const entity = { tenant: "", namespace: "team_service", entityType: "account", entityId: "a-1" };
@@ -68,8 +75,8 @@ describe("R-61 changes over a range", () => {
       { old: undefined, new: { public_id: "a-1", name: "Bia" } },
     ]);
     expect(changes[1]?.differences).toEqual([
-      { op: "replace", path: "/plan", oldValue: "free", newValue: "gold" },
-      { op: "add", path: "/tags/-", newValue: "b" },
+      { op: "replace", path: "/plan", oldValue: '"free"', newValue: '"gold"' },
+      { op: "add", path: "/tags/-", newValue: '"b"' },
     ]);
     expect(changes[0]?.record.eventType).toBe("account.created");
   });
@@ -80,6 +87,43 @@ describe("R-61 changes over a range", () => {
       const question = { entity, fromVersion: record.version - 1, toVersion: record.version };
       expect(differences).toEqual((await compareVersions(world.deps, question, anna, signal)).differences);
     }
+  });
+
+  test("R-61 numbers that a double does not hold keep their digits in changes, comparisons and states", async () => {
+    const account = (verb: string, number: string): EventSpec => ({
+      text: eventText(spec(verb, { account_number: 0 })).replace(
+        '"account_number":0',
+        `"account_number":${number}`,
+      ),
+    });
+    await world.publish(account("created", "9007199254740993"));
+    await world.publish(account("updated", "9007199254740992"));
+    await world.publish(account("patched", "0.10000000000000000001"));
+    await publish("patched", { seats: 3 });
+    const difference = { op: "replace", path: "/account_number" };
+    const changes = await ask();
+    expect(changes.map(({ differences }) => differences).slice(1)).toEqual([
+      [{ ...difference, oldValue: "9007199254740993", newValue: "9007199254740992" }],
+      [{ ...difference, oldValue: "9007199254740992", newValue: "0.10000000000000000001" }],
+      [{ op: "add", path: "/seats", newValue: "3" }],
+    ]);
+    expect(changes.map(({ oldValues, newValues }) => [oldValues, newValues])).toEqual([
+      [undefined, '{"public_id":"a-1","account_number":9007199254740993}'],
+      ['{"account_number":9007199254740993}', '{"account_number":9007199254740992}'],
+      ['{"account_number":9007199254740992}', '{"account_number":0.10000000000000000001}'],
+      ["{}", '{"seats":3}'],
+    ]);
+    const compared = await compareVersions(
+      world.deps,
+      { entity, fromVersion: 1, toVersion: 2 },
+      anna,
+      signal,
+    );
+    expect(compared.differences).toEqual(changes[1]?.differences);
+    const folded = await getState(world.deps, { entity, asOf: undefined }, anna, signal);
+    expect(new TextDecoder().decode(folded.found ? folded.text : undefined)).toBe(
+      '{"public_id":"a-1","account_number":0.10000000000000000001,"seats":3}',
+    );
   });
 
   test("R-61 a range is named by versions, by times, or by both, and begins with the state before it", async () => {

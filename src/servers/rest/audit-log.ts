@@ -122,8 +122,8 @@ export const rawJson = (bytes: Uint8Array | undefined): string =>
 /** JSON text: members of `fields`, then those whose text is given as it is. */
 export function withRaw(fields: object, raw: Readonly<Record<string, string>>): string {
   const members = Object.entries(raw).map(([name, text]) => `${JSON.stringify(name)}:${text}`);
-  const before = JSON.stringify(fields).slice(0, -1);
-  return `${before}${before === "{" ? "" : ","}${members.join(",")}}`;
+  const before = JSON.stringify(fields).slice(1, -1);
+  return `{${[...(before === "" ? [] : [before]), ...members].join(",")}}`;
 }
 
 export function auditLogText(view: RecordView, seen: SeenTree): string {

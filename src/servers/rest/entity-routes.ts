@@ -80,12 +80,14 @@ function asOfOf(query: {
   return query.action_at === undefined ? undefined : { actionAtMs: query.action_at };
 }
 
-const differenceOf = (difference: ShownDifference): object => ({
-  op: difference.op,
-  path: difference.path,
-  ...("oldValue" in difference ? { old_value: difference.oldValue } : {}),
-  ...("newValue" in difference ? { new_value: difference.newValue } : {}),
-});
+const differenceText = ({ op, path, oldValue, newValue }: ShownDifference): string =>
+  withRaw(
+    { op, path },
+    {
+      ...(oldValue === undefined ? {} : { old_value: oldValue }),
+      ...(newValue === undefined ? {} : { new_value: newValue }),
+    },
+  );
 
 export const entityRoutes = (deps: QueryDeps): readonly Route[] => [
   historyRoute(deps),
@@ -203,11 +205,14 @@ const compareRoute = (deps: QueryDeps): Route =>
         ({ from, to }) => [from, to],
       );
       const fields = {
-        differences: answer.differences.map(differenceOf),
         masked: answer.isMasked,
         tree_size: seen.treeSize ?? null,
       };
-      const raw = { from: auditLogText(answer.from, seen), to: auditLogText(answer.to, seen) };
+      const raw = {
+        differences: `[${answer.differences.map(differenceText).join(",")}]`,
+        from: auditLogText(answer.from, seen),
+        to: auditLogText(answer.to, seen),
+      };
       return { body: withRaw(fields, raw), treeSize: seen.treeSize };
     },
   });

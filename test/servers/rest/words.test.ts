@@ -138,3 +138,12 @@ test("R-64 a summary counts what matches", async () => {
   ]);
   expect(by.day).toEqual([{ value: "2024-06-22", count: 7 }]);
 });
+
+test("R-61 a comparison tells numbers by their digits", async () => {
+  const { text } = await ask(
+    `${rest.url}/entities/team_service/account/a-1/compare?from_version=1&to_version=2`,
+  );
+  expect(text).toContain(
+    '"differences":[{"op":"replace","path":"/total","old_value":1,"new_value":9007199254740993}]',
+  );
+});
