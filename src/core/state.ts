@@ -43,6 +43,6 @@ export const nextState = (before: EntityState, step: StateStep): EntityState => 
   return { kind: "known", deleted: false, state: mergePatch(previous, step.payload) };
 };
 
-/** Steps in ascending order of version, beginning with a base or with version 1. */
-export const foldState = (steps: readonly StateStep[]): EntityState =>
-  steps.reduce<EntityState>(nextState, noState);
+/** Steps in ascending order of version, beginning with a base, with version 1, or with the one behind `before`. */
+export const foldState = (steps: readonly StateStep[], before: EntityState = noState): EntityState =>
+  steps.reduce<EntityState>(nextState, before);

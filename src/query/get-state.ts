@@ -5,7 +5,7 @@ import { LastroError } from "../core/errors.ts";
 import { exactText } from "../core/exact-json.ts";
 import type { Rid, StreamId } from "../core/ids.ts";
 import type { RecordRow } from "../core/record.ts";
-import { type EntityState, foldState, isBase, type StateStep } from "../core/state.ts";
+import { type EntityState, foldState, isBase, noState, type StateStep } from "../core/state.ts";
 import type { AsOf } from "../ports/history-reader.ts";
 import {
   type Caller,
@@ -77,15 +77,14 @@ export async function foldedState(
   }
   const record = show(access, row, newest);
   if (record === undefined) return { found: false };
-  const steps = await stepsBack({ deps, stream, entity, access, signal }, row, newest);
-  const state = foldState(steps);
+  const { steps, state, isWhole } = await foldBack({ deps, stream, entity, access, signal }, row, newest);
   const wholes = steps.filter((step) => step.action !== "delete");
   const text =
     state.kind !== "known"
       ? undefined
       : ((wholes.length === 1 ? wholes[0]?.text : undefined) ??
         new TextEncoder().encode(exactText(state.state)));
-  return { found: true, state, text, record, isWhole: steps.every(({ isWhole }) => isWhole) };
+  return { found: true, state, text, record, isWhole };
 }
 
 type Step = StateStep & {
@@ -94,7 +93,7 @@ type Step = StateStep & {
   /** Whether the caller is shown this record whole. */
   readonly isWhole: boolean;
 };
-type Fold = {
+export type Fold = {
   readonly deps: QueryDeps;
   readonly stream: StreamId;
   readonly entity: EntityName;
@@ -102,13 +101,39 @@ type Fold = {
   readonly signal: AbortSignal;
 };
 
-/** What the state is folded from, ascending: back to the last whole state or to version 1. */
-async function stepsBack(fold: Fold, row: RecordRow, newest: RecordView): Promise<readonly Step[]> {
+/** A state, and whether all that it is made of is shown whole. */
+export type Told = { readonly state: EntityState; readonly isWhole: boolean };
+/** That of an earlier version. */
+export type Known = Told & { readonly version: number };
+
+/** The state at the record, folded from what was before it; where that of an earlier version is known, from there. */
+export async function foldBack(
+  fold: Fold,
+  row: RecordRow,
+  newest: RecordView,
+  known: Known = { version: 0, state: noState, isWhole: true },
+): Promise<Told & { readonly steps: readonly Step[] }> {
+  const steps = await stepsBack(fold, row, newest, known.version);
+  const isFromKnown = steps[0] !== undefined && !isBase(steps[0]);
+  return {
+    steps,
+    state: foldState(steps, known.state),
+    isWhole: steps.every(({ isWhole }) => isWhole) && (!isFromKnown || known.isWhole),
+  };
+}
+
+/** What the state is folded from, ascending: back to the last whole state or to the version behind the known one. */
+async function stepsBack(
+  fold: Fold,
+  row: RecordRow,
+  newest: RecordView,
+  known: number,
+): Promise<readonly Step[]> {
   const { deps, stream, entity, signal } = fold;
   let oldest = stepOf(fold, row, newest);
   const back = [oldest];
   let bytes = 0;
-  while (!isBase(oldest) && oldest.version > 1) {
+  while (!isBase(oldest) && oldest.version > known + 1) {
     if (back.length >= foldRecordsMax || bytes > foldBytesMax) {
       throw new LastroError(
         "FAILED_PRECONDITION",
@@ -117,7 +142,7 @@ async function stepsBack(fold: Fold, row: RecordRow, newest: RecordView): Promis
     }
     const to = oldest.version - 1;
     const rows = await deps.history.versions(
-      { stream, kind: "change", from: 1, to, order: "desc", limit: foldChunkRows },
+      { stream, kind: "change", from: known + 1, to, order: "desc", limit: foldChunkRows },
       signal,
     );
     if (rows.length === 0) throw unreadable(`version ${to} is missing`);

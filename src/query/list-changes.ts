@@ -9,9 +9,17 @@ import { type EntityState, isBase, nextState, noState } from "../core/state.ts";
 import { type ShownDifference, shownDifference } from "./compare-versions.ts";
 import { type Caller, checkEntity, type EntityName, invalid, type QueryDeps, streamOf } from "./deps.ts";
 import { answerBytes } from "./get-history.ts";
-import { foldedState, requireSealed, stepOf, unreadable } from "./get-state.ts";
+import {
+  type Fold,
+  foldBack,
+  type Known,
+  requireSealed,
+  stepOf,
+  type Told,
+  unreadable,
+} from "./get-state.ts";
 import { chunkRowsMax, type PageRequest, pageBytesMax, pager, passedRowsMax } from "./page.ts";
-import { type Access, isInSight, permit, requireReach, show, tellRead } from "./permit.ts";
+import { isInSight, permit, requireReach, show, tellRead } from "./permit.ts";
 import type { RecordView } from "./record-view.ts";
 import { viewRecords } from "./view-records.ts";
 
@@ -105,57 +113,65 @@ async function rangeOf(
   };
 }
 
-type Walk = {
-  readonly deps: QueryDeps;
-  readonly entity: EntityName;
-  readonly stream: StreamId;
-  readonly request: ListChangesRequest;
-  readonly access: Access;
-  readonly signal: AbortSignal;
-};
+type Walk = Fold & { readonly request: ListChangesRequest };
 
-/** A state, and whether all that it is made of is shown whole. */
-type Told = { readonly state: EntityState; readonly isWhole: boolean };
 type Changes = { readonly changes: readonly Change[]; readonly last: number };
 
-/** Closes on count or bytes, and moves on by one version at least; those out of the caller's reach are left out, and lead to no page of their own. */
+/**
+ * Closes on count, on bytes, or when enough were passed over that are out of the caller's reach: of those nothing is read before one in reach
+ * is met, so that an entity without any is answered as one that is not there.
+ */
 async function changesOf(walk: Walk, from: number, to: number, countMax: number): Promise<Changes> {
-  const { deps, access, stream, signal } = walk;
+  const { access } = walk;
   const changes: Change[] = [];
-  let before = await stateBefore(walk, from);
-  let bytes = 0;
-  for (let version = from; version <= to; ) {
-    const limit = Math.min(chunkRowsMax, countMax - changes.length, to - version + 1);
-    const range = { stream, kind: "change", from: version, to, order: "asc", limit } as const;
-    const rows = await deps.history.versions(range, signal);
-    const views = await viewRecords(deps, rows, signal);
+  let known: Known | undefined;
+  let [bytes, passed, version] = [0, 0, from];
+  while (version <= to && passed < passedRowsMax) {
+    const wanted = countMax - changes.length;
+    const rows = await rowsFrom(walk, version, to, passed > 0 ? chunkRowsMax : wanted);
+    if (rows.length === 0 && access.seen !== undefined && changes.length === 0) return { changes, last: to };
     if (rows.length === 0) throw unreadable(`version ${version} is missing`);
-    for (const [i, row] of rows.entries()) {
-      const view = sealedAt(walk, row, views[i], version);
-      const after = toldAfter(walk, before, row, view);
-      const shown = show(access, row, view);
-      const change = shown && changeOf(shown, before, after);
-      bytes += change === undefined ? 0 : bytesOf(row, change);
+    const views = await viewsInSight(walk, rows);
+    for (const row of rows) {
+      const view = isInSight(access, row) ? sealedAt(walk, row, views.get(row), version) : undefined;
+      const shown = view && show(access, row, view);
+      if (view === undefined || shown === undefined) {
+        passed += 1;
+        version = Math.max(version, row.version) + 1;
+        continue;
+      }
+      const before = await stateBefore(walk, version, known);
+      known = { version, ...toldAfter(walk, before, row, view) };
+      const change = changeOf(shown, before, known);
+      bytes += bytesOf(row, change);
       if (changes.length > 0 && bytes > pageBytesMax) return { changes, last: version - 1 };
-      if (change !== undefined) changes.push(change);
-      before = after;
+      changes.push(change);
       version += 1;
+      if (changes.length >= countMax)
+        return { changes, last: (await isMoreInSight(walk, version, to)) ? version - 1 : to };
     }
-    if (changes.length >= countMax)
-      return { changes, last: (await isMoreInSight(walk, version, to)) ? version - 1 : to };
   }
-  return { changes, last: to };
+  return { changes, last: version - 1 };
+}
+
+const rowsFrom = ({ deps, stream, signal }: Walk, from: number, to: number, countMax: number) => {
+  const limit = Math.min(chunkRowsMax, countMax, to - from + 1);
+  return deps.history.versions({ stream, kind: "change", from, to, order: "asc", limit }, signal);
+};
+
+async function viewsInSight({ deps, access, signal }: Walk, rows: readonly RecordRow[]) {
+  const inSight = rows.filter((row) => isInSight(access, row));
+  const views = inSight.length === 0 ? [] : await viewRecords(deps, inSight, signal);
+  return new Map(inSight.map((row, i) => [row, views[i]]));
 }
 
 /** By what columns say, and of more than `passedRowsMax` versions yes. */
-async function isMoreInSight({ deps, access, stream, signal }: Walk, from: number, to: number) {
+async function isMoreInSight(walk: Walk, from: number, to: number): Promise<boolean> {
+  const { access } = walk;
   if (access.seen === undefined) return true;
   let at = from;
   for (let limit = 1; at <= to && at - from < passedRowsMax; limit = chunkRowsMax) {
-    const rows = await deps.history.versions(
-      { stream, kind: "change", from: at, to, order: "asc", limit },
-      signal,
-    );
+    const rows = await rowsFrom(walk, at, to, limit);
     if (rows.length === 0 || rows.some((row) => isInSight(access, row))) return true;
     at += rows.length;
   }
@@ -167,13 +183,15 @@ function toldAfter({ deps, access }: Walk, before: Told, row: RecordRow, view: R
   return { state: nextState(before.state, step), isWhole: step.isWhole && (isBase(step) || before.isWhole) };
 }
 
-async function stateBefore({ deps, access, entity, signal }: Walk, from: number): Promise<Told> {
-  if (from === 1) return { state: noState, isWhole: true };
-  // What was before the caller's reach is looked at, and told where it is shown whole.
-  const request = { entity, asOf: { version: from - 1 } };
-  const answer = await foldedState(deps, request, { ...access, seen: undefined }, signal);
-  if (!answer.found) throw unreadable(`version ${from - 1} is missing`);
-  return answer;
+/** Of versions out of the caller's reach, too: what they changed is not told as what this one did. */
+async function stateBefore(walk: Walk, version: number, known: Known | undefined): Promise<Told> {
+  if (version === 1) return { state: noState, isWhole: true };
+  if (known?.version === version - 1) return known;
+  const [row] = await rowsFrom(walk, version - 1, version - 1, 1);
+  if (row === undefined) throw unreadable(`version ${version - 1} is missing`);
+  const [view] = await viewRecords(walk.deps, [row], walk.signal);
+  requireSealed(view, row.rid, walk.entity, version - 1);
+  return foldBack(walk, row, view, known);
 }
 
 /** The columns that chose it are held against what is sealed. */
