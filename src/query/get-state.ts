@@ -4,6 +4,7 @@ import { ruleFor } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import { exactText } from "../core/exact-json.ts";
 import type { Rid, StreamId } from "../core/ids.ts";
+import type { JsonValue } from "../core/json.ts";
 import type { RecordRow } from "../core/record.ts";
 import { type EntityState, foldState, isBase, noState, type StateStep } from "../core/state.ts";
 import type { AsOf } from "../ports/history-reader.ts";
@@ -78,13 +79,15 @@ export async function foldedState(
   const record = show(access, row, newest);
   if (record === undefined) return { found: false };
   const { steps, state, isWhole } = await foldBack({ deps, stream, entity, access, signal }, row, newest);
-  const wholes = steps.filter((step) => step.action !== "delete");
-  const text =
-    state.kind !== "known"
-      ? undefined
-      : ((wholes.length === 1 ? wholes[0]?.text : undefined) ??
-        new TextEncoder().encode(exactText(state.state)));
+  const text = state.kind === "known" ? textOf(state.state, steps) : undefined;
   return { found: true, state, text, record, isWhole };
+}
+
+/** Of a single whole state as it was received. */
+function textOf(state: JsonValue, steps: readonly Step[]): Uint8Array {
+  const [only, ...others] = steps.filter((step) => step.action !== "delete");
+  const received = only !== undefined && isBase(only) && others.length === 0 ? only.text : undefined;
+  return received ?? new TextEncoder().encode(exactText(state));
 }
 
 type Step = StateStep & {

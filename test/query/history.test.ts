@@ -335,14 +335,7 @@ describe("R-07 R-10 the state of an entity as of a version or a moment", () => {
   });
 
   test("merge patches are folded over the previous state, over more than one chunk", async () => {
-    const parsed = parseCatalogue(
-      JSON.stringify({
-        version: 1,
-        events: { "account.patched": { action: "update", payload_is: "merge" } },
-      }),
-    );
-    if (!parsed.ok) throw new Error(parsed.errors.join());
-    await using merging = await openHistoryWorld(parsed.catalogue);
+    await using merging = await openMergingWorld();
     await merging.publish({ type: "account.created", payload: { public_id: "a-1", gone: true } });
     await merging.publish({ type: "account.patched", payload: { public_id: "a-1", gone: null } });
     for (let n = 0; n < 40; n++)
@@ -351,4 +344,27 @@ describe("R-07 R-10 the state of an entity as of a version or a moment", () => {
       `{"public_id":"a-1","k0":39,"k1":37,"k2":38}`,
     );
   });
+
+  test("R-07 the state that a first patch makes is told, not the patch", async () => {
+    await using merging = await openMergingWorld();
+    await merging.publish({
+      type: "account.patched",
+      payload: { public_id: "a-1", b: null, c: { d: null } },
+    });
+    const now = () => getState(merging.deps, { entity: account, asOf: undefined }, anna, signal);
+    expect(shown(await now())).toBe('{"public_id":"a-1","c":{}}');
+    await merging.publish({ type: "account.removed", payload: { public_id: "a-1" } });
+    expect(shown(await now())).toBe('deleted {"public_id":"a-1","c":{}}');
+  });
+
+  async function openMergingWorld(): Promise<HistoryWorld> {
+    const parsed = parseCatalogue(
+      JSON.stringify({
+        version: 1,
+        events: { "account.patched": { action: "update", payload_is: "merge" } },
+      }),
+    );
+    if (!parsed.ok) throw new Error(parsed.errors.join());
+    return openHistoryWorld(parsed.catalogue);
+  }
 });
