@@ -1,7 +1,8 @@
 /** What changed between two JSON values: RFC 6902 operations, each with the old and the new value. Bounded whatever the values are. */
-import { createPatch, type Pointer } from "rfc6902";
-import { lossyNumber } from "./exact-json.ts";
-import { isJsonObject, type JsonValue, member } from "./json.ts";
+
+import { canonicalJson } from "./canonical.ts";
+import { hasMembers } from "./exact-json.ts";
+import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";
 
 export type Difference =
   | { readonly op: "add"; readonly path: string; readonly newValue: JsonValue }
@@ -15,6 +16,12 @@ export type Difference =
 
 /** Lists are compared item by item only while the product of their lengths adds up to this; beyond it they are replaced whole. */
 const listCellsMax = 16_384;
+/** Characters of all paths, each with its operation's frame. Values add up to no more than those compared; paths would to their square. */
+export const pathsTextMax = 512 * 1024;
+/** More than what stands around path and values of an operation in an answer. */
+export const operationFrameBytes = 32;
+/** How deep is looked, until the paths fit. At 0 all is replaced. */
+const depths = [Number.POSITIVE_INFINITY, 8, 4, 2, 1, 0];
 
 export function isSame(a: JsonValue, b: JsonValue): boolean {
   if (Array.isArray(a)) {
@@ -28,64 +35,100 @@ export function isSame(a: JsonValue, b: JsonValue): boolean {
   });
 }
 
-function patchOf(from: JsonValue, to: JsonValue) {
-  let cells = 0;
-  return createPatch(from, to, (input: JsonValue, output: JsonValue, at: Pointer) => {
-    if (lossyNumber(input) !== undefined || lossyNumber(output) !== undefined)
-      return isSame(input, output) ? [] : [{ op: "replace", path: at.toString(), value: output }];
-    if (!Array.isArray(input) || !Array.isArray(output)) return undefined;
-    if (isSame(input, output)) return [];
-    cells += input.length * output.length;
-    return cells <= listCellsMax ? undefined : [{ op: "replace", path: at.toString(), value: output }];
-  });
-}
-
-type Mutable = null | boolean | number | string | Mutable[] | { [key: string]: Mutable };
-const isObject = (value: Mutable | undefined): value is { [key: string]: Mutable } =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/** Applies the operation and tells what was there. Own code: the library's pointers skip members called `constructor` and the like. */
-function follow(
-  document: { [key: string]: Mutable },
-  op: Difference["op"],
-  path: string,
-  value?: JsonValue,
-): JsonValue {
-  const tokens = path.split("/").map((token) => token.replaceAll("~1", "/").replaceAll("~0", "~"));
-  const last = tokens.pop() ?? "";
-  let parent: Mutable | undefined = document;
-  for (const token of tokens) {
-    if (Array.isArray(parent)) parent = parent[Number(token)];
-    else if (isObject(parent)) parent = parent[token];
-  }
-  const put = structuredClone(value) as Mutable;
-  if (Array.isArray(parent)) {
-    const index = last === "-" ? parent.length : Number(last);
-    const removed = parent.splice(index, op === "add" ? 0 : 1, ...(op === "remove" ? [] : [put]));
-    return removed[0] ?? null;
-  }
-  if (!isObject(parent)) return null;
-  const old = Object.hasOwn(parent, last) ? parent[last] : undefined;
-  if (op === "remove") delete parent[last];
-  else
-    Object.defineProperty(parent, last, { value: put, enumerable: true, configurable: true, writable: true });
-  return old ?? null;
-}
-
-/** Applied in order to `from` the differences give `to`. */
+/** Applied in order to `from` the differences give `to`. What lies deep is replaced whole where the paths to it would be too long. */
 export function differences(from: JsonValue, to: JsonValue): readonly Difference[] {
-  // Later paths count list items after earlier operations, so old values are read from a copy that follows.
-  const document = { "": structuredClone(from) as Mutable };
-  return patchOf(from, to).flatMap((operation): Difference[] => {
-    const path = operation.path;
-    if (operation.op === "remove")
-      return [{ op: "remove", path, oldValue: follow(document, "remove", path) }];
-    if (operation.op === "add") {
-      follow(document, "add", path, operation.value);
-      return [{ op: "add", path, newValue: operation.value }];
+  for (const depth of depths) {
+    const walk: Walk = { found: [], textLeft: pathsTextMax, cellsLeft: listCellsMax };
+    if (compare(walk, from, to, "", depth)) return walk.found;
+  }
+  return [{ op: "replace", path: "", oldValue: from, newValue: to }];
+}
+
+type Walk = { readonly found: Difference[]; textLeft: number; cellsLeft: number };
+
+/** False where nothing more fits. */
+function put(walk: Walk, difference: Difference): boolean {
+  walk.found.push(difference);
+  walk.textLeft -= difference.path.length + operationFrameBytes;
+  return walk.textLeft >= 0;
+}
+
+function compare(walk: Walk, from: JsonValue, to: JsonValue, path: string, depth: number): boolean {
+  if (depth > 0 && hasMembers(from) && hasMembers(to)) return compareMembers(walk, from, to, path, depth - 1);
+  if (isSame(from, to)) return true;
+  if (depth > 0 && Array.isArray(from) && Array.isArray(to)) {
+    walk.cellsLeft -= from.length * to.length;
+    if (walk.cellsLeft >= 0) return compareItems(walk, from, to, path, depth - 1);
+  }
+  return put(walk, { op: "replace", path, oldValue: from, newValue: to });
+}
+
+function compareMembers(walk: Walk, from: JsonObject, to: JsonObject, path: string, depth: number): boolean {
+  const at = (key: string): string => `${path}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+  for (const [key, oldValue] of Object.entries(from))
+    if (!Object.hasOwn(to, key) && !put(walk, { op: "remove", path: at(key), oldValue })) return false;
+  for (const [key, newValue] of Object.entries(to))
+    if (!Object.hasOwn(from, key) && !put(walk, { op: "add", path: at(key), newValue })) return false;
+  for (const [key, oldValue] of Object.entries(from)) {
+    const newValue = member(to, key);
+    if (newValue !== undefined && !compare(walk, oldValue, newValue, at(key), depth)) return false;
+  }
+  return true;
+}
+
+type Items = readonly JsonValue[];
+type Edit = "keep" | "remove" | "add" | "replace";
+
+/** Paths count items as they lie after the operations before. */
+function compareItems(walk: Walk, from: Items, to: Items, path: string, depth: number): boolean {
+  let [i, j, at] = [0, 0, 0];
+  for (const edit of editsOf(from, to)) {
+    const [oldValue, newValue] = [from[i] as JsonValue, to[j] as JsonValue];
+    const place = `${path}/${edit === "add" && i === from.length ? "-" : at}`;
+    if (edit === "remove" && !put(walk, { op: edit, path: place, oldValue })) return false;
+    if (edit === "add" && !put(walk, { op: edit, path: place, newValue })) return false;
+    if (edit === "replace" && !compare(walk, oldValue, newValue, place, depth)) return false;
+    if (edit !== "add") i++;
+    if (edit !== "remove") j++;
+    if (edit !== "remove") at++;
+  }
+  return true;
+}
+
+/** The fewest edits, by the table of Wagner and Fischer. */
+function editsOf(from: Items, to: Items): readonly Edit[] {
+  const numbers = new Map<string, number>();
+  const numberOf = (item: JsonValue): number => {
+    const text = canonicalJson(item);
+    const number = numbers.get(text) ?? numbers.size;
+    numbers.set(text, number);
+    return number;
+  };
+  const [a, b] = [from.map(numberOf), to.map(numberOf)];
+  const width = b.length + 1;
+  const costs = new Uint32Array((a.length + 1) * width);
+  const cost = (i: number, j: number): number =>
+    i < 0 || j < 0 ? Number.POSITIVE_INFINITY : (costs[i * width + j] as number);
+  const editAt = (i: number, j: number): Edit => {
+    if (i > 0 && j > 0 && a[i - 1] === b[j - 1]) return "keep";
+    const [remove, add, replace] = [cost(i - 1, j), cost(i, j - 1), cost(i - 1, j - 1)];
+    if (remove <= add && remove <= replace) return "remove";
+    return add <= replace ? "add" : "replace";
+  };
+  const before = (edit: Edit, i: number, j: number): readonly [number, number] => [
+    edit === "add" ? i : i - 1,
+    edit === "remove" ? j : j - 1,
+  ];
+  for (let i = 0; i <= a.length; i++)
+    for (let j = i === 0 ? 1 : 0; j <= b.length; j++) {
+      const edit = editAt(i, j);
+      costs[i * width + j] = cost(...before(edit, i, j)) + (edit === "keep" ? 0 : 1);
     }
-    if (operation.op !== "replace") return [];
-    const oldValue = follow(document, "replace", path, operation.value);
-    return [{ op: "replace", path, oldValue, newValue: operation.value }];
-  });
+  const edits: Edit[] = [];
+  for (let [i, j] = [a.length, b.length]; i > 0 || j > 0; ) {
+    const edit = editAt(i, j);
+    edits.push(edit);
+    [i, j] = before(edit, i, j);
+  }
+  return edits.reverse();
 }

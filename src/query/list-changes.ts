@@ -1,6 +1,6 @@
 /** What each version in a range changed in the state of its entity, oldest first, page by page. */
 import { changedValues } from "../core/changed-values.ts";
-import { differences } from "../core/diff.ts";
+import { differences, operationFrameBytes } from "../core/diff.ts";
 import { exactText } from "../core/exact-json.ts";
 import type { StreamId } from "../core/ids.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -209,9 +209,13 @@ function sealedAt(
   return view;
 }
 
-const bytesOf = (row: RecordRow, { oldValues = "", newValues = "" }: Change): number =>
-  // The differences hold about the same once more.
-  answerBytes(row) + 2 * (oldValues.length + newValues.length);
+function bytesOf(row: RecordRow, { oldValues, newValues, differences: told }: Change): number {
+  const texts = told.flatMap(({ path, oldValue, newValue }) => [path, oldValue, newValue]);
+  return [oldValues, newValues, ...texts].reduce<number>(
+    (bytes, text) => bytes + Buffer.byteLength(text ?? ""),
+    answerBytes(row) + told.length * operationFrameBytes,
+  );
+}
 
 const isErased = ({ kind, deleted }: EntityState): boolean => kind === "erased" && !deleted;
 const stateOf = (state: EntityState): JsonValue | undefined =>

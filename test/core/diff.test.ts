@@ -1,8 +1,8 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { applyPatch } from "rfc6902";
+import { applyPatch, createPatch } from "rfc6902";
 import { parseExactly } from "../../src/core/canonical.ts";
-import { differences } from "../../src/core/diff.ts";
+import { type Difference, differences, pathsTextMax } from "../../src/core/diff.ts";
 import type { JsonValue } from "../../src/core/json.ts";
 
 test("R-10 differences are RFC 6902 operations with old and new values", () => {
@@ -53,6 +53,50 @@ test("long lists that differ are replaced whole, equal ones are no difference, a
   expect(performance.now() - startMs).toBeLessThan(2000);
 });
 
+const operationOf = (one: Difference) => ({
+  op: one.op,
+  path: one.path,
+  ...("newValue" in one ? { value: one.newValue } : {}),
+});
+
+test("where nothing is bounded the operations are those of a library that does nothing else", () => {
+  const small = fc.letrec<{ value: JsonValue }>((tie) => ({
+    value: fc.oneof(
+      { depthSize: "small" },
+      fc.constantFrom(null, 0, 1, "", "a"),
+      fc.array(tie("value"), { maxLength: 6 }),
+      fc.dictionary(fc.constantFrom("a", "b", "c/d", "~e", ""), tie("value"), { noNullPrototype: true }),
+    ),
+  })).value;
+  fc.assert(
+    fc.property(fc.oneof(small, fc.jsonValue()), fc.oneof(small, fc.jsonValue()), (a, b) => {
+      const [from, to]: [JsonValue, JsonValue] = JSON.parse(JSON.stringify([a, b]));
+      expect(differences(from, to).map(operationOf)).toEqual(createPatch(from, to));
+    }),
+    { numRuns: 2_000 },
+  );
+});
+
+const nested = (keys: number, value: JsonValue): JsonValue =>
+  Array.from({ length: keys }, (_, i) => `${i}`.padEnd(250, "k")).reduce<JsonValue>(
+    (inner, key) => ({ [key]: inner, beside: 1 }),
+    value,
+  );
+const members = (count: number, value: number): JsonValue =>
+  Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, value]));
+
+test("where the paths would take more than what is compared, what lies deep is replaced whole, and what fits is not", () => {
+  const [from, to] = [nested(28, members(3_000, 1)), nested(28, members(3_000, 2))];
+  const found = differences(from, to);
+  expect(found).toMatchObject([{ op: "replace" }]);
+  expect(found[0]?.path.split("/")).toHaveLength(9);
+  const paths = differences(nested(2, members(900, 1)), nested(2, members(900, 2)));
+  expect(paths).toHaveLength(900);
+  expect(paths.reduce((sum, { path }) => sum + path.length, 0)).toBeLessThan(pathsTextMax);
+  const many = differences(members(100_000, 1), members(100_000, 2));
+  expect(many).toMatchObject([{ op: "replace", path: "" }]);
+});
+
 test("applied in order the differences lead from one value to the other", () => {
   fc.assert(
     fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
@@ -60,11 +104,7 @@ test("applied in order the differences lead from one value to the other", () => 
       // The library that applies the patch loses members of this name, wherever a value holds them; a test above keeps them.
       if (JSON.stringify(to).includes('"__proto__"')) return;
       const document = { "": structuredClone(from) };
-      const patch = differences(from, to).map((d) => ({
-        op: d.op,
-        path: d.path,
-        ...("newValue" in d ? { value: d.newValue } : {}),
-      }));
+      const patch = differences(from, to).map(operationOf);
       if (patch.some(({ path }) => /\/(__proto__|constructor|prototype)/.test(path))) return;
       for (const operation of patch) {
         const [outcome] = applyPatch(document, [{ ...operation, path: `/${operation.path}` } as never]);

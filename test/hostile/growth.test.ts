@@ -1,5 +1,7 @@
 /** Inputs that are made to cost more than their size: what reads them takes time that grows with the input, not with its square. */
 import { expect, test } from "@jest/globals";
+import { parseExactly } from "../../src/core/canonical.ts";
+import { differences, pathsTextMax } from "../../src/core/diff.ts";
 import { parseFilter } from "../../src/core/filter.ts";
 import { parseNote } from "../../src/core/signed-note.ts";
 import { parseTlogProof } from "../../src/core/tlog-proof.ts";
@@ -48,6 +50,29 @@ test.each(messages)("a message with %s takes time that grows with its size alone
   report(`${name}: ${ms.toFixed(1)} ms of CPU`);
   expect(linear).toBe(true);
 });
+
+/** The path to what differs grows with the event, and so does how much differs there. */
+const underOnePath = (n: number, value: number): string =>
+  `${list(28, (i) => `{"${`${i}`.padEnd(n / 8, "k")}":`).replaceAll(",", "")}{${list(n, (i) => `"${i}":${value}`)}}${"}".repeat(28)}`;
+const itemsUnderOnePath = (n: number, value: number): string =>
+  `{"${"k".repeat(n)}":[${list(100, (i) => `{${list(n / 100, (key) => `"${key}":1`)},"${i}":${value}}`)}]}`;
+
+test.each([
+  ["members under a long path", 400, underOnePath],
+  ["items under a long path", 2_000, itemsUnderOnePath],
+] as const)(
+  "the differences of %s take time and text that grow with the values' size alone",
+  (_, size, text) => {
+    const pairOf = (n: number) => [parseExactly(text(n, 1)), parseExactly(text(n, 2))] as const;
+    const { linear, ms } = growthOf(size, pairOf, ([from, to]) => differences(from, to));
+    report(`differences: ${ms.toFixed(1)} ms of CPU`);
+    expect(linear).toBe(true);
+    const found = differences(...pairOf(8 * size));
+    expect(found.length).toBeGreaterThan(0);
+    const pathsText = found.reduce((sum, { path }) => sum + path.length, 0);
+    expect(pathsText).toBeLessThan(Math.max(pathsTextMax, text(8 * size, 1).length));
+  },
+);
 
 const hash = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
 const texts: readonly (readonly [name: string, size: number, (size: number) => string, (text: string) => unknown])[] = [

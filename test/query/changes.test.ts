@@ -5,6 +5,7 @@ import type { JsonValue } from "../../src/core/json.ts";
 import { compareVersions } from "../../src/query/compare-versions.ts";
 import { getState } from "../../src/query/get-state.ts";
 import { type Change, type ListChangesRequest, listChanges } from "../../src/query/list-changes.ts";
+import { pageBytesMax } from "../../src/query/page.ts";
 import {
   anna,
   type EventSpec,
@@ -179,6 +180,31 @@ describe("R-61 changes over a range", () => {
     expect(page.changes.length).toBeGreaterThan(0);
     expect(page.changes.length).toBeLessThan(12);
     expect(page.nextPageToken).not.toBe("");
+  });
+
+  test("R-61 long paths count: whatever an event changes, its change fits a page", async () => {
+    const members = (count: number, value: number): object =>
+      Object.fromEntries(Array.from({ length: count }, (_, i) => [`m${i}`, value]));
+    const nested = (value: number): object =>
+      Array.from({ length: 28 }, (_, i) => `${i}`.padEnd(250, "k")).reduce<object>(
+        (inner, key) => ({ [key]: inner }),
+        members(3_000, value),
+      );
+    for (let value = 0; value < 3; value++) await publish("updated", { deep: nested(value) });
+    const wide = "w".repeat(250);
+    for (let value = 0; value < 14; value++) await publish("updated", { [wide]: members(1_500, value) });
+    const { changes, nextPageToken } = await listChanges(
+      world.deps,
+      { ...everything, pageSize: 1_000 },
+      anna,
+      signal,
+    );
+    expect(changes.length).toBeLessThan(17);
+    expect(nextPageToken).not.toBe("");
+    const told = changes.map(({ record, ...rest }) => rest);
+    expect(Buffer.byteLength(JSON.stringify(told))).toBeLessThan(pageBytesMax);
+    expect(changes[1]?.differences).toMatchObject([{ op: "replace" }]);
+    expect(changes[4]?.differences).toHaveLength(1_500);
   });
 
   test("R-61 what was erased gives no values, and says so", async () => {
