@@ -65,6 +65,8 @@ const headCacheEntriesMax = 50_000;
 const fullBatchesMax = { sqlite: 2, mongodb: partitionsConcurrently } as const;
 /** Growth of the heap before all of it is collected again. */
 const heapGrowthPercent = 70;
+/** Half of the young generation of each thread that is started from now on; what it is sent is gone within a batch. */
+const threadSemiSpaceMb = 2;
 /** Random bytes that name this process in the log's lease. */
 const holderBytes = 8;
 const dependenciesShownMs = 2_000;
@@ -75,6 +77,7 @@ const exit = { ok: 0, failed: 1, usage: 2 } as const;
 export async function runService(env: NodeJS.ProcessEnv, hooks: ServiceHooks = {}): Promise<number> {
   // What a batch leaves behind is garbage within a second: V8 would let it pile up to four times what lives before it looks.
   setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
+  setFlagsFromString(`--max-semi-space-size=${threadSemiSpaceMb}`);
   const stop = untilSignal();
   try {
     const loaded = await loadConfig(env, { random, steadyNow }, stop);

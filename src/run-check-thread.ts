@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
 import { endOfThread } from "./lib/end-of-thread.ts";
+import { threadEnv } from "./lib/thread-env.ts";
 import type { CheckedRange, CheckRange, Range } from "./log/check-range.ts";
 import { type PackedRange, unpackRange } from "./log/packed-range.ts";
 
@@ -22,7 +23,7 @@ const program = new URL("./check-thread.ts", import.meta.url);
 
 /** The process holds the lock of the store. What is asked rejects as the store does, and with INTERNAL once the thread is gone. */
 export function startCheckThread({ store }: CheckThreadData, checkHere: CheckRange): CheckThread {
-  const worker = new Worker(program, { workerData: { store } satisfies CheckThreadData, env: {} });
+  const worker = new Worker(program, { workerData: { store } satisfies CheckThreadData, env: threadEnv() });
   const asked: PromiseWithResolvers<CheckedRange>[] = [];
   let lost: LastroError | undefined;
   const lose = (cause: unknown): void => {

@@ -3,6 +3,7 @@ import { Worker } from "node:worker_threads";
 import { LastroError } from "./core/errors.ts";
 import { backoffMs, sleep } from "./lib/backoff.ts";
 import { endOfThread } from "./lib/end-of-thread.ts";
+import { threadEnv } from "./lib/thread-env.ts";
 import type { LogState } from "./log/run-log.ts";
 import type { FromLogThread, LogObserver, LogThreadData, ObservedCall, ToLogThread } from "./log-thread.ts";
 import type { Randomness } from "./ports/clock.ts";
@@ -37,7 +38,7 @@ const lost = {
 } as const;
 
 const startWorker = (data: LogThreadData): Worker =>
-  new Worker(program, { workerData: data, resourceLimits, env: {} });
+  new Worker(program, { workerData: data, resourceLimits, env: threadEnv() });
 
 /** Resolves once the thread has opened what it needs. Throws what it refuses to start for: STORE_UNAVAILABLE, CONFIG_INVALID, INTERNAL. */
 export async function startLogThread(options: LogThreadOptions, signal: AbortSignal): Promise<LogThread> {

@@ -10,6 +10,8 @@ import { startKafka, startRedis } from "./servers.mjs";
 
 /** A young generation that intake's garbage fits into; Node's own default holds 100 MB more and is no faster. */
 const nodeFlags = ["--max-semi-space-size=8"];
+/** What Node made of the sources at the last start: the next one is faster and needs 40 MB less. In the data folder nobody else can write to it. */
+const compiledFolder = "compiled";
 const serviceStopMsMax = 10_000;
 const signals = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 const log = speaker();
@@ -103,6 +105,7 @@ async function main() {
       ...redis.env,
       ...store.env,
       LASTRO_DATA_DIR: dataDir,
+      NODE_COMPILE_CACHE: process.env["NODE_COMPILE_CACHE"] || join(dataDir, compiledFolder),
       LASTRO_LAUNCHED: JSON.stringify([kafka.part, redis.part, store.part]),
     };
     noteRunning(dataDir, { ...process.env, ...env });

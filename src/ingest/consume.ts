@@ -218,29 +218,38 @@ async function ingestSlices(
   batch: SourceBatch,
   partition: HeldPartition,
   control: BatchControl,
-  { openBreaker, room, stop }: SlicesContext,
+  context: SlicesContext,
 ): Promise<number> {
   partition.logEnd = Math.max(partition.logEnd, batch.logEnd);
   for (const slice of slices(batch, deps.limits.batchSizeMax)) {
     await nextTurn();
-    const end = await room(slice.events.length, async () => {
-      // What is begun is finished; cut off half-way it would be delivered again.
-      if (control.isStale() || stop.aborted) return stale;
-      return deps.observer.aroundBatch(slice, () => ingestBatch(deps, slice, control));
-    });
-    if (end.kind === "stale") break;
-    if (end.kind === "mark_lost") throw markLost();
-    partition.mark = slice.to;
-    partition.failures = 0;
-    deps.observer.batchDone(end.report);
-    deps.source.commit(slice.src, slice.to);
-    const flood = deps.breaker.note(end.prepared, end.fates, deps.now());
-    if (flood !== undefined) {
-      await openBreaker(flood);
-      break;
-    }
+    if (!(await ingestSlice(deps, slice, partition, control, context))) break;
   }
   return partition.mark ?? batch.from;
+}
+
+/** Whether the next slice may follow. What was made of this one is let go before the next waits for room. */
+async function ingestSlice(
+  deps: ConsumeDeps,
+  slice: SourceBatch,
+  partition: HeldPartition,
+  control: BatchControl,
+  { openBreaker, room, stop }: SlicesContext,
+): Promise<boolean> {
+  const end = await room(slice.events.length, async () => {
+    // What is begun is finished; cut off half-way it would be delivered again.
+    if (control.isStale() || stop.aborted) return stale;
+    return deps.observer.aroundBatch(slice, () => ingestBatch(deps, slice, control));
+  });
+  if (end.kind === "stale") return false;
+  if (end.kind === "mark_lost") throw markLost();
+  partition.mark = slice.to;
+  partition.failures = 0;
+  deps.observer.batchDone(end.report);
+  deps.source.commit(slice.src, slice.to);
+  const flood = deps.breaker.note(end.prepared, end.fates, deps.now());
+  if (flood !== undefined) await openBreaker(flood);
+  return flood === undefined;
 }
 
 /** Values of one slice together; a single larger event is a slice of its own. */

@@ -76,12 +76,12 @@ async function backlog(servers: Servers): Promise<string> {
 
 async function steady(servers: Servers, perSecond: number): Promise<string> {
   const topic = `bench-steady-${process.pid}`;
-  await using service = await startService(servers, topic, { NODE_OPTIONS: `--import ${heapProbe}` });
+  await using service = await startService(servers, topic, {}, ["--import", heapProbe]);
   const pace = { perSecond: Math.round(perSecond / 2), seconds: steadyMinutes * 60 };
   const sent = await publishPaced(servers.brokers, topic, pace);
   await workOff(service, sent);
   const { mbPerMinute, peakMb, minutes } = growthOf(service);
-  return `${steadyMinutes} minutes at ${pace.perSecond} events/s: heap ${mbPerMinute.toFixed(2)} MB/min over the last ${minutes.toFixed(1)} minutes (goal < 1), peak RSS ${peakMb.toFixed(0)} MB.`;
+  return `${steadyMinutes} minutes at ${pace.perSecond} events/s: heaps after collection ${mbPerMinute.toFixed(2)} MB/min over the last ${minutes.toFixed(1)} minutes (goal < 1), peak RSS ${peakMb.toFixed(0)} MB.`;
 }
 
 export async function intakeSection(servers: Servers): Promise<Section> {

@@ -62,7 +62,8 @@ export async function startService(
 /** How many offsets have got each outcome, but those that none has. */
 export type Outcomes = ReadonlyMap<string, number>;
 
-const sum = (counts: Iterable<number>): number => Iterator.from(counts).reduce((all, one) => all + one, 0);
+export const sum = (counts: Iterable<number>): number =>
+  Iterator.from(counts).reduce((all, one) => all + one, 0);
 
 async function outcomesOf({ httpUrl }: LastroProcess): Promise<Outcomes> {
   const text = await (await fetch(`${httpUrl}/metrics`)).text();

@@ -1,12 +1,10 @@
-/** Whether the heap grows while the service works at a steady pace: the line through the least heap of each span, in MB a minute. */
+/** Whether the heaps grow while the service works at a steady pace: the line through what each full collection left, of all threads, in MB a minute. */
 import { fileURLToPath } from "node:url";
-import type { Service } from "./intake.ts";
+import { type Service, sum } from "./intake.ts";
 import { peakMbOf } from "./process-usage.ts";
 
 export const heapProbe = fileURLToPath(new URL("./heap-probe.ts", import.meta.url));
 
-/** Within it a full collection happens; the least value is what it left. */
-const spanMs = 20_000;
 const warmUpMs = 60_000;
 
 export type Growth = { readonly mbPerMinute: number; readonly peakMb: number; readonly minutes: number };
@@ -16,19 +14,15 @@ export function growthOf({ lastro }: Service): Growth {
     .output()
     .split("\n")
     .filter((line) => line.startsWith("bench-heap "))
-    .map((line) => JSON.parse(line.slice("bench-heap ".length)) as readonly [atMs: number, bytes: number]);
-  const begunMs = (samples[0]?.[0] ?? 0) + warmUpMs;
-  const least = new Map<number, number>();
-  for (const [atMs, bytes] of samples) {
-    if (atMs < begunMs) continue;
-    const span = Math.floor((atMs - begunMs) / spanMs);
-    least.set(span, Math.min(bytes, least.get(span) ?? bytes));
-  }
-  const points = [...least].map(([span, bytes]) => [(span * spanMs) / 60_000, bytes / 1e6] as const);
+    .map((line) => JSON.parse(line.slice("bench-heap ".length)) as readonly [number, number, number])
+    .map(([thread, atMs, bytes]) => ({ thread, minute: atMs / 60_000, mb: bytes / 1e6 }));
+  const begun = Math.min(...samples.map(({ minute }) => minute)) + warmUpMs / 60_000;
+  const steady = samples.filter(({ minute }) => minute >= begun);
+  const threads = [...Map.groupBy(steady, ({ thread }) => thread).values()];
   return {
-    mbPerMinute: slope(points),
+    mbPerMinute: sum(threads.map((points) => slope(points.map(({ minute, mb }) => [minute, mb])))),
     peakMb: peakMbOf(lastro.process.pid ?? 0),
-    minutes: (least.size * spanMs) / 60_000,
+    minutes: Math.max(...steady.map(({ minute }) => minute)) - begun,
   };
 }
 

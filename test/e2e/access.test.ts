@@ -24,7 +24,7 @@ import { runLastro } from "../support/run-cli.ts";
 import { mongoUrl, type RunningServer, startKafka, startRedis } from "../support/servers.ts";
 import { type TlsInFront, tlsInFrontOf } from "../support/tls-in-front.ts";
 import { makeWorld, type World } from "../support/world.ts";
-import { metricOf, quickStart } from "./service.ts";
+import { metricOf } from "./service.ts";
 
 let root: CertificateAuthority;
 let own: Certificate;
@@ -61,7 +61,6 @@ beforeAll(async () => {
   grant(["operator", "auditor"]);
   billing = await root.certify("billing", { san: "URI:spiffe://acme/billing" });
   world = await makeWorld("mongodb", {
-    ...quickStart,
     LASTRO_AUTH: "on",
     LASTRO_ACCESS_FILE: accessFile,
     LASTRO_FILES_REFRESH_MS: "3600000",

@@ -8,12 +8,12 @@ import { afterAll, describe, expect, test } from "@jest/globals";
 import { loopbackSan, openAuthority } from "../support/certificates.ts";
 import { spawnLastro } from "../support/lastro.ts";
 import { makeWorld } from "../support/world.ts";
-import { type Ended, endOf, quickStart } from "./service.ts";
+import { type Ended, endOf } from "./service.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "lastro-refusals-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const start = async (env: Readonly<Record<string, string>>): Promise<Ended> =>
-  endOf(await spawnLastro({ env: { ...quickStart, LASTRO_DATA_DIR: folder, ...env } }));
+  endOf(await spawnLastro({ env: { LASTRO_DATA_DIR: folder, ...env } }));
 
 describe("configuration", () => {
   test("every fault is told at once, unknown names with a suggestion, and the exit code is 2", async () => {
@@ -88,7 +88,7 @@ test.each(["LASTRO_GRPC_ADDRESS", "LASTRO_HTTP_ADDRESS", "LASTRO_REST_ADDRESS"])
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    await using world = await makeWorld("sqlite", quickStart);
+    await using world = await makeWorld("sqlite");
     const { code, output } = await endOf(await world.spawn({ env: { [name]: `127.0.0.1:${port}` } }));
     server.close();
     const sentence = `cannot listen on 127.0.0.1:${port}; free the port or set another with ${name}`;
@@ -105,7 +105,6 @@ test("a start that fails ends the process, also when files are read again in the
   writeFileSync(accessFile, JSON.stringify({ version: 1, services, bindings }));
   const lastro = await spawnLastro({
     env: {
-      ...quickStart,
       LASTRO_DATA_DIR: join(folder, "data"),
       LASTRO_AUTH: "on",
       LASTRO_ACCESS_FILE: accessFile,
@@ -123,7 +122,7 @@ test("a start that fails ends the process, also when files are read again in the
 }, 60_000);
 
 test("a second process on the same SQLite file is refused, and the first serves on", async () => {
-  await using world = await makeWorld("sqlite", quickStart);
+  await using world = await makeWorld("sqlite");
   const first = await world.start();
   const { code, output } = await endOf(await world.spawn());
   expect([code, output]).toEqual([

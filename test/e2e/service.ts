@@ -1,7 +1,5 @@
 /** The running service over a topic of its own, with a producer and a client at its public doors: Kafka, gRPC and HTTP. */
 import { randomUUID } from "node:crypto";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { finished } from "node:stream/promises";
 import type { DescService, MessageInitShape, MessageShape } from "@bufbuild/protobuf";
 import type { CompressionAlgorithmValue } from "@platformatic/kafka";
@@ -44,14 +42,12 @@ export async function endOf(lastro: LastroProcess): Promise<Ended> {
 }
 
 export const startTimeoutMs = 90_000;
-/** Compiled code is kept between the many starts of these tests. */
-export const quickStart = { NODE_COMPILE_CACHE: join(tmpdir(), "lastro-compile-cache") };
 
 export async function startService(
   kind: StoreKind,
   env: Readonly<Record<string, string>> = {},
 ): Promise<Service> {
-  const world = await makeWorld(kind, { ...quickStart, ...env });
+  const world = await makeWorld(kind, env);
   const kafka = openTestKafka();
   let lastro = await world.start();
   let client = connect(lastro.grpcAddress);

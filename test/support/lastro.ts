@@ -3,12 +3,16 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type DieAt, dieAtText, isStorePoint } from "./die-at.ts";
 
 /** As it ships, and one that can be told to die: there the log waits at each of its points. */
 const entry = fileURLToPath(new URL("../../src/main.ts", import.meta.url));
 const mortalEntry = fileURLToPath(new URL("./service-main.ts", import.meta.url));
+/** As the launcher gives it: the many starts share it. */
+const compiledFolder = join(tmpdir(), "lastro-compile-cache");
 const readyTimeoutMs = 120_000;
 const pollMs = 50;
 
@@ -82,6 +86,7 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
   const child = spawn(command[0] ?? "", command.slice(1), {
     env: {
       PATH: process.env["PATH"] ?? "",
+      NODE_COMPILE_CACHE: compiledFolder,
       LASTRO_GRPC_ADDRESS: grpcAddress,
       LASTRO_HTTP_ADDRESS: httpAddress,
       LASTRO_REST_ADDRESS: restAddress,

@@ -3,6 +3,7 @@ import { addAbortListener } from "node:events";
 import { Worker } from "node:worker_threads";
 import { LastroError } from "../../core/errors.ts";
 import { endOfThread } from "../../lib/end-of-thread.ts";
+import { threadEnv } from "../../lib/thread-env.ts";
 import type { AppendBatch } from "../../ports/record-store.ts";
 import type { DatabaseSettings } from "./database.ts";
 import { givenUp, storeCall } from "./faults.ts";
@@ -82,7 +83,8 @@ function startThread(worker: Worker, onEnd: () => void): Thread {
   };
 }
 
-const startWorker = (data: WriteThreadData): Worker => new Worker(program, { workerData: data, env: {} });
+const startWorker = (data: WriteThreadData): Worker =>
+  new Worker(program, { workerData: data, env: threadEnv() });
 
 /** The thread starts with the first write. A call rejects once its signal is aborted; what it asked for may be done all the same. */
 export function writesInThread(data: WriteThreadData, start = startWorker): Writes & AsyncDisposable {
