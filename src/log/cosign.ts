@@ -3,7 +3,7 @@ import { consistencyPath, type Sha256 } from "../core/merkle.ts";
 import { type Ed25519Verify, formatNote, type NoteSignature, parseNote } from "../core/signed-note.ts";
 import type { LogStore, PublishedCheckpoint } from "../ports/log-store.ts";
 import { type AskedWitness, askWitness, type WitnessAnswer } from "./ask-witness.ts";
-import { LogHalted } from "./halt.ts";
+import { haltingAs, LogHalted } from "./halt.ts";
 import { treeReader } from "./tree-reader.ts";
 
 export type CosignDeps = {
@@ -26,7 +26,7 @@ export type CosignReport = {
 };
 
 export type Cosigner = {
-  /** Undefined while nothing is published. Throws LOG_HALTED when the store holds another witnessed tree of this size, and what the store throws. */
+  /** Undefined while nothing is published. Halts when the store holds another witnessed tree of this size, or not what a proof takes; throws what the store throws. */
   pass(signal: AbortSignal): Promise<CosignReport | undefined>;
   /** What each witness is known to have seen, of those that have answered. */
   sizes(): readonly number[];
@@ -59,10 +59,10 @@ async function cosign(
   const read = parseNote(note);
   if (read === undefined) throw new LogHalted("CHECKPOINT_DIFFERS", `the checkpoint of ${size} is no note`);
   const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const path = (oldSize: number) => consistencyPath(sha256, oldSize, size, treeReader(log, sha256, signal));
   const proofs = new Map<number, Promise<readonly Uint8Array[]>>();
   const proofFrom = (oldSize: number): Promise<readonly Uint8Array[]> => {
-    const proof =
-      proofs.get(oldSize) ?? consistencyPath(sha256, oldSize, size, treeReader(log, sha256, signal));
+    const proof = proofs.get(oldSize) ?? haltingAs("ROOT_MISMATCH", () => path(oldSize));
     proofs.set(oldSize, proof);
     return proof;
   };
@@ -81,7 +81,7 @@ async function cosign(
     signatures.push(answer.signature);
     if (!isWitnessed()) return;
     const cosigned = { ...latest, note: formatNote({ ...read, signatures }), signatures: signatures.length };
-    await log.publish("witnessed", cosigned, signal);
+    await haltingAs("CHECKPOINT_DIFFERS", () => log.publish("witnessed", cosigned, signal));
   };
   await Promise.all(witnesses.map(ask));
   return { size, isWitnessed: isWitnessed(), answers };

@@ -6,6 +6,7 @@ import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observer.ts";
 import type { WitnessAnswer } from "./ask-witness.ts";
 import type { Cosigner, CosignReport } from "./cosign.ts";
+import { LogHalted } from "./halt.ts";
 
 export type RunWitnessesDeps = {
   readonly cosigner: Cosigner;
@@ -16,7 +17,7 @@ export type RunWitnessesDeps = {
 };
 
 export type WitnessRun = {
-  /** Sizes that the witnesses have seen. The first call waits until all were asked, or their time is over; it throws what a pass throws. */
+  /** Sizes that the witnesses have seen. The first call waits until all were asked, or their time is over, and so does one after a pass that halted; it throws what a pass throws. */
   sizes(): Promise<readonly number[]>;
   /** Begins to ask each interval, while `isSequencing`. */
   start(isSequencing: () => boolean): void;
@@ -39,6 +40,8 @@ export function runWitnesses(
     answers = report.answers;
   };
   const onError = (error: unknown): void => {
+    // It is for the sequencer to halt: it asks again.
+    if (error instanceof LogHalted) first = undefined;
     const code = error instanceof LastroError ? error.code : "INTERNAL";
     lines.warn("witnesses_not_asked", "the witnesses could not be asked; tried again by itself", { code });
   };
