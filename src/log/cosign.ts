@@ -26,8 +26,8 @@ export type CosignReport = {
 };
 
 export type Cosigner = {
-  /** Undefined while nothing is published. Halts when the store holds another witnessed tree of this size, or not what a proof takes; throws what the store throws. */
-  pass(signal: AbortSignal): Promise<CosignReport | undefined>;
+  /** Who has cosigned what is published is asked again only `anew`. Undefined while nothing is published. Halts when the store holds another witnessed tree of this size, or not what a proof takes; throws what the store throws. */
+  pass(signal: AbortSignal, anew?: boolean): Promise<CosignReport | undefined>;
   /** What each witness is known to have seen, of those that have answered. */
   sizes(): readonly number[];
 };
@@ -42,9 +42,9 @@ export function openCosigner(deps: CosignDeps): Cosigner {
   const seen = new Map<AskedWitness, Seen>();
   return {
     sizes: () => [...seen.values()].map(({ size }) => size),
-    async pass(signal) {
+    async pass(signal, anew = false) {
       const latest = await deps.log.checkpoint("latest", signal);
-      return latest && cosign(deps, seen, latest, signal);
+      return latest && cosign(deps, seen, latest, anew, signal);
     },
   };
 }
@@ -53,6 +53,7 @@ async function cosign(
   { log, witnesses, quorum, sha256, verify, timeoutMs }: CosignDeps,
   seen: Map<AskedWitness, Seen>,
   latest: PublishedCheckpoint,
+  anew: boolean,
   signal: AbortSignal,
 ): Promise<CosignReport> {
   const { size, note } = latest;
@@ -72,7 +73,7 @@ async function cosign(
   const ask = async (witness: AskedWitness): Promise<void> => {
     const known = seen.get(witness);
     const answer =
-      known?.cosigned?.note === note
+      !anew && known?.cosigned?.note === note
         ? ({ kind: "cosigned", signature: known.cosigned.signature } as const)
         : await askWitness({ verify, proofFrom }, witness, { size, note, read }, known?.size ?? 0, until);
     answers.set(witness.key.name, answer);

@@ -64,6 +64,14 @@ test("sizes are told once the witnesses were asked, and later without asking aga
   expect(asked()).toBe(1);
 });
 
+test("who extends the log again after another may have done so is told sizes that were asked anew", async () => {
+  const { witnesses, asked } = run(pass(cosigned, true));
+  expect(await witnesses.sizes()).toEqual([1]);
+  witnesses.forget();
+  expect(await witnesses.sizes()).toEqual([2]);
+  expect(asked()).toBe(2);
+});
+
 test("a first asking that failed is tried again by who needs the sizes", async () => {
   const { witnesses } = run(new LastroError("STORE_UNAVAILABLE", "away"), pass(cosigned, true));
   await expect(witnesses.sizes()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
