@@ -104,7 +104,7 @@ const reached = async (point: LogPoint): Promise<void> => {
   await answer;
 };
 
-const nobody: WitnessRun = { sizes: async () => [], start: () => undefined };
+const nobody: WitnessRun = { sizes: async () => [], forget: () => undefined, start: () => undefined };
 
 function openWitnesses(log: LogStore): WitnessRun {
   const { list, quorum, intervalMs, timeoutMs } = config.witnesses;
@@ -165,6 +165,7 @@ async function main(): Promise<void> {
       log, records, openSigner, logName, sha256, limits, random, sleep, intervalMs, observer, lines, holder,
       now: Date.now,
       witnessSizes: witnesses.sizes,
+      onLease: witnesses.forget,
       rest() {
         isResting = true;
         rest();

@@ -22,7 +22,7 @@ export type LogThread = {
   state(): LogState;
   /** Names of the witnesses that did not cosign, and of the anchors that did not keep the checkpoint, when they were asked last; none while another instance asks them. */
   missing(): MissingOthers;
-  /** Resolves once the thread is gone: after the signal, or after a halt. */
+  /** Resolves once the thread is gone, or cannot be ended: after the signal, or after a halt. */
   readonly ended: Promise<void>;
 };
 
@@ -30,12 +30,18 @@ const program = new URL("./log-thread.ts", import.meta.url);
 const resourceLimits = { maxOldGenerationSizeMb: 512 };
 /** For the thread to end its pass and give its lease back. */
 const endMsMax = 3_000;
+/** For it to be gone once it was terminated. A file system that does not answer holds it for as long as it does not. */
+const goneMsMax = 1_000;
 const [restartMinMs, restartMaxMs] = [500, 15_000];
 const lost = {
   kind: "waiting",
   code: "INTERNAL",
   sentence: "the thread of the log ended unexpectedly; it is started again",
 } as const;
+const stuck = new LastroError(
+  "INTERNAL",
+  "the thread of the log cannot end, since a file system or a name server does not answer it; it is not waited for",
+);
 
 const startWorker = (data: LogThreadData): Worker =>
   new Worker(program, { workerData: data, resourceLimits, env: threadEnv() });
@@ -68,6 +74,7 @@ export async function startLogThread(options: LogThreadOptions, signal: AbortSig
   async function keep(first: Running): Promise<void> {
     for (let [running, losses] = [first, 1]; ; losses++) {
       const cause = await running.ended;
+      if (cause === stuck) lines.error("log_thread_stuck", stuck.message);
       if (signal.aborted || state.kind === "halted") return;
       state = lost;
       lines.error("log_thread_lost", lost.sentence, {}, cause);
@@ -103,13 +110,18 @@ function run(worker: Worker, hear: (worker: Worker, said: Told) => void, signal:
       opened.reject(refused);
     } else hear(worker, said);
   });
+  const overdue = Promise.withResolvers<LastroError>();
+  const terminate = (): void => {
+    void worker.terminate();
+    setTimeout(() => overdue.resolve(stuck), goneMsMax).unref();
+  };
   const end = (): void => {
     tell(worker, "end");
-    setTimeout(() => void worker.terminate(), endMsMax).unref();
+    setTimeout(terminate, endMsMax).unref();
   };
   if (signal.aborted) end();
   signal.addEventListener("abort", end, { once: true });
-  const ended = endOfThread(worker).then((cause) => {
+  const ended = Promise.race([endOfThread(worker), overdue.promise]).then((cause) => {
     signal.removeEventListener("abort", end);
     opened.reject(new LastroError("INTERNAL", lost.sentence, { cause }));
     return refused ?? cause;

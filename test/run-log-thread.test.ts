@@ -1,12 +1,16 @@
 /** The log's thread with a store file of its own: real threads, real keys. */
+import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { renameSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, constants, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
 import { openKeyRing } from "../src/adapters/files/key-ring.ts";
 import { openSqliteStore } from "../src/adapters/sqlite/open.ts";
 import { type Config, parseConfig } from "../src/config.ts";
+import { anchoredFile } from "../src/core/anchored-files.ts";
+import { openCheckpoint } from "../src/core/trust.ts";
+import { endOfThread } from "../src/lib/end-of-thread.ts";
 import type { LogThreadData } from "../src/log-thread.ts";
 import { logPoints } from "../src/ports/observer.ts";
 import type { Store } from "../src/ports/store.ts";
@@ -34,11 +38,12 @@ afterEach(async () => {
   folder[Symbol.dispose]();
 });
 
-function configured(searchIndex: "on" | "off" = "off"): Config {
+function configured(searchIndex: "on" | "off" = "off", more: Readonly<Record<string, string>> = {}): Config {
   const env = {
     LASTRO_DATA_DIR: folder.path,
     LASTRO_LOG_INTERVAL_MS: "10",
     LASTRO_SEARCH_INDEX: searchIndex,
+    ...more,
   };
   const parsed = parseConfig(env, () => "");
   if (!parsed.ok) throw new Error(parsed.errors.join("\n"));
@@ -196,6 +201,37 @@ test("told to end, it gives its lease back and is gone", async () => {
   expect(started.workers[0]?.threadId).toBe(-1);
   expect(await store.log.lease("another", Date.now(), Date.now() + 1_000, never)).toBe(true);
   expect(started.heard).not.toContain("log_thread_lost");
+});
+
+test("an anchor whose file system does not answer is told to be away, and keeps nobody waiting who ends the thread", async () => {
+  const first = await start();
+  await until("it has published", hasLogged(first, 1));
+  stop.abort();
+  await first.thread.ended;
+  const note = openCheckpoint((await store.log.checkpoint("latest", never))?.note ?? "");
+  if (note === undefined) throw new Error("nothing is published");
+  const anchors = join(folder.path, "anchors");
+  const path = join(anchors, anchoredFile(note.checkpoint.origin, note.checkpoint.size));
+  mkdirSync(dirname(path), { recursive: true });
+  // Whoever opens it to read waits in the kernel until somebody writes.
+  execFileSync("mkfifo", [path]);
+  stop = new AbortController();
+  const config = configured("off", { LASTRO_ANCHOR_FOLDER: anchors, LASTRO_ANCHOR_TIMEOUT_MS: "1000" });
+  const started = await start({ data: { config, holder: "test", tellsPoints: false } });
+  const gone = started.workers.map(endOfThread);
+  try {
+    await until("it is away", () => started.heard.includes("anchor_away"));
+    expect(started.thread.missing().anchors).toEqual(["folder"]);
+    const beganMs = performance.now();
+    stop.abort();
+    await started.thread.ended;
+    expect(performance.now() - beganMs).toBeLessThan(10_000);
+    expect(started.heard).toContain("log_thread_stuck");
+    expect(await store.log.lease("another", Date.now(), Date.now() + 1_000, never)).toBe(true);
+  } finally {
+    closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
+    await Promise.all(gone);
+  }
 });
 
 test("witnesses and anchors that were missing are told no more once another instance extends the log", async () => {

@@ -3,7 +3,7 @@ import { consistencyPath, type Sha256 } from "../core/merkle.ts";
 import { type Ed25519Verify, formatNote, type NoteSignature, parseNote } from "../core/signed-note.ts";
 import type { LogStore, PublishedCheckpoint } from "../ports/log-store.ts";
 import { type AskedWitness, askWitness, type WitnessAnswer } from "./ask-witness.ts";
-import { LogHalted } from "./halt.ts";
+import { haltingAs, LogHalted } from "./halt.ts";
 import { treeReader } from "./tree-reader.ts";
 
 export type CosignDeps = {
@@ -26,8 +26,8 @@ export type CosignReport = {
 };
 
 export type Cosigner = {
-  /** Undefined while nothing is published. Throws LOG_HALTED when the store holds another witnessed tree of this size, and what the store throws. */
-  pass(signal: AbortSignal): Promise<CosignReport | undefined>;
+  /** Who has cosigned what is published is asked again only `anew`. Undefined while nothing is published. Halts when the store holds another witnessed tree of this size, or not what a proof takes; throws what the store throws. */
+  pass(signal: AbortSignal, anew?: boolean): Promise<CosignReport | undefined>;
   /** What each witness is known to have seen, of those that have answered. */
   sizes(): readonly number[];
 };
@@ -42,9 +42,9 @@ export function openCosigner(deps: CosignDeps): Cosigner {
   const seen = new Map<AskedWitness, Seen>();
   return {
     sizes: () => [...seen.values()].map(({ size }) => size),
-    async pass(signal) {
+    async pass(signal, anew = false) {
       const latest = await deps.log.checkpoint("latest", signal);
-      return latest && cosign(deps, seen, latest, signal);
+      return latest && cosign(deps, seen, latest, anew, signal);
     },
   };
 }
@@ -53,16 +53,17 @@ async function cosign(
   { log, witnesses, quorum, sha256, verify, timeoutMs }: CosignDeps,
   seen: Map<AskedWitness, Seen>,
   latest: PublishedCheckpoint,
+  anew: boolean,
   signal: AbortSignal,
 ): Promise<CosignReport> {
   const { size, note } = latest;
   const read = parseNote(note);
   if (read === undefined) throw new LogHalted("CHECKPOINT_DIFFERS", `the checkpoint of ${size} is no note`);
   const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+  const path = (oldSize: number) => consistencyPath(sha256, oldSize, size, treeReader(log, sha256, signal));
   const proofs = new Map<number, Promise<readonly Uint8Array[]>>();
   const proofFrom = (oldSize: number): Promise<readonly Uint8Array[]> => {
-    const proof =
-      proofs.get(oldSize) ?? consistencyPath(sha256, oldSize, size, treeReader(log, sha256, signal));
+    const proof = proofs.get(oldSize) ?? haltingAs("ROOT_MISMATCH", () => path(oldSize));
     proofs.set(oldSize, proof);
     return proof;
   };
@@ -72,7 +73,7 @@ async function cosign(
   const ask = async (witness: AskedWitness): Promise<void> => {
     const known = seen.get(witness);
     const answer =
-      known?.cosigned?.note === note
+      !anew && known?.cosigned?.note === note
         ? ({ kind: "cosigned", signature: known.cosigned.signature } as const)
         : await askWitness({ verify, proofFrom }, witness, { size, note, read }, known?.size ?? 0, until);
     answers.set(witness.key.name, answer);
@@ -81,7 +82,7 @@ async function cosign(
     signatures.push(answer.signature);
     if (!isWitnessed()) return;
     const cosigned = { ...latest, note: formatNote({ ...read, signatures }), signatures: signatures.length };
-    await log.publish("witnessed", cosigned, signal);
+    await haltingAs("CHECKPOINT_DIFFERS", () => log.publish("witnessed", cosigned, signal));
   };
   await Promise.all(witnesses.map(ask));
   return { size, isWitnessed: isWitnessed(), answers };

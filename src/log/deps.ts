@@ -20,7 +20,7 @@ export type SequencerDeps = {
   readonly records: Pick<RecordStore, "sources" | "mark" | "outcomes">;
   /** Reads the keys anew, so that a rotation needs no restart. Throws KEY_MISSING and CONFIG_INVALID. */
   readonly openSigner: (origin: string) => Promise<CheckpointSigner>;
-  /** Sizes that the witnesses are known to have seen; after a start it waits until they were asked, or their time is over. */
+  /** Sizes that the witnesses are known to have seen; after a start, and after another instance may have extended the log, it waits until they were asked, or their time is over. */
   readonly witnessSizes: () => Promise<readonly number[]>;
   /** First part of the origin of a log that has still to begin. */
   readonly logName: string;

@@ -1,7 +1,8 @@
 /** Has published checkpoints kept by the anchors in the background, for as long as this process extends the log. What goes wrong here raises an alert and stops neither intake nor the log. */
 import { LastroError } from "../core/errors.ts";
 import { openCheckpoint } from "../core/trust.ts";
-import { repeat } from "../lib/upkeep.ts";
+import { withDeadline } from "../lib/signals.ts";
+import { aborted, repeat } from "../lib/upkeep.ts";
 import type { Anchor, AnchoredNote } from "../ports/anchor.ts";
 import type { Clock, Sleep } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
@@ -34,6 +35,7 @@ export async function runAnchors(
   signal: AbortSignal,
 ): Promise<void> {
   const { intervalMs, now, lines, observer } = deps;
+  const anchors = deps.anchors.map((anchor) => ({ name: anchor.name, ask: asking(anchor, deps) }));
   const answers = new Map<string, Answer>();
   let nextMs = 0;
   const tick = async (): Promise<void> => {
@@ -46,13 +48,13 @@ export async function runAnchors(
     if (checkpoint === undefined) return;
     nextMs = now() + Math.min(intervalMs, retryMsMax);
     await Promise.all(
-      deps.anchors.map(async (anchor) => {
-        const answer = await ask(deps, anchor, checkpoint, signal);
-        tell(lines, anchor.name, answers.get(anchor.name), answer);
-        answers.set(anchor.name, answer);
+      anchors.map(async ({ name, ask }) => {
+        const answer = await ask(checkpoint, signal);
+        tell(lines, name, answers.get(name), answer);
+        answers.set(name, answer);
       }),
     );
-    const hasKept = new Map(deps.anchors.map(({ name }) => [name, answers.get(name)?.kind === "kept"]));
+    const hasKept = new Map(anchors.map(({ name }) => [name, answers.get(name)?.kind === "kept"]));
     observer.anchorsAsked({ size: checkpoint.size, hasKept });
     if ([...hasKept.values()].every(Boolean)) nextMs = now() + intervalMs;
   };
@@ -69,18 +71,35 @@ async function latest({ log }: RunAnchorsDeps, signal: AbortSignal): Promise<Anc
   return opened && { ...opened.checkpoint, note: published.note };
 }
 
-async function ask(
-  { timeoutMs }: RunAnchorsDeps,
+const late: Answer = { kind: "away", why: "an anchor does not answer in its time" };
+
+/**
+ * Whether or not the anchor ends at the signal: a file system that does not answer holds its call for ever. Meanwhile it is not asked again,
+ * since each call would take one of the few threads that all files of the process share.
+ */
+function asking(
   anchor: Anchor,
-  checkpoint: AnchoredNote,
-  signal: AbortSignal,
-): Promise<Answer> {
-  try {
-    const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
-    return { kind: await anchor.keep(checkpoint, until) };
-  } catch (error) {
-    return { kind: "away", why: error instanceof LastroError ? error.message : "an anchor does not answer" };
-  }
+  { timeoutMs }: RunAnchorsDeps,
+): (checkpoint: AnchoredNote, signal: AbortSignal) => Promise<Answer> {
+  let isAsked = false;
+  const keep = async (checkpoint: AnchoredNote, until: AbortSignal): Promise<Answer> => {
+    isAsked = true;
+    try {
+      return { kind: await anchor.keep(checkpoint, until) };
+    } catch (error) {
+      return {
+        kind: "away",
+        why: error instanceof LastroError ? error.message : "an anchor does not answer",
+      };
+    } finally {
+      isAsked = false;
+    }
+  };
+  return async (checkpoint, signal) => {
+    if (isAsked) return late;
+    const until = withDeadline(signal, timeoutMs);
+    return Promise.race([keep(checkpoint, until), aborted(until).then(() => late)]);
+  };
 }
 
 /** A line when an anchor's answer changes, not at each asking. */

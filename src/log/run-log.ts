@@ -35,6 +35,8 @@ export type RunLogDeps = SequencerDeps & {
   readonly lines: Log;
   /** Called before each pause: nothing waits to be logged. */
   readonly rest: () => void;
+  /** Told before the first pass with a lease that was not held all the time before: another instance may have extended the log meanwhile. */
+  readonly onLease: () => void;
   /** Told after each pass. */
   readonly onState: (state: LogState) => void;
 };
@@ -130,7 +132,7 @@ const endOfTimeMs = Number.MAX_SAFE_INTEGER;
 
 /** The lease is extended when half of it has run out: it saves a write each pass. `stands`: nobody extends the log, so another's counts as run out. */
 function leaseHolder(
-  { log, holder, now }: RunLogDeps,
+  { log, holder, now, onLease }: RunLogDeps,
   signal: AbortSignal,
 ): (stands: boolean) => Promise<boolean> {
   let heldUntilMs = 0;
@@ -140,8 +142,10 @@ function leaseHolder(
     if (leftMs > leaseMs / 2 && leftMs <= leaseMs) return true;
     heldUntilMs = 0;
     const isHeld = await log.lease(holder, stands ? endOfTimeMs : nowMs, nowMs + leaseMs, signal);
-    if (isHeld) heldUntilMs = nowMs + leaseMs;
-    return isHeld;
+    if (!isHeld) return false;
+    if (leftMs <= 0 || leftMs > leaseMs) onLease();
+    heldUntilMs = nowMs + leaseMs;
+    return true;
   };
 }
 

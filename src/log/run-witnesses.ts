@@ -6,6 +6,7 @@ import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observer.ts";
 import type { WitnessAnswer } from "./ask-witness.ts";
 import type { Cosigner, CosignReport } from "./cosign.ts";
+import { LogHalted } from "./halt.ts";
 
 export type RunWitnessesDeps = {
   readonly cosigner: Cosigner;
@@ -16,8 +17,10 @@ export type RunWitnessesDeps = {
 };
 
 export type WitnessRun = {
-  /** Sizes that the witnesses have seen. The first call waits until all were asked, or their time is over; it throws what a pass throws. */
+  /** Sizes that the witnesses have seen. The first call waits until all were asked, or their time is over, and so does one after `forget` or a pass that halted; it throws what a pass throws. */
   sizes(): Promise<readonly number[]>;
+  /** Another process may have extended the log meanwhile. */
+  forget(): void;
   /** Begins to ask each interval, while `isSequencing`. */
   start(isSequencing: () => boolean): void;
 };
@@ -28,8 +31,11 @@ export function runWitnesses(
 ): WitnessRun {
   let answers: CosignReport["answers"] = new Map();
   let first: Promise<void> | undefined;
-  const pass = async (): Promise<void> => {
-    const report = await cosigner.pass(signal);
+  const forget = (): void => {
+    first = undefined;
+  };
+  const pass = async (anew = false): Promise<void> => {
+    const report = await cosigner.pass(signal, anew);
     if (report === undefined) return;
     observer.witnessesAsked({
       witnessedSize: report.isWitnessed ? report.size : undefined,
@@ -39,18 +45,21 @@ export function runWitnesses(
     answers = report.answers;
   };
   const onError = (error: unknown): void => {
+    // It is for the sequencer to halt: it asks again.
+    if (error instanceof LogHalted) forget();
     const code = error instanceof LastroError ? error.code : "INTERNAL";
     lines.warn("witnesses_not_asked", "the witnesses could not be asked; tried again by itself", { code });
   };
   return {
     async sizes() {
-      first ??= pass().catch((error: unknown) => {
-        first = undefined;
+      first ??= pass(true).catch((error: unknown) => {
+        forget();
         throw error;
       });
       await first;
       return cosigner.sizes();
     },
+    forget,
     start(isSequencing) {
       void repeat(intervalMs, signal, async () => (isSequencing() ? pass() : undefined), onError, sleep);
     },

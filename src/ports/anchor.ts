@@ -6,7 +6,7 @@ export type AnchoredNote = Pick<Checkpoint, "origin" | "size" | "root"> & {
   readonly note: string;
 };
 
-/** Contract. `keep` ends at the signal; throws ANCHOR_UNAVAILABLE when it cannot be known to be kept. */
+/** Contract. `keep` ends at the signal, but for a call to a file system that does not answer; throws ANCHOR_UNAVAILABLE when it cannot be known to be kept. */
 export type Anchor = {
   /** Names it in metrics and lines. */
   readonly name: string;

@@ -1,7 +1,9 @@
 /** The running service and its anchors: a folder, and an authority for time stamps that is not ours. */
+import { execFileSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { checkpointSuffix } from "../../src/core/anchored-files.ts";
 import { until } from "../support/lastro.ts";
 import { readiness } from "../support/operator.ts";
 import { runLastro } from "../support/run-cli.ts";
@@ -16,17 +18,19 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
   let authority: TimeStampAuthority;
   const folder = temporaryFolder();
 
+  const anchored = () => ({
+    LASTRO_ANCHOR_FOLDER: folder.path,
+    LASTRO_ANCHOR_TSA_URL: authority.url,
+    LASTRO_ANCHOR_TSA_CA_FILE: authority.caFile,
+    LASTRO_ANCHOR_INTERVAL_MS: "1000",
+    LASTRO_LOG_HEARTBEAT_MS: "1000",
+  });
+
   beforeAll(async () => {
     authority = await startAuthority();
     service = await startService(kind);
     await service.send([message({ metadata: { event_id: "e-1" } })]);
-    await service.restart({
-      LASTRO_ANCHOR_FOLDER: folder.path,
-      LASTRO_ANCHOR_TSA_URL: authority.url,
-      LASTRO_ANCHOR_TSA_CA_FILE: authority.caFile,
-      LASTRO_ANCHOR_INTERVAL_MS: "1000",
-      LASTRO_LOG_HEARTBEAT_MS: "1000",
-    });
+    await service.restart(anchored());
   }, startTimeoutMs);
   afterAll(async () => {
     await service?.[Symbol.asyncDispose]();
@@ -87,6 +91,34 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
       expect(kept(".tsr").length).toBe(before);
       authority.answer = undefined;
       await until("it is stamped again", async () => kept(".tsr").length > before, askMs);
+    },
+    4 * askMs,
+  );
+
+  test(
+    "a folder whose file system does not answer is missed after its time, and a service that is told to stop ends in under 10 s all the same",
+    async () => {
+      const size = Number(kept(".checkpoint").at(-1)?.slice(0, -checkpointSuffix.length));
+      // Whoever opens one of these to read waits in the kernel until somebody writes.
+      const next = Array.from({ length: 200 }, (_, at) => `${size + 1 + at}`.padStart(16, "0"));
+      execFileSync(
+        "mkfifo",
+        next.map((name) => join(own(), `${name}${checkpointSuffix}`)),
+      );
+      await service.restart({ ...anchored(), LASTRO_ANCHOR_TIMEOUT_MS: "1000" });
+      await until(
+        "readiness names both",
+        async () =>
+          (await readiness(service.lastro())).parts["anchors"]?.detail ===
+          "did not keep the checkpoint: folder, time-stamp",
+        askMs,
+      );
+      expect(metricOf(await service.metrics(), `lastro_anchor_keeps{anchor="folder"`)).toBe(0);
+      const beganMs = performance.now();
+      const { code, output } = await service.stop();
+      expect(performance.now() - beganMs).toBeLessThan(10_000);
+      expect(code).toBe("SIGKILL");
+      expect(output).toContain("log_thread_stuck");
     },
     4 * askMs,
   );

@@ -105,6 +105,16 @@ test("a witness that comes back adds its cosignature, and who has cosigned is no
   );
 });
 
+test("asked anew, who has cosigned tells what it has seen since from others", async () => {
+  await using log = await watched();
+  const [a] = log.witnesses;
+  await log.cosigner.pass(never);
+  // The store is put back to what this witness cosigned; meanwhile it cosigned more.
+  a.instead = async () => ({ kind: "at", size: 9 });
+  expect((await log.cosigner.pass(never, true))?.answers.get(a.key.name)).toEqual({ kind: "ahead", size: 9 });
+  expect(log.cosigner.sizes()).toContain(9);
+});
+
 test("one that hangs keeps nobody waiting: the checkpoint is witnessed as soon as enough have answered", async () => {
   await using log = await watched();
   const [a] = log.witnesses;

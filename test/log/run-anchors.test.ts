@@ -9,7 +9,8 @@ import { watchedLog } from "../support/witness.ts";
 const log = watchedLog("log.test/a", 300);
 const root = new Uint8Array(32);
 const away = new LastroError("ANCHOR_UNAVAILABLE", "the anchor is away");
-type Answer = "kept" | "differs" | "silence" | LastroError;
+/** `silence` ends at the signal, `hang` never. */
+type Answer = "kept" | "differs" | "silence" | "hang" | LastroError;
 
 /** The log has one leaf more at each asking. Each anchor gives its answers one after the other; the run ends when the first has given all of its own. */
 async function run(
@@ -20,6 +21,7 @@ async function run(
   const reports: AnchorReport[] = [];
   const lines: string[] = [];
   const asked: AnchoredNote[] = [];
+  const askedOf: string[] = [];
   const askedAtMs: number[] = [];
   let [size, nowMs, looks] = [69, 0, 0];
   const anchors = Object.entries(answers).map(([name, own]) => {
@@ -28,8 +30,10 @@ async function run(
       name,
       async keep(checkpoint: AnchoredNote, signal: AbortSignal) {
         asked.push(checkpoint);
+        askedOf.push(name);
         askedAtMs.push(nowMs);
         const answer = own[given++] ?? "kept";
+        if (answer === "hang") return new Promise<never>(() => undefined);
         if (answer === "silence") await new Promise((_, refuse) => signal.addEventListener("abort", refuse));
         if (answer instanceof LastroError) throw answer;
         return answer === "silence" ? "kept" : answer;
@@ -64,7 +68,7 @@ async function run(
     return isSequencing && looks !== leavesAtLook;
   };
   await runAnchors(deps, isAsked, stop.signal);
-  return { reports, lines, asked, askedAtMs };
+  return { reports, lines, asked, askedOf, askedAtMs };
 }
 
 test("the latest checkpoint is given to each anchor, verbatim, and each asking is reported", async () => {
@@ -102,6 +106,15 @@ test("an anchor that is away holds up no other", async () => {
   const { asked, reports } = await run({ one: ["silence"], two: ["kept"] });
   expect(asked).toHaveLength(2);
   expect(reports[0]?.hasKept.get("two")).toBe(true);
+});
+
+test("one that never answers has not kept it after its time and is not asked a second time meanwhile; the others are", async () => {
+  const { reports, lines, askedOf } = await run({ one: ["kept", "kept", "kept"], two: ["hang"] });
+  expect(reports.map(({ hasKept }) => Object.fromEntries(hasKept))).toEqual(
+    [1, 2, 3].map(() => ({ one: true, two: false })),
+  );
+  expect(askedOf).toEqual(["one", "two", "one", "one"]);
+  expect(lines).toEqual(["anchor_keeps", "anchor_away"]);
 });
 
 test("after a checkpoint that all keep there is none until the interval is over", async () => {

@@ -3,8 +3,10 @@ import { LastroError } from "../../src/core/errors.ts";
 import { sleep } from "../../src/lib/backoff.ts";
 import type { WitnessAnswer } from "../../src/log/ask-witness.ts";
 import type { Cosigner } from "../../src/log/cosign.ts";
+import { LogHalted } from "../../src/log/halt.ts";
 import { type RunWitnessesDeps, runWitnesses } from "../../src/log/run-witnesses.ts";
 import type { WitnessReport } from "../../src/ports/observer.ts";
+import { until } from "../support/until.ts";
 
 const cosigned: WitnessAnswer = {
   kind: "cosigned",
@@ -62,10 +64,28 @@ test("sizes are told once the witnesses were asked, and later without asking aga
   expect(asked()).toBe(1);
 });
 
+test("who extends the log again after another may have done so is told sizes that were asked anew", async () => {
+  const { witnesses, asked } = run(pass(cosigned, true));
+  expect(await witnesses.sizes()).toEqual([1]);
+  witnesses.forget();
+  expect(await witnesses.sizes()).toEqual([2]);
+  expect(asked()).toBe(2);
+});
+
 test("a first asking that failed is tried again by who needs the sizes", async () => {
   const { witnesses } = run(new LastroError("STORE_UNAVAILABLE", "away"), pass(cosigned, true));
   await expect(witnesses.sizes()).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   expect(await witnesses.sizes()).toEqual([2]);
+});
+
+test("who needs the sizes is told when a later asking found what halts the log", async () => {
+  const halted = new LogHalted("ROOT_MISMATCH", "tile 0/1");
+  const { witnesses, lines, stop } = run(pass(cosigned, true), pass(cosigned, true), halted);
+  await witnesses.sizes();
+  witnesses.start(() => true);
+  await until("a later asking", () => lines.includes("witnesses_not_asked"));
+  await expect(witnesses.sizes()).rejects.toBe(halted);
+  stop();
 });
 
 test("only the process that extends the log asks", async () => {

@@ -36,6 +36,7 @@ export function startSequencer(world: World, life: Process): void {
       ...joined, records, log, random, sha256, intervalMs,
       openSigner: async (origin) => watchedSigner(world, world.signer.open(origin), ways.signer),
       witnessSizes: witnesses.sizes,
+      onLease: witnesses.forget,
       logName: "test.local",
       limits: { batchMax: 12, heartbeatMs: 30_000, keyOverlapMs: 60_000 },
       reached: () => undefined,
@@ -55,6 +56,8 @@ export function startSequencer(world: World, life: Process): void {
   });
 }
 
+const nobody: WitnessRun = { sizes: async () => [], forget: () => undefined, start: () => undefined };
+
 function openWitness(
   { plan, witness }: World,
   log: LogStore,
@@ -62,7 +65,7 @@ function openWitness(
   sleep: Sleep,
   signal: AbortSignal,
 ): WitnessRun {
-  if (plan.witnessAway === undefined) return { sizes: async () => [], start: () => undefined };
+  if (plan.witnessAway === undefined) return nobody;
   const { vkey, key, addCheckpoint } = witness;
   const witnesses = [{ vkey, key, ...reached({ addCheckpoint }, "witness", call) }];
   const cosigner = openCosigner({ log, witnesses, quorum: 1, sha256, verify: verifyNote, timeoutMs });
