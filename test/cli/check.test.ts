@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ridAt } from "../../src/adapters/sqlite/columns.ts";
 import { lockStore } from "../../src/adapters/sqlite/lock.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
+import { checkOpened } from "../../src/cli/operator/check.ts";
 import { noTrust } from "../../src/core/trust.ts";
 import { indexPass } from "../../src/indexing/index-pass.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
@@ -209,6 +210,35 @@ describe("R-21 a check of a store that was rewritten and signed anew with the re
     expect(jsonOf(ended).basis).toEqual([{ kind: "self" }]);
     expect(readFileSync(file("kept.txt"), "utf8")).toBe(log.pin);
   });
+});
+
+test("R-21 a check keeps the checkpoint that it judged, whatever stood in its place before or after", async () => {
+  await using made = await makeCheckedLog(12, 60);
+  const { store } = made;
+  const path = file("judged.txt");
+  const older = "log.test\n1\n";
+  writeFileSync(path, older);
+  const genuine = await store.log.checkpoint("latest", never);
+  const forged = genuine && { ...genuine, note: genuine.note.replace(/\n\d+\n/, "\n999999\n") };
+  let reads = 0;
+  const checkpoint: typeof store.log.checkpoint = async (name, signal) =>
+    name === "latest" && ++reads === 1 ? forged : store.log.checkpoint(name, signal);
+  const unused = (): never => {
+    throw new Error("it opens no bodies, and is small");
+  };
+  const cli = { out: () => undefined, err: () => undefined, env: {}, now: () => nowMs, random: randomBytes };
+  const run = () =>
+    checkOpened(
+      cli,
+      { vkey: [], witness: [], anchored: [], pin: path },
+      noTrust,
+      { store: { ...store, log: { ...store.log, checkpoint } }, checkAids: unused, startThread: unused },
+      never,
+    );
+  await expect(run()).rejects.toMatchObject({ exit: "verificationFailed" });
+  expect(readFileSync(path, "utf8")).toBe(older);
+  await run();
+  expect(readFileSync(path, "utf8")).toBe(genuine?.note);
 });
 
 describe("a check that cannot be made", () => {
