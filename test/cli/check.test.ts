@@ -270,6 +270,18 @@ describe("a check that cannot be made", () => {
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(err).toContain(file("unlogged/keys/keyring.json"));
   });
+  test("from a state of one that left bodies closed, or of another store, is a mistake in usage: 2, and the state stays", async () => {
+    writeFileSync(file("closed.json"), state);
+    const open = await check("good", "--state", file("closed.json"), "--open-bodies");
+    expect(open).toMatchObject({ code: 2, out: "" });
+    expect(open.err).toContain("it began without --open-bodies");
+    expect(readFileSync(file("closed.json"), "utf8")).toBe(state);
+    await using other = await makeCheckedLog(13, 60);
+    copyStore(other, "other");
+    const elsewhere = await check("other", "--state", file("closed.json"));
+    expect(elsewhere).toMatchObject({ code: 2, out: "" });
+    expect(elsewhere.err).toContain("remove the file to begin anew");
+  });
   test("with a state that no check wrote, a setting that is none or an unknown option is a mistake in usage: 2", async () => {
     writeFileSync(file("other.json"), "{}");
     const state = await check("good", "--state", file("other.json"));

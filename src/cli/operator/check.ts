@@ -31,7 +31,10 @@ export function checkCommand(cli: Cli): Command {
       "Hold the store against its log: accounts, records, index, tiles, checkpoints (operators)",
       ["check --pin kept.txt", "check --state check.json --open-bodies"],
     )
-      .option("--state <file>", "where an interrupted check goes on; removed when it is done")
+      .option(
+        "--state <file>",
+        "where an interrupted check goes on, with the options it began with; removed when it is done",
+      )
       .option(
         "--open-bodies",
         "also open sealed bodies and compare search aids and search index: needs the key ring",
