@@ -43,20 +43,56 @@ const isLauncher = (pid) => {
   }
 };
 
-/** @param {string} file @returns {{ pid: number, processes: number[] } | undefined} */
-const readLock = (file) => {
+/** @param {string} path */
+const textOf = (path) => {
   try {
-    return JSON.parse(readFileSync(file, "utf8"));
+    return readFileSync(path, "utf8");
   } catch {
     return undefined;
   }
 };
 
-/** Ends what works in this data folder or in the checkout, in the order given: the service before its servers.
- * @param {string[]} folders @param {number[]} pids */
-async function endLeftovers(folders, pids) {
+/** When a process began: the boot and the ticks since then, which no later process under its number shares. Undefined where that cannot be told.
+ * @param {number} pid @returns {string | undefined} */
+function beginningOf(pid) {
+  const boot = textOf("/proc/sys/kernel/random/boot_id");
+  const stat = textOf(`/proc/${pid}/stat`);
+  if (boot === undefined || stat === undefined) return undefined;
+  // The name of the program stands in brackets and may hold spaces and brackets; field 3 follows it.
+  const ticks = stat.slice(stat.lastIndexOf(")") + 2).split(" ")[22 - 3];
+  return ticks && `${boot.trim()}/${ticks}`;
+}
+
+/** @typedef {{ pid: number, began: string | undefined }} Noted */
+
+/** Launchers before this one noted numbers alone. @param {string} file @returns {{ pid: number, processes: (Noted | number)[] } | undefined} */
+const readLock = (file) => {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")) ?? undefined;
+  } catch {
+    return undefined;
+  }
+};
+
+const ours = ["kafka.Kafka", "redis-server", join(root, "src", "main.ts")];
+
+/** The number of a process that was noted, if that process and no other has it still. @param {Noted | number} noted */
+function leftoverPid(noted) {
+  if (typeof noted !== "number") {
+    const { pid, began } = noted;
+    return began !== undefined && began === beginningOf(pid) ? pid : undefined;
+  }
+  const command = textOf(`/proc/${noted}/cmdline`);
+  return command !== undefined && ours.some((name) => command.includes(name)) ? noted : undefined;
+}
+
+/** Ends what works in this data folder or in the checkout, in the order given: the service before its servers. Where /proc is missing nothing is.
+ * @param {string[]} folders @param {(Noted | number)[]} processes */
+async function endLeftovers(folders, processes) {
   const real = folders.map((folder) => realpathSync(folder));
-  for (const pid of pids) {
+  for (const noted of processes) {
+    const pid = leftoverPid(noted);
+    if (pid === undefined) continue;
     const cwd = linkTarget(`/proc/${pid}/cwd`);
     if (cwd === undefined || !real.some((folder) => cwd === folder || cwd.startsWith(`${folder}/`))) continue;
     process.kill(pid, "SIGTERM");
@@ -66,19 +102,22 @@ async function endLeftovers(folders, pids) {
 }
 
 /**
- * Takes the data folder or says who has it.
+ * Takes the data folder or says who has it. What is noted last is ended first.
  * @param {string} dataDir absolute
- * @returns {Promise<{ note(processes: number[]): void, release(): void }>}
+ * @returns {Promise<{ note(pid: number): void, release(): void }>}
  */
 export async function takeDataDir(dataDir) {
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const file = join(dataDir, "launcher.lock");
-  const note = (/** @type {number[]} */ processes) => {
-    writeFileSync(`${file}.new`, JSON.stringify({ pid: process.pid, processes }));
+  /** @type {Noted[]} */
+  const processes = [];
+  const text = () => JSON.stringify({ pid: process.pid, processes });
+  const write = () => {
+    writeFileSync(`${file}.new`, text());
     renameSync(`${file}.new`, file);
   };
   try {
-    writeFileSync(file, JSON.stringify({ pid: process.pid, processes: [] }), { flag: "wx" });
+    writeFileSync(file, text(), { flag: "wx" });
   } catch (error) {
     if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST") throw error;
     const held = readLock(file);
@@ -87,7 +126,13 @@ export async function takeDataDir(dataDir) {
         `Lastro already runs from ${dataDir} (process ${held.pid}): stop that one with Ctrl-C, or set LASTRO_DATA_DIR to another folder`,
       );
     await endLeftovers([dataDir, root], held?.processes ?? []);
-    note([]);
+    write();
   }
-  return { note, release: () => rmSync(file, { force: true }) };
+  return {
+    note(pid) {
+      processes.unshift({ pid, began: beginningOf(pid) });
+      write();
+    },
+    release: () => rmSync(file, { force: true }),
+  };
 }

@@ -74,12 +74,6 @@ async function main() {
   const lock = await takeDataDir(dataDir);
   /** @type {import("./servers.mjs").RunningServer[]} */
   const started = [];
-  /** @type {number[]} */
-  const pids = [];
-  const spawned = (/** @type {number} */ pid) => {
-    pids.unshift(pid);
-    lock.note(pids);
-  };
   /** @param {import("./resolve.mjs").Resolved} resolved */
   const adopt = ({ part, server }) => {
     if (!server) return;
@@ -93,7 +87,7 @@ async function main() {
   };
   try {
     const node = await prepare(log);
-    const around = { env: process.env, dataDir, isFree, log, spawned };
+    const around = { env: process.env, dataDir, isFree, log, spawned: lock.note };
     const kafka = await resolveKafka({ ...around, answers: answersAsKafka, start: startKafka });
     adopt(kafka);
     const redis = await resolveRedis({ ...around, answers: answersAsRedis, start: startRedis });
@@ -109,7 +103,7 @@ async function main() {
       LASTRO_LAUNCHED: JSON.stringify([kafka.part, redis.part, store.part]),
     };
     noteRunning(dataDir, { ...process.env, ...env });
-    return await runService(node, env, spawned);
+    return await runService(node, env, lock.note);
   } finally {
     rmSync(join(dataDir, runningFile), { force: true });
     await Promise.all(started.splice(0).map((server) => server.stop()));

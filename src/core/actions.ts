@@ -69,7 +69,8 @@ const unknownVerb: VerbMeaning = { action: { kind: "activity" }, severity: "LOW"
 const spelled = (verb: string): string => verb.replaceAll("-", "_");
 export const verbMeaning = (verb: string): VerbMeaning => meanings.get(spelled(verb)) ?? unknownVerb;
 
-const verbOf = (eventType: string): string => spelled(eventType.slice(eventType.lastIndexOf(".") + 1));
+/** Its last word, as the tables here spell it. */
+export const verbOf = (eventType: string): string => spelled(eventType.slice(eventType.lastIndexOf(".") + 1));
 
 /** What acts are called in answers, whatever spelling of the verb a producer uses. */
 const operations: Readonly<Record<string, readonly string[]>> = {

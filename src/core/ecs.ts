@@ -1,5 +1,5 @@
 /** Records in the Elastic Common Schema: what it has a field for there, the whole record under `lastro`. */
-import { type ExportedRecord, eventClassOf, withRecord } from "./exported-record.ts";
+import { type ExportedRecord, eventClassOf, outcomeOf, withRecord } from "./exported-record.ts";
 
 const ecsVersion = "8.17.0";
 const severities = { LOW: 21, MEDIUM: 47, HIGH: 73, CRITICAL: 99 } as const;
@@ -14,14 +14,12 @@ const changeTypes = {
 
 function categoryOf(record: ExportedRecord) {
   const event = eventClassOf(record);
-  if (event.kind === "change") return { category: ["configuration"], type: changeTypes[record.action] };
-  if (event.kind === "call") return { category: ["api"], type: ["access"] };
-  return { category: ["authentication"], type: [event.kind === "login" ? "start" : "end"] };
+  if (event === "change") return { category: ["configuration"], type: changeTypes[record.action] };
+  if (event === "call") return { category: ["api"], type: ["access"] };
+  return { category: ["authentication"], type: [event === "login" ? "start" : "end"] };
 }
 
 export function ecsJson(record: ExportedRecord): string {
-  const event = eventClassOf(record);
-  const failed = "failed" in event && event.failed;
   const { owner_id, owner_ip, owner_role, trace_id } = record;
   return withRecord(
     {
@@ -31,7 +29,7 @@ export function ecsJson(record: ExportedRecord): string {
         kind: "event",
         ...categoryOf(record),
         action: record.event_type,
-        outcome: failed ? "failure" : "success",
+        outcome: outcomeOf(record),
         id: record.rid,
         ingested: record.recorded_at,
         sequence: record.log_index,

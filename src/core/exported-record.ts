@@ -1,5 +1,6 @@
 /** A record as exports tell it: only what never changes, so that the same records are the same bytes. */
-import type { Severity } from "./event.ts";
+import { verbOf } from "./actions.ts";
+import type { Severity, Status } from "./event.ts";
 
 export type ExportedRecord = {
   readonly log_index: number;
@@ -29,13 +30,15 @@ export type ExportedRecord = {
   readonly body_state: "complete" | "masked" | "partly_erased" | "erased" | "broken";
   /** JSON text as the producer sent it, in one line. */
   readonly event: string;
+  /** How the act ended, as all other answers tell it. */
+  readonly status: Status;
 };
 
 /** In this order, in CSV too; a new one is put at the end. */
 export const exportedFields = [
   "log_index", "rid", "recorded_at", "action_at", "kind", "action", "version", "event_type", "tenant", "namespace",
   "entity_type", "entity_id", "producer_service", "producer_service_id", "trace_id", "owner_id", "owner_ip",
-  "owner_role", "owner_type", "ownership_id", "severity", "flags", "leaf_hash", "body_state", "event",
+  "owner_role", "owner_type", "ownership_id", "severity", "flags", "leaf_hash", "body_state", "event", "status",
 ] as const satisfies readonly (keyof ExportedRecord)[]; // biome-ignore format: a list
 
 /** In JSON text line ends stand between values only: a space means the same. */
@@ -52,20 +55,18 @@ export function exportedJson(record: ExportedRecord, more: Readonly<Record<strin
 export const withRecord = (object: object, name: string, record: ExportedRecord): string =>
   `${JSON.stringify(object).slice(0, -1)},"${name}":${exportedJson(record)}}`;
 
-const activityClasses: Readonly<Record<string, "login" | "logout">> = {
-  login: "login", logged_in: "login", signin: "login", signed_in: "login",
-  login_failed: "login", logout: "logout", logged_out: "logout", signed_out: "logout",
-}; // biome-ignore format: a table
+const activityClasses: ReadonlyMap<string, "login" | "logout"> = new Map([
+  ["login", "login"], ["logged_in", "login"], ["signin", "login"], ["signed_in", "login"],
+  ["login_failed", "login"], ["logout", "logout"], ["logged_out", "logout"], ["signed_out", "logout"],
+]); // biome-ignore format: a table
 
-export type EventClass =
-  | { readonly kind: "change" }
-  | { readonly kind: "login" | "logout"; readonly failed: boolean }
-  | { readonly kind: "call" };
+export type EventClass = "change" | "login" | "logout" | "call";
 
-/** What a record is to a SIEM: the verb is the last word of the event type. */
-export function eventClassOf({ kind, event_type }: ExportedRecord): EventClass {
-  if (kind === "change") return { kind: "change" };
-  const verb = event_type.slice(event_type.lastIndexOf(".") + 1).toLowerCase();
-  const known = activityClasses[verb];
-  return known === undefined ? { kind: "call" } : { kind: known, failed: verb.endsWith("failed") };
-}
+/** What a record is to a SIEM. */
+export const eventClassOf = ({ kind, event_type }: ExportedRecord): EventClass =>
+  kind === "change" ? "change" : (activityClasses.get(verbOf(event_type)) ?? "call");
+
+const outcomes = { SUCCESS: "success", FAILURE: "failure", PENDING: "unknown" } as const;
+
+/** In the words of ECS and CEF; of what is pending nobody knows yet. */
+export const outcomeOf = ({ status }: ExportedRecord): (typeof outcomes)[Status] => outcomes[status];

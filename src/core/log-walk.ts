@@ -29,6 +29,8 @@ export type WalkState = {
   /** Kids that fence and erase entries name. */
   readonly fenced: readonly Kid[];
   readonly streams: StreamState;
+  /** Behind an entry that is missing, the next coverage of any source is taken as it is. */
+  readonly damaged: boolean;
   readonly everDamaged: boolean;
   readonly counts: Readonly<Record<"records" | "coverages" | "controls", number>>;
 };
@@ -57,7 +59,7 @@ export type LogWalk = {
 
 const emptyState: WalkState = {
   next: 0, origin: undefined, vkeys: [],
-  everyVkey: [], sources: [], run: undefined, fenced: [], streams: { next: [], early: [] }, everDamaged: false,
+  everyVkey: [], sources: [], run: undefined, fenced: [], streams: { next: [], early: [] }, damaged: false, everDamaged: false,
   counts: { records: 0, coverages: 0, controls: 0 },
 }; // biome-ignore format: a table
 
@@ -67,9 +69,7 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
   const fenced = new Set(before.fenced);
   const streams = streamTally(before.streams);
   const counts = { ...before.counts };
-  /** Behind an entry that is missing, the next coverage of any source is taken as it is. */
-  let damaged = false;
-  let everDamaged = before.everDamaged;
+  let { damaged, everDamaged } = before;
 
   const atIndex = (index: number) => ({ kind: "leaves", from: index, to: index + 1 }) as const;
   const coverageFault = (entry: CoverageEntry, detail: string): void => {
@@ -198,6 +198,7 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
       sources: [...sources],
       fenced: [...fenced],
       streams: streams.state(),
+      damaged,
       everDamaged,
       counts: { ...counts },
     }),

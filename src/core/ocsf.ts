@@ -5,8 +5,11 @@ const schemaVersion = "1.4.0";
 const severityIds = { LOW: 2, MEDIUM: 3, HIGH: 4, CRITICAL: 5 } as const;
 const severityNames = { LOW: "Low", MEDIUM: "Medium", HIGH: "High", CRITICAL: "Critical" } as const;
 const other = 99;
-const success = { status_id: 1, status: "Success" } as const;
-const failure = { status_id: 2, status: "Failure" } as const;
+const statuses = {
+  SUCCESS: { status_id: 1, status: "Success" },
+  FAILURE: { status_id: 2, status: "Failure" },
+  PENDING: { status_id: other, status: "Pending" },
+} as const;
 
 /** Entity Management (3004). */
 const changes = {
@@ -20,7 +23,7 @@ const changes = {
 
 function ofClass(record: ExportedRecord): Readonly<Record<string, unknown>> {
   const event = eventClassOf(record);
-  if (event.kind === "change") {
+  if (event === "change") {
     const [id, name] = changes[record.action];
     const entity = {
       uid: record.entity_id,
@@ -28,24 +31,18 @@ function ofClass(record: ExportedRecord): Readonly<Record<string, unknown>> {
       name: `${record.namespace}/${record.entity_type}/${record.entity_id}`,
       version: String(record.version),
     };
-    return { ...classed(3, 3004, "Entity Management", id, name), entity, ...success };
+    return { ...classed(3, 3004, "Entity Management", id, name), entity };
   }
-  if (event.kind === "call") {
+  if (event === "call") {
     const api = { operation: record.event_type, service: { name: record.producer_service } };
-    return {
-      ...classed(6, 6003, "API Activity", other, "Other"),
-      api,
-      src_endpoint: endpoint(record),
-      ...success,
-    };
+    return { ...classed(6, 6003, "API Activity", other, "Other"), api, src_endpoint: endpoint(record) };
   }
-  const [id, name] = event.kind === "login" ? [1, "Logon"] : [2, "Logoff"];
+  const [id, name] = event === "login" ? [1, "Logon"] : [2, "Logoff"];
   return {
     ...classed(3, 3002, "Authentication", id, name),
     user: userOf(record),
     service: { name: record.producer_service },
     src_endpoint: endpoint(record),
-    ...(event.failed ? failure : success),
   };
 }
 
@@ -75,6 +72,7 @@ export function ocsfJson(record: ExportedRecord): string {
   const at = record.action_at === "" ? record.recorded_at : record.action_at;
   const event = {
     ...ofClass(record),
+    ...statuses[record.status],
     time: Date.parse(at),
     severity_id: severityIds[record.severity],
     severity: severityNames[record.severity],

@@ -1,5 +1,5 @@
 /** Records as lines for a SIEM: Common Event Format and syslog (RFC 5424). Control characters never get into a line as they are. */
-import { type ExportedRecord, eventClassOf } from "./exported-record.ts";
+import { type ExportedRecord, outcomeOf } from "./exported-record.ts";
 import { lineText } from "./line-text.ts";
 
 const cefSeverities = { LOW: 3, MEDIUM: 5, HIGH: 8, CRITICAL: 10 } as const;
@@ -13,13 +13,12 @@ const cefValue = (text: string): string =>
   );
 
 export function cefLine(record: ExportedRecord): string {
-  const event = eventClassOf(record);
   const extension: readonly (readonly [string, string])[] = [
     ["rt", String(Date.parse(record.recorded_at))],
     ["start", record.action_at === "" ? "" : String(Date.parse(record.action_at))],
     ["externalId", record.rid],
     ["act", record.action],
-    ["outcome", "failed" in event && event.failed ? "failure" : "success"],
+    ["outcome", outcomeOf(record)],
     ["suid", record.owner_id],
     ["spriv", record.owner_role],
     ["src", record.owner_ip],
@@ -59,6 +58,7 @@ export function syslogLine(record: ExportedRecord): string {
     ["ownerIp", record.owner_ip],
     ["traceId", record.trace_id],
     ["actionAt", record.action_at],
+    ["status", record.status],
   ];
   // 32473 is the enterprise number that RFC 5612 keeps for names like this one.
   const data = params

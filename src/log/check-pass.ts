@@ -44,6 +44,8 @@ export type CheckPass = {
   readonly findings: Findings;
   readonly trees: RivalTrees;
   readonly walk: LogWalk;
+  /** As the log's first entry names it. */
+  readonly origin: string | undefined;
   /** Leaves that are to be checked. */
   readonly size: number;
   /** Leaves of the stored head: tiles that are full there must be stored. */

@@ -1,5 +1,6 @@
 /** The operator's check: accounts, records, log_index, tiles, head and checkpoints of a store held against one another, in both directions. Changes nothing. */
 import { type Basis, collectFindings, type Verification, verification } from "../core/findings.ts";
+import { parseLogEntry } from "../core/log-entries.ts";
 import { logWalk } from "../core/log-walk.ts";
 import { equalHashes } from "../core/merkle.ts";
 import { rivalTrees, trueLeaf } from "../core/rival-trees.ts";
@@ -28,7 +29,7 @@ import {
 } from "./check-pass.ts";
 import { rangeChecker } from "./check-range.ts";
 import { checkSources } from "./check-sources.ts";
-import { type CheckState, stateOf } from "./check-state.ts";
+import { assertGoesOn, type CheckState, stateOf } from "./check-state.ts";
 
 export type CheckOptions = {
   readonly trust: Trust;
@@ -39,7 +40,7 @@ export type CheckOptions = {
   readonly onRun: (state: () => CheckState) => Promise<void>;
 };
 
-/** Rejects as the store does; what is wrong with the data is a finding, never an exception. */
+/** Rejects as the store does, and with INVALID_ARGUMENT where it cannot go on from `resume`; what is wrong with the data is a finding, never an exception. */
 export async function checkStore(
   deps: CheckDeps,
   options: CheckOptions,
@@ -51,6 +52,9 @@ export async function checkStore(
   const targets = await readTargets(deps, trusted, signal);
   const sizes = rootsOf(targets).map(({ size }) => size);
   const size = sizeToCheck(targets);
+  const origin = await originOf(deps, signal);
+  if (resume !== undefined)
+    assertGoesOn(resume, { origin, opensBodies: deps.openBodies !== undefined, sizes });
   const { sha256 } = deps.crypto;
   const pass: CheckPass = {
     deps,
@@ -58,6 +62,7 @@ export async function checkStore(
     findings,
     trees: rivalTrees(sha256, leafCopies, sizes, resume?.trees),
     walk: logWalk(sha256, findings.report, resume?.walk),
+    origin,
     size,
     headSize: Math.min(targets.head?.size ?? 0, size),
     signal,
@@ -81,6 +86,12 @@ export async function checkStore(
     ...(deps.openBodies === undefined ? {} : { bodiesOpened: pass.bodies.opened }),
     ...(indexed === undefined ? {} : { indexed }),
   });
+}
+
+async function originOf({ log }: CheckDeps, signal: AbortSignal): Promise<string | undefined> {
+  const [first] = await log.rows(0, 1, signal);
+  const entry = first?.entry === undefined ? undefined : parseLogEntry(first.entry);
+  return entry?.t === "control" && entry.kind === "genesis" ? entry.data.origin : undefined;
 }
 
 async function judge(pass: CheckPass, targets: Targets, trust: Trust): Promise<readonly Basis[]> {

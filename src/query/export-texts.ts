@@ -66,5 +66,6 @@ function exportedRecord(index: number, row: RecordRow, view: RecordView): Export
     leaf_hash: Buffer.from(view.leafHash).toString("hex"),
     body_state: view.content.state,
     event: content === undefined ? "" : inOneLine(utf8.decode(content.event)),
+    status: view.status,
   };
 }

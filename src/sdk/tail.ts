@@ -21,6 +21,8 @@ const answerBytesMax = 16 * 1024 * 1024;
 const retryMs = 1_000;
 /** Breaks one after the other without a message between them. */
 const breaksMax = 30;
+/** A connection over which nothing comes for so long, not even the answer to a ping, has died without a word. */
+const silenceDefaultMsMax = 30_000;
 const method = HistoryService.method.tailRecords;
 
 /** `index`: a log index, as in `nextIndex`; `checkpoint`: behind the tree of one that was kept (signed note). */
@@ -136,16 +138,17 @@ export async function* tailRecords(
   { filter, from }: { readonly filter: string; readonly from: TailStart },
   signal: AbortSignal,
   access: () => ServerAccess = () => ({}),
+  silenceMsMax = silenceDefaultMsMax,
 ): AsyncGenerator<Tailed, void, undefined> {
   // Behind a break the index alone is asked for; the minute that the walk begins before this is left out here.
   const sinceMs =
     typeof from === "object" && "recordedAtMs" in from ? from.recordedAtMs : Number.NEGATIVE_INFINITY;
   let start = from;
   for (let breaks = 0; !signal.aborted; ) {
-    const connection = openConnection(address, access(), receiving);
+    const connection = openConnection(address, access(), optionsFor(silenceMsMax));
     let hasBegun = false;
     try {
-      for await (const answer of once(connection, questionOf(filter, start), signal)) {
+      for await (const answer of once(connection, questionOf(filter, start), silenceMsMax, signal)) {
         const tailed = tailedOf(answer, sinceMs);
         start = { index: tailed.nextIndex };
         [hasBegun, breaks] = [true, 0];
@@ -164,9 +167,19 @@ export async function* tailRecords(
   }
 }
 
-const receiving = { "grpc.max_receive_message_length": answerBytesMax };
+/** The pings of the operating system come after hours, and the client sends none unless told to. */
+const optionsFor = (silenceMsMax: number) => ({
+  "grpc.max_receive_message_length": answerBytesMax,
+  "grpc.keepalive_time_ms": (silenceMsMax * 2) / 3,
+  "grpc.keepalive_timeout_ms": silenceMsMax / 3,
+});
 
-async function* once({ client, metadata }: Connection, question: Question, signal: AbortSignal) {
+async function* once(
+  { client, metadata }: Connection,
+  question: Question,
+  silenceMsMax: number,
+  signal: AbortSignal,
+) {
   const stream = client.makeServerStreamRequest(
     `/${HistoryService.typeName}/${method.name}`,
     (bytes: Uint8Array) => Buffer.from(bytes),
@@ -176,10 +189,19 @@ async function* once({ client, metadata }: Connection, question: Question, signa
   );
   const cancel = (): void => stream.cancel();
   signal.addEventListener("abort", cancel, { once: true });
+  // Pings begin with the connection, and the first answer comes at once: without it there may be none.
+  const silence = setTimeout(() => stream.destroy(silent()), silenceMsMax);
   try {
-    yield* stream as AsyncIterable<TailRecordsResponse>;
+    for await (const answer of stream as AsyncIterable<TailRecordsResponse>) {
+      clearTimeout(silence);
+      yield answer;
+    }
   } finally {
+    clearTimeout(silence);
     signal.removeEventListener("abort", cancel);
     stream.cancel();
   }
 }
+
+const silent = (): Error =>
+  Object.assign(new Error("it does not answer"), { code: status.UNAVAILABLE, details: "it does not answer" });

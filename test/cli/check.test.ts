@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { ridAt } from "../../src/adapters/sqlite/columns.ts";
 import { lockStore } from "../../src/adapters/sqlite/lock.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
+import { checkOpened } from "../../src/cli/operator/check.ts";
 import { noTrust } from "../../src/core/trust.ts";
 import { indexPass } from "../../src/indexing/index-pass.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
@@ -211,6 +212,35 @@ describe("R-21 a check of a store that was rewritten and signed anew with the re
   });
 });
 
+test("R-21 a check keeps the checkpoint that it judged, whatever stood in its place before or after", async () => {
+  await using made = await makeCheckedLog(12, 60);
+  const { store } = made;
+  const path = file("judged.txt");
+  const older = "log.test\n1\n";
+  writeFileSync(path, older);
+  const genuine = await store.log.checkpoint("latest", never);
+  const forged = genuine && { ...genuine, note: genuine.note.replace(/\n\d+\n/, "\n999999\n") };
+  let reads = 0;
+  const checkpoint: typeof store.log.checkpoint = async (name, signal) =>
+    name === "latest" && ++reads === 1 ? forged : store.log.checkpoint(name, signal);
+  const unused = (): never => {
+    throw new Error("it opens no bodies, and is small");
+  };
+  const cli = { out: () => undefined, err: () => undefined, env: {}, now: () => nowMs, random: randomBytes };
+  const run = () =>
+    checkOpened(
+      cli,
+      { vkey: [], witness: [], anchored: [], pin: path },
+      noTrust,
+      { store: { ...store, log: { ...store.log, checkpoint } }, checkAids: unused, startThread: unused },
+      never,
+    );
+  await expect(run()).rejects.toMatchObject({ exit: "verificationFailed" });
+  expect(readFileSync(path, "utf8")).toBe(older);
+  await run();
+  expect(readFileSync(path, "utf8")).toBe(genuine?.note);
+});
+
 describe("a check that cannot be made", () => {
   test("of a store that is not there ends with 3, names it and makes none", async () => {
     const { code, out, err } = await check("nowhere");
@@ -239,6 +269,18 @@ describe("a check that cannot be made", () => {
     const { code, out, err } = await check("unlogged", "--open-bodies");
     expect({ code, out }).toEqual({ code: 1, out: "" });
     expect(err).toContain(file("unlogged/keys/keyring.json"));
+  });
+  test("from a state of one that left bodies closed, or of another store, is a mistake in usage: 2, and the state stays", async () => {
+    writeFileSync(file("closed.json"), state);
+    const open = await check("good", "--state", file("closed.json"), "--open-bodies");
+    expect(open).toMatchObject({ code: 2, out: "" });
+    expect(open.err).toContain("it began without --open-bodies");
+    expect(readFileSync(file("closed.json"), "utf8")).toBe(state);
+    await using other = await makeCheckedLog(13, 60);
+    copyStore(other, "other");
+    const elsewhere = await check("other", "--state", file("closed.json"));
+    expect(elsewhere).toMatchObject({ code: 2, out: "" });
+    expect(elsewhere.err).toContain("remove the file to begin anew");
   });
   test("with a state that no check wrote, a setting that is none or an unknown option is a mistake in usage: 2", async () => {
     writeFileSync(file("other.json"), "{}");

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { afterAll, describe, expect, test } from "@jest/globals";
+import { afterAll, describe, expect, jest, test } from "@jest/globals";
 import { httpWitness } from "../../src/adapters/tlog-witness/witness.ts";
 import { freePort } from "../support/lastro.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
@@ -47,6 +47,14 @@ describe("what another server may answer", () => {
       response.end("— a b\n");
     });
     expect(asked).toEqual(["POST", "/prefix/add-checkpoint"]);
+  });
+
+  test("is waited for as long as the caller waits, who knows the setting", async () => {
+    const otherBound = jest.spyOn(AbortSignal, "timeout").mockReturnValue(AbortSignal.abort());
+    const verdict = await ask((_request, response) => response.end("— a b\n")).finally(() =>
+      otherBound.mockRestore(),
+    );
+    expect(verdict).toEqual({ kind: "cosigned", lines: ["— a b"] });
   });
 
   test.each([

@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { Ajv2020 } from "ajv/dist/2020.js";
+import { statusOf } from "../../src/core/actions.ts";
+import type { Status } from "../../src/core/event.ts";
 import { recordFormats } from "../../src/core/export-formats.ts";
 import type { ExportedRecord } from "../../src/core/exported-record.ts";
 import { cefLine, syslogLine } from "../../src/core/siem-lines.ts";
@@ -35,13 +37,15 @@ const base: ExportedRecord = {
   leaf_hash: "ab".repeat(32),
   body_state: "complete",
   event: '{"payload":{"public_id":"a-1","big":9007199254740993}}',
+  status: "SUCCESS",
 };
-const activity = (event_type: string): Partial<ExportedRecord> => ({
+const activity = (event_type: string, toldStatus?: Status): Partial<ExportedRecord> => ({
   kind: "activity",
   action: "none",
   event_type,
+  status: statusOf(event_type, toldStatus),
 });
-/** One of each class, and what was erased. */
+/** One of each class, what was erased, and acts that failed or are not over. */
 const records: readonly ExportedRecord[] = [
   base,
   { ...base, action: "update", version: 2, event_type: "account.updated", severity: "LOW" },
@@ -57,6 +61,12 @@ const records: readonly ExportedRecord[] = [
     action_at: "", namespace: "", entity_type: "", entity_id: "", producer_service_id: "", trace_id: "", owner_id: "",
     owner_ip: "", owner_role: "", owner_type: "", ownership_id: "", event: "", body_state: "erased", flags: [],
   },
+  { ...base, ...activity("user.login", "FAILURE") },
+  { ...base, ...activity("access.access_denied"), severity: "CRITICAL" },
+  { ...base, ...activity("payment.charge_failed") },
+  { ...base, ...activity("user.login-failed") },
+  { ...base, action: "update", event_type: "account.changed", status: "FAILURE" },
+  { ...base, ...activity("report.requested") },
 ]; // biome-ignore format: one line of what was erased
 
 const written = (name: keyof typeof recordFormats): string => {
@@ -77,9 +87,26 @@ test("OCSF has the class and activity of each record, and its type is made of bo
     .map((line) => JSON.parse(line));
   expect(events.map(({ class_uid, activity_id }) => [class_uid, activity_id])).toEqual([
     [3004, 1], [3004, 3], [3004, 4], [3004, 8], [3004, 9], [3002, 1], [3002, 1], [3002, 2], [6003, 99], [3004, 1],
+    [3002, 1], [6003, 99], [6003, 99], [3002, 1], [3004, 3], [6003, 99],
   ]); // biome-ignore format: a list
   for (const { type_uid, class_uid, activity_id, unmapped, metadata } of events)
     expect([type_uid, unmapped.rid]).toEqual([class_uid * 100 + activity_id, metadata.uid]);
+});
+
+test.each([
+  ["a login that the producer says failed", activity("user.login", "FAILURE"), "failure", 2],
+  ["a caller turned away", activity("access.access_denied"), "failure", 2],
+  ["a verb that ends in failed", activity("payment.charge_failed"), "failure", 2],
+  ["a verb with a hyphen", activity("user.login-failed"), "failure", 2],
+  ["a change that failed", { status: "FAILURE" }, "failure", 2],
+  ["what is not over yet", activity("report.requested"), "unknown", 99],
+  ["what went well", {}, "success", 1],
+] as const)("formats of SIEMs tell how %s ended", (_, over, outcome, statusId) => {
+  const record = { ...base, ...over };
+  expect(JSON.parse(recordFormats.ecs.text(record)).event.outcome).toBe(outcome);
+  expect(cefLine(record)).toContain(` outcome=${outcome} `);
+  expect(JSON.parse(recordFormats.ocsf.text(record))).toMatchObject({ status_id: statusId });
+  expect(syslogLine(record)).toContain(` status="${record.status}"`);
 });
 
 /** The published schemas of the classes, version 1.4.0, with all objects in place. */

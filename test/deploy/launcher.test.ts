@@ -1,11 +1,12 @@
 /** What the launcher decides: which server is used, when to install, whose data folder it is, how everything went. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { takeDataDir } from "../../deploy/local/data-dir.mjs";
-import { needsInstall } from "../../deploy/local/prepare.mjs";
+import { needsInstall, root } from "../../deploy/local/prepare.mjs";
 import { answersAsKafka, answersAsRedis } from "../../deploy/local/probes.mjs";
 import { javaMajor } from "../../deploy/local/programs.mjs";
 import { resolveKafka, resolveRedis, resolveStore } from "../../deploy/local/resolve.mjs";
@@ -165,8 +166,12 @@ describe("a data folder", () => {
 
   test("notes what runs in it and is free again afterwards", async () => {
     const lock = await takeDataDir(dir);
-    lock.note([12, 34]);
-    expect(JSON.parse(readFileSync(lockFile(), "utf8"))).toEqual({ pid: process.pid, processes: [12, 34] });
+    lock.note(12);
+    lock.note(process.pid);
+    expect(JSON.parse(readFileSync(lockFile(), "utf8"))).toMatchObject({
+      pid: process.pid,
+      processes: [{ pid: process.pid }, { pid: 12 }],
+    });
     lock.release();
     expect(() => readFileSync(lockFile())).toThrow("ENOENT");
   });
@@ -176,6 +181,42 @@ describe("a data folder", () => {
       writeFileSync(lockFile(), JSON.stringify({ pid, processes: [] }));
       (await takeDataDir(dir)).release();
     }
+  });
+
+  describe("whose launcher was killed", () => {
+    type Noted = { readonly pid: number; readonly began: string };
+    const gone = 2 ** 22 + 1;
+    let sleeper: ChildProcess;
+    let pid = 0;
+    beforeEach(() => {
+      sleeper = spawn("sleep", ["600"], { cwd: root, stdio: "ignore" });
+      pid = sleeper.pid ?? 0;
+    });
+    afterEach(() => void sleeper.kill("SIGKILL"));
+    const noted = async (): Promise<Noted> => {
+      const lock = await takeDataDir(dir);
+      lock.note(pid);
+      return JSON.parse(readFileSync(lockFile(), "utf8")).processes[0];
+    };
+    const takeAfter = async (...processes: readonly unknown[]): Promise<void> => {
+      writeFileSync(lockFile(), JSON.stringify({ pid: gone, processes }));
+      (await takeDataDir(dir)).release();
+    };
+
+    test("can be taken, and what it had started is ended", async () => {
+      await takeAfter(await noted());
+      expect(sleeper.signalCode).toBe("SIGTERM");
+    });
+    test.each([
+      ["by its number alone", ({ pid }: Noted) => pid],
+      ["as begun at another time", ({ pid, began }: Noted) => ({ pid, began: `${began}1` })],
+      ["as begun after another boot", ({ pid, began }: Noted) => ({ pid, began: began.replace(/^./, "z") })],
+      ["as begun nobody knows when", ({ pid }: Noted) => ({ pid })],
+    ])("can be taken, and a stranger of the checkout that is noted %s is left alone", async (_, changed) => {
+      await takeAfter(changed(await noted()));
+      expect([sleeper.exitCode, sleeper.signalCode]).toEqual([null, null]);
+      expect(process.kill(pid, 0)).toBe(true);
+    });
   });
 
   test("with a torn lock file can be taken, and a stranger's process in it is left alone", async () => {

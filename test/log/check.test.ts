@@ -1,7 +1,7 @@
 /** The operator's check over logs that intake and sequencer made: untouched ones, interrupted checks, rewritten ones. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { findingsMax, type Verification } from "../../src/core/findings.ts";
-import { noTrust } from "../../src/core/trust.ts";
+import { noTrust, type Trust } from "../../src/core/trust.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
 import { checkStore } from "../../src/log/check.ts";
 import { type CheckState, formatState, parseState } from "../../src/log/check-state.ts";
@@ -33,6 +33,68 @@ test("R-80 a check that is interrupted between two runs goes on from its state t
     expect(resumed).toEqual(whole);
   }
   expect(whole).toMatchObject({ verdict: "broken", findings: [{ code: "COLUMN_CHANGED" }] });
+});
+
+test("R-80 a check that is interrupted behind an altered coverage entry finds nothing more than one that is not", async () => {
+  await using log = await makeCheckedLog(9, 330);
+  const { changes } = log.db
+    .prepare(
+      `UPDATE log_index SET leaf_hash = zeroblob(32)
+        WHERE idx = (SELECT idx FROM log_index WHERE entry LIKE '%"t":"coverage"%' ORDER BY idx LIMIT 1 OFFSET 3)`,
+    )
+    .run();
+  expect(changes).toBe(1);
+  const states: string[] = [];
+  const whole = await checkWith(log, undefined, (state) => states.push(formatState(state())));
+  expect(states.length).toBeGreaterThan(10);
+  for (const text of states) expect(await checkWith(log, parseState(text), () => undefined)).toEqual(whole);
+  expect(whole).toMatchObject({ verdict: "broken", counts: { LEAF_CHANGED: 1 } });
+});
+
+describe("R-80 a check goes on only from what answers the question that is asked", () => {
+  let log: CheckedLog;
+  let states: readonly (CheckState | undefined)[];
+  beforeAll(async () => {
+    log = await makeCheckedLog(10, 330);
+    // What is kept lies so far below the end that the walk goes by it.
+    const from = (await log.store.records.mark(batchOf(0, [], 0).src, never)) ?? 0;
+    const events = Array.from({ length: 300 }, (_, n) => auditEvent({ eventId: `new-${n}` }));
+    await ingestBatch(log.intake.deps, batchOf(from, events, 0), log.intake.control);
+    await log.world.drain();
+    await cosign(log.store);
+    const texts: string[] = [];
+    await checkWith(log, undefined, (state) => texts.push(formatState(state())));
+    states = texts.map(parseState);
+  }, 60_000);
+  afterAll(async () => {
+    await log[Symbol.asyncDispose]();
+  });
+  const pinned = (): Trust => ({ ...noTrust, pin: log.pin });
+  const refused = (detail: string) => ({
+    code: "INVALID_ARGUMENT",
+    message: expect.stringMatching(`${detail}.*remove the file to begin anew`),
+  });
+
+  test("not where bodies were left closed and are to be opened, nor the other way round", async () => {
+    const check = { openBodies: true, trust: noTrust, resume: states[4] };
+    await expect(log.check(check)).rejects.toMatchObject(refused("without --open-bodies"));
+    const resume = states[4] && { ...states[4], opensBodies: true };
+    await expect(log.check({ trust: noTrust, resume })).rejects.toMatchObject(refused("with --open-bodies"));
+  });
+  test("not in another log", async () => {
+    await using other = await makeCheckedLog(11, 60);
+    await expect(other.check({ trust: noTrust, resume: states[0] })).rejects.toMatchObject(
+      refused("of the log .*, and the store holds "),
+    );
+  });
+  test("not where it went by a tree that is now to be compared with", async () => {
+    const size = log.pin.split("\n")[1];
+    await expect(log.check({ trust: pinned(), resume: states.at(-1) })).rejects.toMatchObject(
+      refused(`tree of size ${size} `),
+    );
+    const intact = { verdict: "intact", basis: [{ kind: "self" }, { kind: "pinned" }] };
+    expect(await log.check({ trust: pinned(), resume: states[0] })).toMatchObject(intact);
+  });
 });
 
 test("R-80 a check that goes on from its state counts what it found and could not list", async () => {

@@ -1,10 +1,15 @@
+import { execFileSync } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
+import { copyFileSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
 import { decodeJwt, exportJWK } from "jose";
 import { parseAccessRules } from "../../src/access/access-rules.ts";
 import { clockToleranceSeconds } from "../../src/access/oidc.ts";
 import { verifyServiceToken } from "../../src/access/service-tokens.ts";
 import { signRequest } from "../../src/sdk/sign-request.ts";
+import { temporaryFolder } from "../support/sqlite.ts";
 
 const pairs = {
   EdDSA: () => generateKeyPairSync("ed25519"),
@@ -37,3 +42,31 @@ test.each(Object.entries(pairs))(
     await expect(verify("shop")).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
   },
 );
+
+const ofCheckout = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+test("R-52 what the documentation has a service write runs in another package, with that file and jose alone", () => {
+  const page = readFileSync(ofCheckout("docs/access.md"), "utf8");
+  const [, example = ""] = /```ts\n(.*?)```/s.exec(page) ?? [];
+  const [, named = ""] = /`(src\/sdk\/[a-z-]+\.ts)`/.exec(page) ?? [];
+  using folder = temporaryFolder();
+  const at = (name: string): string => join(folder.path, name);
+  copyFileSync(ofCheckout(named), at("sign-request.ts"));
+  mkdirSync(at("node_modules"));
+  symlinkSync(ofCheckout("node_modules/jose"), at("node_modules/jose"));
+  const pem = pairs.EdDSA().privateKey.export({ format: "pem", type: "pkcs8" }).toString();
+  const program = [
+    `const privateKey = ${JSON.stringify(pem)};`,
+    example,
+    "console.log(JSON.stringify(headers));",
+  ];
+  writeFileSync(at("package.json"), JSON.stringify({ type: "module" }));
+  writeFileSync(at("service.ts"), program.join("\n"));
+  const headers = JSON.parse(execFileSync(process.execPath, [at("service.ts")], { encoding: "utf8" }));
+  const told = /^\/\/ (.+)$/m.exec(example)?.[1]?.split(", ");
+  expect(Object.keys(headers)).toEqual(told);
+  expect(decodeJwt(headers.Authorization.slice("Bearer ".length))).toMatchObject({
+    iss: "billing",
+    aud: "lastro",
+  });
+});

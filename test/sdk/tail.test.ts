@@ -3,6 +3,7 @@ import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "@jest/globals";
 import { tailRecords } from "../../src/sdk/tail.ts";
+import { openLink } from "../support/link.ts";
 import { scriptedTail, type TailAnswer } from "../support/scripted-tail.ts";
 
 /** What one call is answered: places that are told, then how it ends. */
@@ -73,6 +74,51 @@ describe("R-10 a tail that ended goes on behind what it was told", () => {
     const access = () => ({ token: `token-${++tokens}` });
     expect(await tell(service.address, access)).toEqual({ told: [4], code: "UNAUTHENTICATED" });
     expect(service.asked.map(({ token }) => token)).toEqual(["Bearer token-1", "Bearer token-2"]);
+  });
+});
+
+describe("R-10 a tail whose connection died without a word goes on over another", () => {
+  const silenceMsMax = 600;
+  const overLink = (port: number, signal: AbortSignal) =>
+    tailRecords(`127.0.0.1:${port}`, { filter: "", from: { index: 3 } }, signal, undefined, silenceMsMax);
+  const told = (nextIndex: bigint) => ({ told: [{ nextIndex }] });
+
+  test("behind what it was told", async () => {
+    using service = await scriptedTail(told(7n), told(9n));
+    await using link = await openLink(Number(service.address.split(":")[1]));
+    const stop = new AbortController();
+    const places: number[] = [];
+    for await (const { nextIndex } of overLink(link.port, stop.signal)) {
+      places.push(nextIndex);
+      if (nextIndex === 7) link.forget();
+      else stop.abort();
+    }
+    expect(places).toEqual([7, 9]);
+    expect(service.asked.map(({ from }) => from)).toEqual([3, 7]);
+  });
+
+  test("also before its first answer", async () => {
+    using service = await scriptedTail(told(7n));
+    await using link = await openLink(Number(service.address.split(":")[1]));
+    const isHeld = link.hold(Buffer.from("PRI * HTTP/2.0"));
+    const stop = new AbortController();
+    const first = overLink(link.port, stop.signal).next();
+    await isHeld;
+    link.forget();
+    await link.become({});
+    expect(await first).toMatchObject({ value: { nextIndex: 7 } });
+    stop.abort();
+    expect(service.asked.map(({ from }) => from)).toEqual([3]);
+  });
+
+  test("and not while the service answers pings, however long it has nothing to tell", async () => {
+    using service = await scriptedTail(told(7n));
+    const signal = AbortSignal.timeout(5 * silenceMsMax);
+    const places: number[] = [];
+    for await (const { nextIndex } of overLink(Number(service.address.split(":")[1]), signal))
+      places.push(nextIndex);
+    expect(places).toEqual([7]);
+    expect(service.asked).toHaveLength(1);
   });
 });
 

@@ -19,6 +19,7 @@ import { indexPass } from "../../src/indexing/index-pass.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
 import { checkStore } from "../../src/log/check.ts";
 import type { CheckDeps } from "../../src/log/check-pass.ts";
+import type { CheckState } from "../../src/log/check-state.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { checkBodies } from "../../src/query/check-bodies.ts";
 import { type Draw, drawFrom } from "./draw.ts";
@@ -39,7 +40,11 @@ export type CheckedLog = AsyncDisposable & {
   readonly witness: string;
   /** With the pin and the witness. */
   readonly trust: Trust;
-  check(options?: { readonly trust?: Trust; readonly openBodies?: boolean }): Promise<Verification>;
+  check(options?: {
+    readonly trust?: Trust;
+    readonly openBodies?: boolean;
+    readonly resume?: CheckState | undefined;
+  }): Promise<Verification>;
 };
 
 const partitions = 3;
@@ -116,10 +121,10 @@ export async function makeCheckedLog(seed: number, events: number): Promise<Chec
     pin: cosigned.note,
     witness: cosigned.vkey,
     trust,
-    check: ({ trust: given = trust, openBodies = false } = {}) =>
+    check: ({ trust: given = trust, openBodies = false, resume } = {}) =>
       checkStore(
         { ...deps, ...(openBodies && aids) },
-        { trust: given, resume: undefined, onProgress: () => undefined, onRun: async () => undefined },
+        { trust: given, resume, onProgress: () => undefined, onRun: async () => undefined },
         never,
       ),
     [Symbol.asyncDispose]: () => world[Symbol.asyncDispose](),

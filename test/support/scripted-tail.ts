@@ -8,10 +8,10 @@ import {
 } from "../../src/gen/lastro/v1/history_pb.ts";
 import { serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
 
-/** What one call is answered, then how it ends. */
+/** What one call is answered, then how it ends; it stays open where no end is given. */
 export type TailAnswer = {
   readonly told: readonly MessageInitShape<typeof TailRecordsResponseSchema>[];
-  readonly end: status;
+  readonly end?: status;
 };
 type Asked = { readonly from: number | undefined; readonly token: string | undefined };
 
@@ -28,7 +28,7 @@ export async function scriptedTail(...answers: readonly [TailAnswer, ...TailAnsw
       });
       const { told, end } = answers[asked.length - 1] ?? answers.at(-1) ?? answers[0];
       for (const one of told) call.write(create(TailRecordsResponseSchema, one));
-      call.emit("error", { code: end, details: "as told" });
+      if (end !== undefined) call.emit("error", { code: end, details: "as told" });
     },
   });
   const port = await new Promise<number>((resolve, reject) =>

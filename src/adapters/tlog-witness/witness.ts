@@ -5,7 +5,6 @@ import { boundedBody } from "../../lib/bounded-body.ts";
 import type { Witness, WitnessVerdict } from "../../ports/witness.ts";
 
 const answerBytesMax = 64 * 1024;
-const timeoutMsMax = 10_000;
 
 export type WitnessAddress = { readonly vkey: string /** Submission prefix. */; readonly url: string };
 
@@ -20,7 +19,7 @@ export function httpWitness({ vkey, url }: WitnessAddress): Witness {
           body: formatAddCheckpoint(request),
           headers: { "content-type": "text/plain; charset=utf-8" },
           redirect: "error",
-          signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMsMax)]),
+          signal,
         });
         return verdictOf(
           response.status,

@@ -1,7 +1,7 @@
 /** `lastro check`: the operator holds the store against itself and against the log. Opens the store as the service would and changes nothing in it. */
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import type { VerifyCrypto } from "../../core/trust.ts";
+import type { Trust, VerifyCrypto } from "../../core/trust.ts";
 import { verifyEd25519 } from "../../lib/ed25519.ts";
 import { sha256 } from "../../lib/sha256.ts";
 import { untilSignal } from "../../lib/signals.ts";
@@ -9,7 +9,8 @@ import { checkStore } from "../../log/check.ts";
 import type { CheckIndex } from "../../log/check-pass.ts";
 import { rangeChecker } from "../../log/check-range.ts";
 import { type CheckState, formatState, parseState } from "../../log/check-state.ts";
-import type { CheckAids } from "../../open-store.ts";
+import type { CheckAids, OperatedStore } from "../../open-store.ts";
+import type { LogStore } from "../../ports/log-store.ts";
 import { type Cli, newCommand } from "../command.ts";
 import { CliFailure } from "../failure.ts";
 import { type Progress, progressBar } from "../progress.ts";
@@ -30,7 +31,10 @@ export function checkCommand(cli: Cli): Command {
       "Hold the store against its log: accounts, records, index, tiles, checkpoints (operators)",
       ["check --pin kept.txt", "check --state check.json --open-bodies"],
     )
-      .option("--state <file>", "where an interrupted check goes on; removed when it is done")
+      .option(
+        "--state <file>",
+        "where an interrupted check goes on, with the options it began with; removed when it is done",
+      )
       .option(
         "--open-bodies",
         "also open sealed bodies and compare search aids and search index: needs the key ring",
@@ -41,15 +45,36 @@ export function checkCommand(cli: Cli): Command {
 async function check(cli: Cli, options: Options): Promise<void> {
   const stop = untilSignal();
   const trust = await trustOf(options);
+  await using opened = await operatedStore(cli, stop);
+  await checkOpened(cli, options, trust, opened, stop);
+}
+
+export async function checkOpened(
+  cli: Cli,
+  options: Options,
+  trust: Trust,
+  opened: Pick<OperatedStore, "store" | "checkAids" | "startThread">,
+  stop: AbortSignal,
+): Promise<void> {
   // The store's calls are not cut short: the check ends between two runs, where it can go on.
   const { signal } = new AbortController();
-  await using opened = await operatedStore(cli, stop);
   const { store } = opened;
   const aids = options.openBodies === true ? await opened.checkAids(signal) : undefined;
-  const deps = { log: store.log, audit: store.audit, crypto, openBodies: aids?.openBodies };
+  // What is kept is what was judged: the next read may give another.
+  let latest: string | undefined;
+  const checkpoint: LogStore["checkpoint"] = async (name, reading) => {
+    const published = await store.log.checkpoint(name, reading);
+    if (name === "latest") latest = published?.note;
+    return published;
+  };
+  const deps = {
+    log: { ...store.log, checkpoint },
+    audit: store.audit,
+    crypto,
+    openBodies: aids?.openBodies,
+  };
   const isLarge = (await store.log.size(signal)) >= threadLeavesMin;
   await using thread = isLarge && aids === undefined ? opened.startThread(rangeChecker(deps)) : undefined;
-  const note = (await store.log.checkpoint("latest", signal))?.note;
   const bar = progressBar("leaves");
   const resume = readState(options.state);
   let savedAtMs = cli.now();
@@ -72,7 +97,7 @@ async function check(cli: Cli, options: Options): Promise<void> {
     signal,
   ).finally(bar.stop);
   if (options.state !== undefined) rmSync(options.state, { force: true });
-  keepPin(options.pin, note, result);
+  keepPin(options.pin, latest, result);
   tell(cli, result, options.json === true);
 }
 

@@ -56,6 +56,24 @@ describe("an export", () => {
     expect(linesOf(await x.exported(ExportFormat.NDJSON, "-text:fatura"))).toHaveLength(70);
   });
 
+  test("R-64 tells how acts ended as the search tells it, so that no SIEM takes a failure for a success", async () => {
+    const failed = await x.log(
+      event(0, { type: "user.login", metadata: { status: "FAILURE" } }),
+      event(1, { type: "access.access_denied" }),
+      event(2, { type: "payment.charge_failed" }),
+      event(3, { type: "user.login-failed" }),
+    );
+    await x.log(event(4, { type: "user.login" }), event(5, { type: "report.requested" }));
+    const outcomes = linesOf(await x.exported(ExportFormat.ECS)).map((line) => {
+      const { event, lastro } = JSON.parse(line);
+      return [lastro.status, event.outcome];
+    });
+    const failures = failed.map(() => ["FAILURE", "failure"]);
+    expect(outcomes).toEqual([...failures, ["SUCCESS", "success"], ["PENDING", "unknown"]]);
+    const found = linesOf(await x.exported(ExportFormat.NDJSON, "status = FAILURE"));
+    expect(found.map((line) => JSON.parse(line).rid)).toEqual(ridsOf(failed));
+  });
+
   test("R-85 is the same to the byte when it is made again of the same tree, whatever was appended since", async () => {
     await x.log(...events(50));
     const size = BigInt(x.built.size());
