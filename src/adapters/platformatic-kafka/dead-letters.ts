@@ -3,6 +3,7 @@ import { Producer } from "@platformatic/kafka";
 import { LastroError } from "../../core/errors.ts";
 import type { EventHeader } from "../../core/event.ts";
 import type { DeadLetterPosition } from "../../core/outcome.ts";
+import { untilAborted } from "../../lib/signals.ts";
 import type { KafkaSecurity } from "../../ports/client-tls.ts";
 import {
   type DeadLetter,
@@ -11,7 +12,7 @@ import {
   type ReplayVerdict,
 } from "../../ports/dead-letters.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { clientOptions, isTooLarge, untilAborted } from "./client.ts";
+import { clientOptions, isTooLarge } from "./client.ts";
 import {
   attemptHeader,
   deadLetterHeaders,

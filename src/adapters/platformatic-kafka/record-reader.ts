@@ -1,8 +1,9 @@
 /** Reads single records by their offsets, headers in order and nulls kept. Commits nothing and joins no group. */
 import { Consumer, type KafkaRecord } from "@platformatic/kafka";
 import type { EventHeader } from "../../core/event.ts";
+import { untilAborted } from "../../lib/signals.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { type ClientOptions, clientOptions, untilAborted } from "./client.ts";
+import { type ClientOptions, clientOptions } from "./client.ts";
 
 const fetchWaitMs = 500;
 /** A broker returns the whole first batch however large it is; this bounds what comes beside it. */

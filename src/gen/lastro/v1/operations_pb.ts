@@ -687,7 +687,8 @@ export const OperationsService: GenService<{
     output: typeof ListOutcomesResponseSchema;
   },
   /**
-   * Gives the offsets [from, to) of a partition the outcome `gap`, cause `skipped`. The partition must be stopped and `from` its mark.
+   * Gives the offsets [from, to) of a partition the outcome `gap`, cause `skipped`. The partition must be stopped or wait, and `from` be its mark.
+   * Nothing of it is read meanwhile. After trouble of the store it takes 5 s longer. Whoever runs out of time asks GetIntake what became of it.
    *
    * @generated from rpc lastro.v1.OperationsService.SkipOffsets
    */
