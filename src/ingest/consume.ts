@@ -3,20 +3,14 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { Src, TopicId } from "../core/ids.ts";
 import { backoffMs } from "../lib/backoff.ts";
-import type {
-  BatchControl,
-  EventSource,
-  SourceBatch,
-  SourceHandler,
-  SourcePartition,
-} from "../ports/event-source.ts";
+import type { BatchControl, EventSource, SourceBatch, SourceHandler } from "../ports/event-source.ts";
 import type { BreakerState, StoreState } from "../ports/store-state.ts";
 import type { Breaker } from "./breaker.ts";
 import type { IntakeDeps } from "./deps.ts";
 import { ingestBatch } from "./ingest-batch.ts";
 import type { HeldPartition, HeldPartitions, PartitionCondition } from "./partitions.ts";
 import { openRoom, type Room } from "./room.ts";
-import { accountEarlier, accountUnread, beginOf } from "./unread.ts";
+import { extentNow, markLost, startOf, topicMadeAgain } from "./start.ts";
 
 export type ConsumeDeps = IntakeDeps & {
   readonly source: EventSource;
@@ -37,6 +31,11 @@ export type Consumer = {
   start(): Promise<void>;
   /** Reads a waiting or stopped partition again from its mark. */
   reopen(src: Src, options: { readonly acceptIncarnation: boolean }): Promise<void>;
+  /**
+   * Runs `work` on a waiting or stopped partition once its last batch has ended; whatever happens meanwhile, nothing of it is read. Then it is
+   * read again from its mark, unless `work` failed and it was stopped. `life` is the process's.
+   */
+  hold(src: Src, work: (partition: HeldPartition, life: AbortSignal) => Promise<void>): Promise<void>;
   /** Closes the breaker and reads every partition again. */
   closeBreaker(): Promise<void>;
   /** Obeys the breaker as the store has it now, whichever process opened it. */
@@ -64,6 +63,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   const fail = (partition: HeldPartition, cause: unknown): void => {
     if (signal.aborted || held.get(partition.source.src) !== partition) return;
     const error = asLastroError(cause);
+    if (!operatorDecides.has(error.code)) partition.failures += 1;
     // The batch that ran when the source stopped the partition may fail, too: that is no way out of what an operator has to decide.
     if (isStopped(partition) && !operatorDecides.has(error.code)) return;
     deps.source.pause(partition.source.src);
@@ -75,7 +75,6 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       deps.log.error("partition_stopped", error.message, fields, error);
       return;
     }
-    partition.failures += 1;
     setCondition(partition, { kind: "waiting", code: error.code, message: error.message });
     deps.log.warn("partition_waits", error.message, { ...fields, failures: partition.failures });
     void retryLater(partition);
@@ -84,37 +83,43 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   const retryLater = async (partition: HeldPartition): Promise<void> => {
     const { backoffMinMs, backoffMaxMs } = deps.limits;
     const pauseMs = backoffMs(partition.failures, backoffMinMs, backoffMaxMs, deps.random);
+    const { condition } = partition;
     await deps.sleep(pauseMs, signal).catch(() => undefined);
-    if (partition.condition.kind === "waiting") await open(partition);
+    if (partition.condition === condition) await open(partition);
   };
 
-  /** Finds where to read, or why not to. */
+  /** Finds where to read, or why not to. Ends without effect once something else has happened to the partition. */
   const open = async (partition: HeldPartition): Promise<void> => {
-    const { src } = partition.source;
-    if (signal.aborted || held.get(src) !== partition) return;
+    const { condition, source } = partition;
+    const { src } = source;
+    const isOver = (): boolean =>
+      signal.aborted || partition.isHeld || partition.condition !== condition || held.get(src) !== partition;
+    if (isOver()) return;
     try {
       const breaker = await deps.state.breaker(signal);
       deps.observer.breaker(breaker?.open ?? false);
-      if (isStopped(partition)) return;
+      if (isOver()) return;
       if (breaker?.open) return waitForBreaker(partition, breaker);
       if (isWaitingForBreaker(partition)) deps.breaker.reset();
-      if (partition.condition.kind === "waiting")
-        partition.source = (await extentNow(deps, src, signal)) ?? partition.source;
-      if (isStopped(partition)) return;
-      partition.mark = await startOf(deps, partition, signal);
-      if (isStopped(partition) || held.get(src) !== partition) return;
-      deps.source.resume(src, partition.mark);
+      await partition.running;
+      if (condition.kind === "waiting") partition.source = (await extentNow(deps, src, signal)) ?? source;
+      if (isOver()) return;
+      const mark = await startOf(deps, partition, signal);
+      if (isOver()) return;
+      partition.mark = mark;
+      deps.source.resume(src, mark);
       setCondition(partition, { kind: "running" });
     } catch (cause) {
-      if (!isStopped(partition)) fail(partition, cause);
+      if (!isOver()) fail(partition, cause);
     }
   };
 
   /** Whichever process closes it, the others see it in the store. */
   const waitForBreaker = (partition: HeldPartition, state: BreakerState): void => {
-    setCondition(partition, breakerCondition(state));
+    const condition = breakerCondition(state);
+    setCondition(partition, condition);
     void deps.sleep(deps.limits.backoffMaxMs, signal).then(
-      () => (isWaitingForBreaker(partition) ? open(partition) : undefined),
+      () => (partition.condition === condition ? open(partition) : undefined),
       () => undefined,
     );
   };
@@ -144,6 +149,8 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
         source,
         condition: { kind: "opening" },
         failures: 0,
+        running: Promise.resolve(),
+        isHeld: false,
         mark: undefined,
         logEnd: source.logEnd,
       };
@@ -153,11 +160,15 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     async batch(batch, control) {
       const partition = held.get(batch.src);
       if (partition === undefined) return batch.from;
+      const end = Promise.withResolvers<void>();
+      partition.running = end.promise;
       try {
         return await ingestSlices(deps, batch, partition, control, { openBreaker, room, stop: signal });
       } catch (cause) {
         fail(partition, cause);
         return partition.mark ?? batch.from;
+      } finally {
+        end.resolve();
       }
     },
     revoked(src) {
@@ -176,17 +187,30 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   return {
     held,
     start: () => deps.source.start(handler),
+    async hold(src, work) {
+      const partition = heldOf(held, src);
+      const { condition } = partition;
+      if (!isStopped(partition) && condition.kind !== "waiting") throw refused(isReadHere);
+      partition.isHeld = true;
+      deps.source.pause(src);
+      try {
+        await partition.running;
+        await work(partition, signal);
+        const isAsBefore = held.get(src) === partition && partition.condition === condition;
+        if (isAsBefore) setCondition(partition, { kind: "opening" });
+      } finally {
+        partition.isHeld = false;
+        if (!isStopped(partition)) await open(partition);
+      }
+    },
     async reopen(src, { acceptIncarnation }) {
-      const partition = held.get(src);
-      if (partition === undefined)
-        throw new LastroError(
-          "FAILED_PRECONDITION",
-          "this process does not hold that partition; ask the one that does (see its log or the consumer group)",
-        );
+      const partition = heldOf(held, src);
       if (acceptIncarnation && (await acceptTopic(deps, partition, signal))) return;
       const extent = await extentNow(deps, src, signal);
-      if (extent === undefined) throw new LastroError("FAILED_PRECONDITION", topicMadeAgain);
+      if (extent === undefined) throw refused(topicMadeAgain);
+      if (partition.isHeld) throw refused(isActedOn);
       partition.source = extent;
+      deps.source.pause(src);
       setCondition(partition, { kind: "opening" });
       await open(partition);
     },
@@ -200,6 +224,22 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       if (state?.open) obeyBreaker(state);
     },
   };
+}
+
+const refused = (why: string): LastroError => new LastroError("FAILED_PRECONDITION", why);
+const isReadHere = "the partition is read: it has to be stopped, or wait";
+const isActedOn =
+  "offsets of that partition are being skipped; see GetIntake for its mark, and ask again once that has ended";
+
+/** Throws where an operator has nothing to act on here, or somebody else acts on it. */
+function heldOf(held: HeldPartitions, src: Src): HeldPartition {
+  const partition = held.get(src);
+  if (partition === undefined)
+    throw refused(
+      "this process does not hold that partition; ask the one that does (see its log or the consumer group)",
+    );
+  if (partition.isHeld) throw refused(isActedOn);
+  return partition;
 }
 
 const isStopped = ({ condition }: HeldPartition): boolean => condition.kind === "stopped";
@@ -268,54 +308,6 @@ export function* slices(batch: SourceBatch, sizeMax: number): Generator<SourceBa
     yield { ...batch, from, to, events: batch.events.slice(start, end) };
     [from, start] = [to, end];
   } while (start < batch.events.length);
-}
-
-/** The mark; without one the earliest offset. What retention took before it was read is a gap. */
-async function startOf(deps: ConsumeDeps, partition: HeldPartition, signal: AbortSignal): Promise<number> {
-  const { src, topicId, partition: number } = partition.source;
-  const incarnations = await deps.accepted(signal);
-  const earlier = incarnations.slice(0, Math.max(0, incarnations.indexOf(topicId)));
-  if ((await accountEarlier(deps, earlier, number, signal)) === "mark_lost") throw markLost();
-  const accounted = await deps.records.mark(src, signal);
-  const mark = accounted ?? (await beginOf(deps, src, partition.source.logStart, signal));
-  // Who had the partition before may have accounted for what came after its end was asked for.
-  if (mark > partition.source.logEnd) partition.source = await extentOf(deps, src, signal);
-  const { source } = partition;
-  if (mark > source.logEnd) {
-    throw new LastroError(
-      "OFFSET_OUT_OF_RANGE",
-      `the store has accounted up to ${mark}, but the partition ends at ${source.logEnd}: the topic was restored from an older copy, or cut. Nothing may be read there, because new events would take offsets that are accounted for. Restore the topic; or delete it, create it again, accept it with ResumePartition (accept_incarnation) and publish again what was published since`,
-    );
-  }
-  if (mark >= source.logStart) return mark;
-  const range = { src, from: mark, to: source.logStart };
-  if ((await accountUnread(deps, range, "retention", signal)) === "mark_lost") throw markLost();
-  deps.log.error(
-    "events_lost_to_retention",
-    "Kafka's retention removed offsets before they were read; they are accounted as a gap",
-    { partition: source.partition, from: mark, to: source.logStart },
-  );
-  return source.logStart;
-}
-
-const markLost = (): LastroError =>
-  new LastroError("MARK_LOST", "another process accounts for this partition; reading its mark again");
-
-/** Retention moves a partition's start and producers its end while it stands still. Undefined: the topic is another one now. */
-const extentNow = async (
-  deps: ConsumeDeps,
-  src: Src,
-  signal: AbortSignal,
-): Promise<SourcePartition | undefined> =>
-  (await deps.source.partitions(signal)).find((extent) => extent.src === src);
-
-const topicMadeAgain = "the topic was deleted and made again; accept the new one (accept_incarnation)";
-
-/** Throws SOURCE_CHANGED where the topic is another one now: what is known of its end says nothing then. */
-async function extentOf(deps: ConsumeDeps, src: Src, signal: AbortSignal): Promise<SourcePartition> {
-  const extent = await extentNow(deps, src, signal);
-  if (extent === undefined) throw new LastroError("SOURCE_CHANGED", topicMadeAgain);
-  return extent;
 }
 
 /** Returns whether the source now announces the partition anew. */

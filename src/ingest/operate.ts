@@ -7,12 +7,10 @@ import type { PartitionState } from "../ports/observer.ts";
 import type { IntakeQuery, Operations, PartitionIntake } from "../ports/operations.ts";
 import type { ConsumeDeps, Consumer } from "./consume.ts";
 import type { PartitionCondition } from "./partitions.ts";
-import { accountUnread } from "./unread.ts";
+import { type SkipDeps, skipOffsets } from "./skip.ts";
 
-export type OperateDeps = Pick<
-  ConsumeDeps,
-  "records" | "recordsOf" | "stations" | "source" | "state" | "log" | "now"
-> & {
+export type OperateDeps = SkipDeps & {
+  readonly state: Pick<ConsumeDeps["state"], "breaker">;
   readonly deadLetters: Pick<DeadLetters, "replay">;
   /** Deliveries of one dead letter before it is parked. */
   readonly replayAttemptsMax: number;
@@ -46,29 +44,7 @@ export function operate(deps: OperateDeps, consumer: Consumer): Operations {
     },
     outcomes: (query, signal) => deps.records.outcomes(query, signal),
     async skip(src, from, to, reason, signal) {
-      const kind = consumer.held.get(src)?.condition.kind;
-      if (kind !== "stopped" && kind !== "waiting") {
-        throw refusedSkip(
-          "ask the process that holds the partition, once it has stopped or waits: nobody may read what is skipped",
-        );
-      }
-      const extent = (await deps.source.partitions(signal)).find((one) => one.src === src);
-      if (extent === undefined || to > extent.logEnd) {
-        throw refusedSkip(
-          "only offsets that Kafka has given out can be skipped; the partition ends below that",
-          "to_offset",
-        );
-      }
-      const mark = await deps.records.mark(src, signal);
-      const isNext = from === (mark ?? extent.logStart);
-      if (!isNext || (await accountUnread(deps, { src, from, to }, "skipped", signal)) === "mark_lost") {
-        throw refusedSkip(
-          "offsets are skipped from the partition's mark on, or from its start while it has none; see GetIntake",
-          "from_offset",
-        );
-      }
-      deps.log.warn("offsets_skipped", "an operator skipped offsets", { src, from, to, reason });
-      await consumer.reopen(src, { acceptIncarnation: false });
+      await skipOffsets(deps, consumer, { src, from, to, reason }, signal);
       return to;
     },
     resume: (target, options) =>
@@ -77,9 +53,6 @@ export function operate(deps: OperateDeps, consumer: Consumer): Operations {
     replay: (positions, signal) => deps.deadLetters.replay(positions, deps.replayAttemptsMax, signal),
   };
 }
-
-const refusedSkip = (why: string, field?: string): LastroError =>
-  new LastroError("FAILED_PRECONDITION", why, field === undefined ? {} : { field });
 
 async function intakeOf(
   deps: OperateDeps,

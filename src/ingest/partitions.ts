@@ -16,6 +16,10 @@ export type HeldPartition = {
   condition: PartitionCondition;
   /** Since the last batch that succeeded. */
   failures: number;
+  /** Resolves when the batch that is worked on has ended. */
+  running: Promise<void>;
+  /** An operator's act is under way: nothing is read before it has ended. */
+  isHeld: boolean;
   /** Next offset without an outcome, as last seen here. */
   mark: number | undefined;
   /** Newest end of the partition seen here. */

@@ -3,8 +3,10 @@ import { type Src, srcOf, type TopicId } from "../core/ids.ts";
 import type { GapCause, OutcomeRow } from "../core/outcome.ts";
 import type { AuditedRecord, AuditReader } from "../ports/audit-reader.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { RecordStore } from "../ports/record-store.ts";
+import type { AccountStep, RecordStore } from "../ports/record-store.ts";
+import type { IntakeDeps } from "./deps.ts";
 import { followUpsOf, storedVersionOf } from "./follow-ups.ts";
+import type { HeldPartition } from "./partitions.ts";
 import type { StationSettings } from "./stations.ts";
 
 export type UnreadDeps = {
@@ -18,12 +20,39 @@ type Range = { readonly src: Src; readonly from: number; readonly to: number };
 
 const recordsPerRead = 1_000;
 
+/** For so long a write that failed may still arrive in the store. */
+const lateWriteMs = 5_000;
+
+/**
+ * Waits until what was written of a partition that is not read is seen by readers, also what was told to have failed: a cut connection, or a
+ * majority that did not answer in time, leaves writes that arrive or become durable later.
+ */
+export async function settled(
+  { records, sleep }: Pick<IntakeDeps, "sleep"> & { readonly records: Pick<RecordStore, "probe"> },
+  { failures }: Pick<HeldPartition, "failures">,
+  signal: AbortSignal,
+): Promise<void> {
+  if (failures > 0) await sleep(lateWriteMs, signal);
+  // A write is durable once those before it are.
+  await records.probe(signal);
+}
+
 export async function accountUnread(
+  deps: UnreadDeps,
+  range: Range,
+  cause: GapCause,
+  signal: AbortSignal,
+): Promise<"done" | "mark_lost"> {
+  return deps.records.account(await unreadStep(deps, range, cause, signal), signal);
+}
+
+/** The step that accounts for the range. What stored records in it entail is done. */
+export async function unreadStep(
   deps: UnreadDeps,
   { src, from, to }: Range,
   cause: GapCause,
   signal: AbortSignal,
-): Promise<"done" | "mark_lost"> {
+): Promise<AccountStep> {
   const outcomes: OutcomeRow[] = [];
   let next = from;
   for await (const stored of recordPages(deps, { src, from, to }, signal)) {
@@ -34,7 +63,7 @@ export async function accountUnread(
     await followUp(deps, stored, signal);
   }
   if (to > next) outcomes.push({ kind: "gap", from: next, to, cause });
-  return deps.records.account({ src, from, to, atMs: deps.now(), outcomes }, signal);
+  return { src, from, to, atMs: deps.now(), outcomes };
 }
 
 /** The records of a range of offsets, in their order. */

@@ -16,7 +16,8 @@ export type DeadLetter = {
   readonly salt: Uint8Array;
 };
 
-export type ReplayVerdict = "replayed" | "parked" | "missing";
+/** `untried`: it was not published. `unknown`: it may have been. */
+export type ReplayVerdict = "replayed" | "parked" | "missing" | "untried" | "unknown";
 
 /** What a topic of dead letters takes at least, and beyond the largest event: the headers that say what is wrong with it. */
 export const deadLetterBytesMin = 256 * 1024;
@@ -24,7 +25,7 @@ export const deadLetterBytesMin = 256 * 1024;
 /** Contract. `send` resolves when every letter is acknowledged by all in-sync replicas, with positions in the same order; it may be repeated after a crash (at least once, identified by its source). A letter of more than `deadLetterBytesMin` that the topic refuses for its size is sent without its value, or without value, key and original headers, and says so. Throws DEAD_LETTERS_UNAVAILABLE. */
 export type DeadLetters = AsyncDisposable & {
   send(letters: readonly DeadLetter[], signal: AbortSignal): Promise<readonly DeadLetterPosition[]>;
-  /** Publishes the letters again on the audit topic, bytes and original headers unchanged, attempt + 1; above `attemptsMax`, or sent without their value, they are `parked`. */
+  /** Publishes the letters again on the audit topic, bytes and original headers unchanged, attempt + 1; above `attemptsMax`, or sent without their value, they are `parked`. One after the other, and none after the signal or trouble: then the rest is `untried`, and what was under way `unknown`. Throws only while no letter has its verdict. */
   replay(
     positions: readonly DeadLetterPosition[],
     attemptsMax: number,

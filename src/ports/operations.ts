@@ -36,7 +36,7 @@ export type IntakeQuery = {
 export type Operations = {
   intake(query: IntakeQuery, signal: AbortSignal): Promise<Intake>;
   outcomes(query: OutcomeQuery, signal: AbortSignal): Promise<readonly OutcomeRow[]>;
-  /** Accounts for [from, to) as `gap`, cause `skipped`; the partition must be stopped and `from` its mark. Gives the new mark. */
+  /** Accounts for [from, to) as `gap`, cause `skipped`; the partition must be stopped or wait, and `from` be its mark. Nothing of it is read before it is known what became of the call. Gives the new mark. */
   skip(src: Src, from: number, to: number, reason: string, signal: AbortSignal): Promise<number>;
   /** `acceptIncarnation` takes a re-created topic for the partition. */
   resume(

@@ -27,6 +27,8 @@ const verdictToWire = {
   replayed: ReplayVerdict.REPLAYED,
   parked: ReplayVerdict.PARKED,
   missing: ReplayVerdict.MISSING,
+  untried: ReplayVerdict.UNTRIED,
+  unknown: ReplayVerdict.UNKNOWN,
 } as const;
 
 export const countsToWire = (counts: OutcomeCounts) => ({

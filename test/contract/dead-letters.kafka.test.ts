@@ -34,17 +34,23 @@ describe("dead letters in Kafka", () => {
       consumer: "test-group",
     });
     opened.push(letters);
-    const present = (record: Stored | undefined): Stored => {
-      if (record === undefined) throw new Error("no such record");
-      return record;
+    const at = async (name: string, positions: { partition: number; offset: number }[]) => {
+      const records: Stored[] = [];
+      for await (const record of readRecords({ brokers, clientId, topicReader }, name, positions, signal)) {
+        if (record === undefined) throw new Error("no such record");
+        records.push(record);
+      }
+      return records;
     };
-    const at = async (name: string, positions: { partition: number; offset: number }[]) =>
-      (await readRecords({ brokers, clientId, topicReader }, name, positions, signal)).map(present);
     return {
       letters,
       topic,
       deadLetterTopic,
-      read: async (position) => present((await at(position.topic, [position]))[0]),
+      async read(position) {
+        const [record] = await at(position.topic, [position]);
+        if (record === undefined) throw new Error("no such record");
+        return record;
+      },
       async readAll(name, partition) {
         const extent = (await topicReader.read(name, signal)).partitions[partition];
         return at(

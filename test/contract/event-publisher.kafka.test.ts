@@ -37,9 +37,9 @@ describe("events published on Kafka", () => {
         const place = parseRid(rid);
         if (place === undefined) throw new Error(`${rid} is no rid`);
         const options = { brokers, clientId, topicReader };
-        const [record] = await readRecords(options, topic, [place], AbortSignal.timeout(30_000));
-        if (record === undefined) throw new Error(`nothing lies at ${rid}`);
-        return record;
+        for await (const record of readRecords(options, topic, [place], AbortSignal.timeout(30_000)))
+          if (record !== undefined) return record;
+        throw new Error(`nothing lies at ${rid}`);
       },
       async recreate() {
         await kafka.deleteTopic(topic);

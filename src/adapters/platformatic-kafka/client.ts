@@ -31,19 +31,6 @@ export const clientOptions = ({ brokers, clientId, security }: ClientOptions) =>
   ...(security?.sasl && { sasl: { ...security.sasl, mechanism: mechanisms[security.sasl.mechanism] } }),
 });
 
-/** The client's calls take no signal: they end by their own timeouts, we just stop waiting. */
-export function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) {
-    work.catch(() => undefined);
-    return Promise.reject(signal.reason);
-  }
-  return new Promise<T>((resolve, reject) => {
-    const stop = (): void => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
-  });
-}
-
 const tooLargeIds = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"];
 /** The topic can never hold what was sent. */
 export const isTooLarge = (error: unknown): boolean =>

@@ -3,6 +3,7 @@ import { Producer } from "@platformatic/kafka";
 import { LastroError } from "../../core/errors.ts";
 import type { EventHeader } from "../../core/event.ts";
 import type { DeadLetterPosition } from "../../core/outcome.ts";
+import { untilAborted } from "../../lib/signals.ts";
 import type { KafkaSecurity } from "../../ports/client-tls.ts";
 import {
   type DeadLetter,
@@ -11,7 +12,7 @@ import {
   type ReplayVerdict,
 } from "../../ports/dead-letters.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { clientOptions, isTooLarge, untilAborted } from "./client.ts";
+import { clientOptions, isTooLarge } from "./client.ts";
 import {
   attemptHeader,
   deadLetterHeaders,
@@ -121,6 +122,32 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
     return { topic, partition, key: record.key, value: record.value, headers: toMap(headers) };
   }
 
+  const isOurs = (position: DeadLetterPosition): boolean => position.topic === deadLetterTopic;
+
+  /** One letter at a time, in memory and on its way; each leaves its verdict as soon as it is known. */
+  async function replayEach(
+    positions: readonly DeadLetterPosition[],
+    verdicts: ReplayVerdict[],
+    attemptsMax: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const ours = [...positions.entries()].filter(([, position]) => isOurs(position));
+    const places = ours.values();
+    const letters = ours.map(([, position]) => position);
+    for await (const record of readRecords(options, deadLetterTopic, letters, signal)) {
+      const at = places.next().value?.[0] ?? 0;
+      if (record === undefined) verdicts[at] = "missing";
+      else if (isParked(record, attemptsMax)) verdicts[at] = "parked";
+      else {
+        const message = await replayable(record);
+        signal.throwIfAborted();
+        verdicts[at] = "unknown";
+        await publish([message]);
+        verdicts[at] = "replayed";
+      }
+    }
+  }
+
   return {
     async send(letters, signal) {
       if (letters.length === 0) return [];
@@ -134,28 +161,26 @@ export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
       });
     },
     async replay(positions, attemptsMax, signal) {
-      return asking(topic, signal, async () => {
-        const ours = positions.filter((position) => position.topic === deadLetterTopic);
-        const records = await readRecords(options, deadLetterTopic, ours, signal);
-        const verdicts: ReplayVerdict[] = [];
-        for (const position of positions) {
-          const record = records[ours.indexOf(position)];
-          const attempt = record === undefined ? 0 : (numberIn(record.headers, attemptHeader) ?? 0);
-          if (record === undefined) verdicts.push("missing");
-          else if (attempt > attemptsMax || lacksValue(record.headers)) verdicts.push("parked");
-          else {
-            await publish([await replayable(record)]);
-            verdicts.push("replayed");
-          }
-        }
-        return verdicts;
-      });
+      const verdicts = positions.map((position): ReplayVerdict => (isOurs(position) ? "untried" : "missing"));
+      try {
+        await asking(topic, signal, () => replayEach(positions, verdicts, attemptsMax, signal));
+      } catch (error) {
+        const isAnyKnown = positions.some((one, at) => isOurs(one) && !isOpen(verdicts[at]));
+        if (!isAnyKnown) throw error;
+      }
+      return [...verdicts];
     },
     async [Symbol.asyncDispose]() {
       await producer.close(true);
     },
   };
 }
+
+const isOpen = (verdict: ReplayVerdict | undefined): boolean =>
+  verdict === "untried" || verdict === "unknown";
+
+const isParked = ({ headers }: StoredRecord, attemptsMax: number): boolean =>
+  (numberIn(headers, attemptHeader) ?? 0) > attemptsMax || lacksValue(headers);
 
 async function asking<T>(topic: string, signal: AbortSignal, work: () => Promise<T>): Promise<T> {
   try {

@@ -3,9 +3,10 @@ import { Producer } from "@platformatic/kafka";
 import { Mutex } from "async-mutex";
 import { LastroError } from "../../core/errors.ts";
 import { ridOf, srcOf } from "../../core/ids.ts";
+import { untilAborted } from "../../lib/signals.ts";
 import type { EventPublisher } from "../../ports/event-publisher.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { type ClientOptions, clientOptions, isTooLarge, untilAborted } from "./client.ts";
+import { type ClientOptions, clientOptions, isTooLarge } from "./client.ts";
 
 type PublisherOptions = ClientOptions & { readonly topic: string; readonly topicReader: TopicReader };
 

@@ -1,8 +1,9 @@
 /** Reads single records by their offsets, headers in order and nulls kept. Commits nothing and joins no group. */
 import { Consumer, type KafkaRecord } from "@platformatic/kafka";
 import type { EventHeader } from "../../core/event.ts";
+import { untilAborted } from "../../lib/signals.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { type ClientOptions, clientOptions, untilAborted } from "./client.ts";
+import { type ClientOptions, clientOptions } from "./client.ts";
 
 const fetchWaitMs = 500;
 /** A broker returns the whole first batch however large it is; this bounds what comes beside it. */
@@ -18,28 +19,24 @@ export type StoredRecord = {
 type Position = { readonly partition: number; readonly offset: number };
 type Options = ClientOptions & { readonly topicReader: TopicReader };
 
-/** The records at these positions in the same order; undefined where the log holds none (any more). */
-export async function readRecords(
+/** The records at these positions in the same order, each read when it is asked for; undefined where the log holds none (any more). */
+export async function* readRecords(
   options: Options,
   topic: string,
   positions: readonly Position[],
   signal: AbortSignal,
-): Promise<(StoredRecord | undefined)[]> {
+): AsyncGenerator<StoredRecord | undefined> {
   const { partitions } = await options.topicReader.read(topic, signal);
   const consumer = new Consumer({
     groupId: `${options.clientId}-reader`,
     ...clientOptions(options),
   });
   try {
-    const records: (StoredRecord | undefined)[] = [];
     for (const { partition, offset } of positions) {
       const extent = partitions.find((one) => one.partition === partition);
       const there = extent !== undefined && extent.logStart <= offset && offset < extent.logEnd;
-      records.push(
-        there ? await untilAborted(readOne(consumer, topic, partition, offset), signal) : undefined,
-      );
+      yield there ? await untilAborted(readOne(consumer, topic, partition, offset), signal) : undefined;
     }
-    return records;
   } finally {
     await consumer.close(true);
   }

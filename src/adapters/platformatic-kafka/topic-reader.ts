@@ -2,8 +2,9 @@
 import { Admin, type ClusterTopicMetadata } from "@platformatic/kafka";
 import { LastroError } from "../../core/errors.ts";
 import type { TopicId } from "../../core/ids.ts";
+import { untilAborted } from "../../lib/signals.ts";
 import type { PartitionExtent, TopicReader } from "../../ports/topic-reader.ts";
-import { type ClientOptions, clientOptions, untilAborted } from "./client.ts";
+import { type ClientOptions, clientOptions } from "./client.ts";
 
 const earliestTimestamp = -2n;
 const latestTimestamp = -1n;

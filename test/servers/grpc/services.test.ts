@@ -19,6 +19,7 @@ import { type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../../
 const json = (bytes: Uint8Array | undefined): unknown => JSON.parse(new TextDecoder().decode(bytes));
 const entity = { namespace: "team_service", entityType: "account", entityId: "a-1" };
 const acts: string[] = [];
+const verdicts = ["replayed", "parked", "untried", "unknown"] as const;
 const operations: Operations = {
   ...noOperations,
   intake: async ({ srcs, from, to }) => ({
@@ -56,7 +57,7 @@ const operations: Operations = {
   },
   resume: async (target, options) => void acts.push(`resume ${JSON.stringify({ ...target, ...options })}`),
   resumeBreaker: async () => void acts.push("breaker"),
-  replay: async (positions) => positions.map(({ offset }) => (offset === 1 ? "replayed" : "missing")),
+  replay: async (positions) => positions.map(({ offset }) => verdicts[offset] ?? "missing"),
 };
 
 let world: HistoryWorld;
@@ -207,9 +208,12 @@ describe("operators' calls reach intake", () => {
       `resume {"partition":0,"acceptIncarnation":true}`,
       "breaker",
     ]);
-    const positions = [1n, 2n].map((offset) => ({ topic: "audit.dlq", partition: 0, offset }));
+    const positions = [0n, 1n, 2n, 3n, 4n].map((offset) => ({ topic: "audit.dlq", partition: 0, offset }));
     expect((await call(client, OperationsService, "replayDeadLetters", { positions })).verdicts).toEqual([
       ReplayVerdict.REPLAYED,
+      ReplayVerdict.PARKED,
+      ReplayVerdict.UNTRIED,
+      ReplayVerdict.UNKNOWN,
       ReplayVerdict.MISSING,
     ]);
   });
