@@ -1,4 +1,5 @@
 /** The real consumer and its operator over a real SQLite store, with a scripted source in place of Kafka. */
+import { afterAll } from "@jest/globals";
 import { type Src, srcOf, type TopicId } from "../../src/core/ids.ts";
 import { newBreaker } from "../../src/ingest/breaker.ts";
 import { type Consumer, consume } from "../../src/ingest/consume.ts";
@@ -8,7 +9,10 @@ import type { RecordStore } from "../../src/ports/record-store.ts";
 import { batchOf, type Intake, topicId } from "./intake.ts";
 
 export const src = srcOf(topicId, 0);
-export const signal = AbortSignal.timeout(30_000);
+const life = new AbortController();
+/** Ends what still waits, too, when the tests of a file have ended. */
+afterAll(() => life.abort());
+export const signal = AbortSignal.any([life.signal, AbortSignal.timeout(30_000)]);
 
 type Scripted = EventSource & {
   handler: SourceHandler;
