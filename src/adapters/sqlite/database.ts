@@ -1,6 +1,6 @@
 /** The bare file with its settings and schema. A file has one owner, who holds its lock; its threads have a connection each. */
 import { DatabaseSync } from "node:sqlite";
-import { migrate } from "./schema.ts";
+import { migrate, schemaOf } from "./schema.ts";
 
 export type DatabaseSettings = {
   /** SQLite's page cache; most of the store's memory. */
@@ -30,12 +30,26 @@ function tune(db: DatabaseSync, { cacheBytes, checkpointPages }: DatabaseSetting
     PRAGMA wal_autocheckpoint = ${checkpointPages};`);
 }
 
+/** A file that is not ours is refused before anything of it is changed. */
+function openOurs(path: string, { busyTimeoutMs }: DatabaseSettings) {
+  const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
+  try {
+    return { db, schema: schemaOf(db, path) };
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+/** For who has not locked the file yet. Throws as openDatabase does. */
+export const assertOurs = (path: string): void => openOurs(path, defaults).db.close();
+
 export function openDatabase(path: string, given: Partial<DatabaseSettings> = {}): DatabaseSync {
   const settings = { ...defaults, ...given };
-  const db = new DatabaseSync(path, { timeout: settings.busyTimeoutMs });
+  const { db, schema } = openOurs(path, settings);
   try {
     tune(db, settings);
-    migrate(db, path);
+    migrate(db, schema);
     return db;
   } catch (error) {
     db.close();

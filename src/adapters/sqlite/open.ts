@@ -5,7 +5,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Store } from "../../ports/store.ts";
 import { openAudit } from "./audit.ts";
 import { text } from "./columns.ts";
-import { type DatabaseSettings, defaults, openDatabase } from "./database.ts";
+import { assertOurs, type DatabaseSettings, defaults, openDatabase } from "./database.ts";
 import { storeCall } from "./faults.ts";
 import { type GroupCommit, openGroupCommit } from "./group-commit.ts";
 import { openHistory } from "./history.ts";
@@ -60,7 +60,10 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   return storeCall(new AbortController().signal, async () => {
     await using undo = new AsyncDisposableStack();
     const file = path === inMemory ? path : prepareFile(path);
-    if (file !== inMemory) undo.use(lockStore(file));
+    if (file !== inMemory) {
+      assertOurs(file);
+      undo.use(lockStore(file));
+    }
     const db = undo.adopt(openDatabase(file, withCache(file === inMemory ? 1 : readShare)), (open) =>
       open.close(),
     );

@@ -1,8 +1,8 @@
 /** What only a file can promise: it survives closing and killing, belongs to one process, and is not opened by a program that is too old. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { statSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
 import { expect, test } from "@jest/globals";
@@ -40,11 +40,12 @@ test("what was stored is there after closing and opening again", async () => {
   expect(store.description).toMatch(/^SQLite 3\.\d+\.\d+, .*lastro\.db$/);
 });
 
-test("the file is readable by its owner alone", async () => {
+test("the file is readable by its owner alone, and has pages of 8 KiB", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "lastro.db");
   await using _ = await openSqliteStore({ path });
   expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(inspect(path, (db) => db.prepare("PRAGMA page_size").get())).toEqual({ page_size: 8_192 });
 });
 
 test("a second opener is told that the file is taken, and gets it once the first is closed", async () => {
@@ -61,17 +62,19 @@ test("a second opener is told that the file is taken, and gets it once the first
   await again.records.probe(signal);
 });
 
-test("a file of a newer release and a file of another program are refused, unchanged", async () => {
+test("a file of a newer release and a file of another program are refused, unchanged to the byte, and nothing is laid beside them", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "lastro.db");
   await (await openSqliteStore({ path }))[Symbol.asyncDispose]();
-  inspect(path, (db) => db.exec("PRAGMA user_version = 999"));
-  await expect(openSqliteStore({ path })).rejects.toMatchObject({ code: "STORE_NEWER" });
-  const foreign = join(folder.path, "foreign.db");
+  inspect(path, (db) => db.exec("PRAGMA user_version = 999; PRAGMA journal_mode = DELETE"));
+  const foreign = join(folder.path, "theirs", "foreign.db");
+  mkdirSync(dirname(foreign));
   inspect(foreign, (db) => db.exec("CREATE TABLE theirs (x)"));
+  const before = [path, foreign].map((one) => readFileSync(one));
+  await expect(openSqliteStore({ path })).rejects.toMatchObject({ code: "STORE_NEWER" });
   await expect(openSqliteStore({ path: foreign })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
-  const tables = inspect(foreign, (db) => db.prepare("SELECT name FROM sqlite_schema").all());
-  expect(tables.map((row) => row["name"])).toEqual(["theirs"]);
+  expect([path, foreign].map((one) => readFileSync(one))).toEqual(before);
+  expect(readdirSync(dirname(foreign))).toEqual(["foreign.db"]);
 });
 
 test("a file from before the log keeps its records when it gets the log's tables, and they wait for the log as any other", async () => {
