@@ -1,6 +1,6 @@
 /** The bare file with its settings and schema. A file has one owner, who holds its lock; its threads have a connection each. */
 import { DatabaseSync } from "node:sqlite";
-import { migrate, schemaOf } from "./schema.ts";
+import { migrate, requireCurrent, schemaOf } from "./schema.ts";
 
 export type DatabaseSettings = {
   /** SQLite's page cache; most of the store's memory. */
@@ -9,6 +9,8 @@ export type DatabaseSettings = {
   readonly checkpointPages: number;
   /** How long a write waits for another program that reads or copies the file. */
   readonly busyTimeoutMs: number;
+  /** Neither its schema nor its journal is changed. */
+  readonly asIs: boolean;
 };
 
 /** Three records of usual size lie on a page of 8 KiB, but only one on SQLite's default of 4 KiB: the file is a third smaller and commits cost less. Fixed when the file is made. */
@@ -17,24 +19,26 @@ export const defaults: DatabaseSettings = {
   cacheBytes: 128 * 1024 * 1024,
   checkpointPages: 20_000,
   busyTimeoutMs: 5_000,
+  asIs: false,
 };
 
-function tune(db: DatabaseSync, { cacheBytes, checkpointPages }: DatabaseSettings): void {
+function tune(db: DatabaseSync, { cacheBytes, checkpointPages, asIs }: DatabaseSettings): void {
   const cacheKib = Math.floor(cacheBytes / 1024);
+  if (!asIs) db.exec(`PRAGMA page_size = ${pageBytes}; PRAGMA journal_mode = WAL;`);
   db.exec(`
-    PRAGMA page_size = ${pageBytes};
     PRAGMA cache_size = -${cacheKib};
     PRAGMA temp_store = MEMORY;
-    PRAGMA journal_mode = WAL;
     PRAGMA synchronous = FULL;
     PRAGMA wal_autocheckpoint = ${checkpointPages};`);
 }
 
-/** A file that is not ours is refused before anything of it is changed. */
-function openOurs(path: string, { busyTimeoutMs }: DatabaseSettings) {
+/** A file that is not for us is refused before anything of it is changed. */
+function openOurs(path: string, { busyTimeoutMs, asIs }: DatabaseSettings) {
   const db = new DatabaseSync(path, { timeout: busyTimeoutMs });
   try {
-    return { db, schema: schemaOf(db, path) };
+    const schema = schemaOf(db, path);
+    if (asIs) requireCurrent(schema, path);
+    return { db, schema };
   } catch (error) {
     db.close();
     throw error;
@@ -42,7 +46,8 @@ function openOurs(path: string, { busyTimeoutMs }: DatabaseSettings) {
 }
 
 /** For who has not locked the file yet. Throws as openDatabase does. */
-export const assertOurs = (path: string): void => openOurs(path, defaults).db.close();
+export const assertOurs = (path: string, settings: DatabaseSettings): void =>
+  openOurs(path, settings).db.close();
 
 export function openDatabase(path: string, given: Partial<DatabaseSettings> = {}): DatabaseSync {
   const settings = { ...defaults, ...given };

@@ -222,6 +222,16 @@ export function schemaOf(db: DatabaseSync, path: string): number {
   return schema;
 }
 
+/** For who changes no schema. Throws NOT_FOUND where there is none, FAILED_PRECONDITION for an older one. */
+export function requireCurrent(schema: number, path: string): void {
+  if (schema === migrations.length) return;
+  if (schema === 0) throw new LastroError("NOT_FOUND", `${path} is empty: no service has made a store of it`);
+  throw new LastroError(
+    "FAILED_PRECONDITION",
+    `${path} has schema ${schema}, this program reads ${migrations.length}; use the release that wrote it, or start the service of this release once, which migrates it`,
+  );
+}
+
 /** Brings the file from its schema to the one this program knows. */
 export function migrate(db: DatabaseSync, schema: number): void {
   if (schema === migrations.length) return;
