@@ -1,6 +1,7 @@
 /** The bare file with its settings and schema. A file has one owner, who holds its lock; its threads have a connection each. */
+import { dirname } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import { migrate, requireCurrent, schemaOf } from "./schema.ts";
+import { isCurrent, migrate, requireCurrent, schemaOf } from "./schema.ts";
 
 export type DatabaseSettings = {
   /** SQLite's page cache; most of the store's memory. */
@@ -15,6 +16,7 @@ export type DatabaseSettings = {
 
 /** Three records of usual size lie on a page of 8 KiB, but only one on SQLite's default of 4 KiB: the file is a third smaller and commits cost less. Fixed when the file is made. */
 const pageBytes = 8_192;
+export const inMemory = ":memory:";
 export const defaults: DatabaseSettings = {
   cacheBytes: 128 * 1024 * 1024,
   checkpointPages: 20_000,
@@ -30,6 +32,17 @@ function tune(db: DatabaseSync, { cacheBytes, checkpointPages, asIs }: DatabaseS
     PRAGMA temp_store = MEMORY;
     PRAGMA synchronous = FULL;
     PRAGMA wal_autocheckpoint = ${checkpointPages};`);
+}
+
+/**
+ * An index over a table that is full is sorted first: in files beside the store, where there is room for the index itself, not in memory, and not in
+ * the system's folder for such files, which may be small or not writable. SQLite has one such folder for the process: no other thread has a store open yet.
+ */
+function migrateOnDisk(db: DatabaseSync, path: string, schema: number): void {
+  const folder = dirname(path).replaceAll("'", "''");
+  db.exec(`PRAGMA temp_store_directory = '${folder}'; PRAGMA temp_store = FILE`);
+  migrate(db, schema);
+  db.exec("PRAGMA temp_store = MEMORY; PRAGMA temp_store_directory = ''");
 }
 
 /** A file that is not for us is refused before anything of it is changed. */
@@ -54,7 +67,8 @@ export function openDatabase(path: string, given: Partial<DatabaseSettings> = {}
   const { db, schema } = openOurs(path, settings);
   try {
     tune(db, settings);
-    migrate(db, schema);
+    if (path === inMemory) migrate(db, schema);
+    else if (!isCurrent(schema)) migrateOnDisk(db, path, schema);
     return db;
   } catch (error) {
     db.close();

@@ -5,7 +5,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Store } from "../../ports/store.ts";
 import { openAudit } from "./audit.ts";
 import { text } from "./columns.ts";
-import { assertOurs, type DatabaseSettings, defaults, openDatabase } from "./database.ts";
+import { assertOurs, type DatabaseSettings, defaults, inMemory, openDatabase } from "./database.ts";
 import { storeCall } from "./faults.ts";
 import { type GroupCommit, openGroupCommit } from "./group-commit.ts";
 import { openHistory } from "./history.ts";
@@ -25,7 +25,6 @@ export type SqliteOptions = Partial<DatabaseSettings> & {
   readonly recordBytesMax?: number;
 };
 
-const inMemory = ":memory:";
 const recordBytesDefault = 16 * 1024 * 1024;
 /** Of the page cache: each commit of the thread that writes empties the part for reading. */
 const readShare = 0.25;

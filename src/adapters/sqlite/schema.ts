@@ -222,9 +222,11 @@ export function schemaOf(db: DatabaseSync, path: string): number {
   return schema;
 }
 
+export const isCurrent = (schema: number): boolean => schema === migrations.length;
+
 /** For who changes no schema. Throws NOT_FOUND where there is none, FAILED_PRECONDITION for an older one. */
 export function requireCurrent(schema: number, path: string): void {
-  if (schema === migrations.length) return;
+  if (isCurrent(schema)) return;
   if (schema === 0) throw new LastroError("NOT_FOUND", `${path} is empty: no service has made a store of it`);
   throw new LastroError(
     "FAILED_PRECONDITION",
@@ -234,7 +236,7 @@ export function requireCurrent(schema: number, path: string): void {
 
 /** Brings the file from its schema to the one this program knows. */
 export function migrate(db: DatabaseSync, schema: number): void {
-  if (schema === migrations.length) return;
+  if (isCurrent(schema)) return;
   transaction(db, () => {
     for (const migration of migrations.slice(schema)) db.exec(migration);
     db.exec(`PRAGMA user_version = ${migrations.length}; PRAGMA application_id = ${applicationId}`);
