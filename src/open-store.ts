@@ -6,14 +6,14 @@ import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { Config } from "./config.ts";
 import { LastroError } from "./core/errors.ts";
 import type { Report } from "./core/findings.ts";
+import { indexRules } from "./core/index-rules.ts";
 import { checkIndex } from "./indexing/check-index.ts";
-import { indexRules } from "./indexing/index-pass.ts";
 import type { CheckRange } from "./log/check-range.ts";
 import { openRing } from "./open-ring.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
-import { openStoreKeys } from "./privacy/store-keys.ts";
+import { readStoreKeys } from "./privacy/store-keys.ts";
 import { checkBodies } from "./query/check-bodies.ts";
 import { type CheckThread, startCheckThread } from "./run-check-thread.ts";
 
@@ -21,17 +21,24 @@ type StoreConfig = Pick<Config, "store">;
 type MongoConfig = Extract<Config["store"], { kind: "mongodb" }>;
 
 /** MongoDB's driver is loaded where it is needed: it costs a command more than the check of a small store. */
-async function openMongo(store: MongoConfig): Promise<Store> {
+async function openMongo(store: MongoConfig, how: How): Promise<Store> {
   const { openMongoStore } = await import("./adapters/mongo/open-mongo-store.ts");
-  return openMongoStore({ ...store, tls: readClientTls(store.tlsFiles) });
+  return openMongoStore({ ...store, ...how, tls: readClientTls(store.tlsFiles) });
 }
 
-export const openStore = ({ store }: StoreConfig): Promise<Store> =>
-  store.kind === "sqlite" ? openSqliteStore(store) : openMongo(store);
+/** `asIs`: neither made nor migrated. */
+type How = { readonly asIs: boolean };
 
-/** The faces that extend and check the log, opened once more beside the service's own; `cacheBytes` is SQLite's page cache. */
-export const openLogStore = ({ store }: StoreConfig, cacheBytes: number): Promise<LogFaces> =>
-  store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes }) : openMongo(store);
+export const openStore = ({ store }: StoreConfig, how: How = { asIs: false }): Promise<Store> =>
+  store.kind === "sqlite" ? openSqliteStore({ ...store, ...how }) : openMongo(store, how);
+
+/** The faces that extend and check the log, opened once more beside those of a store that is open; `cacheBytes` is SQLite's page cache. */
+export const openLogStore = (
+  { store }: StoreConfig,
+  cacheBytes: number,
+  how: How = { asIs: false },
+): Promise<LogFaces> =>
+  store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes, ...how }) : openMongo(store, how);
 
 /** What a check does with keys. */
 export type CheckAids = {
@@ -42,13 +49,13 @@ type Progress = Parameters<typeof checkIndex>[2];
 
 export type OperatedStore = AsyncDisposable & {
   readonly store: Store;
-  /** Opens the key ring that is configured; makes no key. */
+  /** Opens the key ring that is configured; makes no key, and takes none into the store. */
   checkAids(signal: AbortSignal): Promise<CheckAids>;
   /** A second thread, on a connection of its own, that shares the work of `checkHere`; it opens no bodies. */
   startThread(checkHere: CheckRange): CheckThread;
 };
 
-/** Throws NOT_FOUND for a file that is not there, and makes none. */
+/** Throws NOT_FOUND for a store that is not there, and makes none; FAILED_PRECONDITION for one of an older release, and migrates none. */
 export async function openOperatedStore(
   config: Config,
   around: { readonly now: Clock; readonly steadyNow: Clock; readonly random: Randomness },
@@ -58,12 +65,12 @@ export async function openOperatedStore(
       "NOT_FOUND",
       `there is no store at ${config.store.path}: set LASTRO_STORE_URL or LASTRO_DATA_DIR as the service has them`,
     );
-  const store = await openStore(config);
+  const store = await openStore(config, { asIs: true });
   return {
     store,
     async checkAids(signal) {
       const ring = await openRing(config, { ...around, create: false }, signal);
-      const keys = await openStoreKeys({ state: store.state, ring, ...around }, signal);
+      const keys = await readStoreKeys({ state: store.state, ring }, signal);
       const { history, index, log } = store;
       const catalogue = readCatalogue(config.catalogueFile);
       const openBodies = checkBodies({

@@ -2,6 +2,7 @@
 import type { Catalogue } from "../core/catalogue.ts";
 import type { Report } from "../core/findings.ts";
 import type { Rid } from "../core/ids.ts";
+import { indexRules } from "../core/index-rules.ts";
 import {
   addCells, blockEntries, blockLevels, blockWidth, type Cells, countCells, decodeCells, entriesOf, equalCells,
 } from "../core/summary-cells.ts"; // biome-ignore format: one line
@@ -9,7 +10,6 @@ import type { HistoryReader } from "../ports/history-reader.ts";
 import type { LogStore } from "../ports/log-store.ts";
 import type { SearchIndex } from "../ports/search-index.ts";
 import { countedOf, ridsBetween } from "../query/records-between.ts";
-import { indexRules } from "./index-pass.ts";
 
 export type CheckIndexDeps = {
   readonly log: Pick<LogStore, "head" | "rows">;

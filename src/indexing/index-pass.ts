@@ -5,9 +5,9 @@
 
 import type { Catalogue } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
+import { indexRules } from "../core/index-rules.ts";
 import { parseRecordEntry } from "../core/leaf.ts";
 import type { RecordRow } from "../core/record.ts";
-import { termRules } from "../core/record-terms.ts";
 import { valueOfRow } from "../core/search-fields.ts";
 import { countedRecord } from "../core/summary.ts";
 import {
@@ -33,11 +33,6 @@ export type IndexPassDeps = {
 
 /** `size`: entries that are indexed; `lag`: entries that the log's head covers and the index does not. */
 export type IndexPassResult = { readonly size: number; readonly lag: number };
-
-/** Raised when the same records give other cells than before. */
-const cellsFormat = 1;
-export const indexRules = (catalogue: Catalogue): string =>
-  JSON.stringify([cellsFormat, termRules(catalogue)]);
 
 /** A pass ends at the end of a block. Throws STORE_UNAVAILABLE, KEY_UNAVAILABLE. */
 export async function indexPass(deps: IndexPassDeps, signal: AbortSignal): Promise<IndexPassResult> {

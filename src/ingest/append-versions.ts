@@ -1,6 +1,5 @@
 /** ③ version, ④ seal, ⑤ append, ⑥ own: until every candidate of a batch has its fate. The unique indexes decide; nothing here does. */
 import { LastroError } from "../core/errors.ts";
-import type { StreamId } from "../core/ids.ts";
 import { leafHash, recordEntry } from "../core/leaf.ts";
 import { asLate } from "../core/projection.ts";
 import type { RecordRow } from "../core/record.ts";
@@ -8,7 +7,7 @@ import { type Placement, placeVersions } from "../core/versions.ts";
 import { backoffMs } from "../lib/backoff.ts";
 import { sha256 } from "../lib/sha256.ts";
 import type { BatchControl } from "../ports/event-source.ts";
-import type { AccountStep, AppendVerdict, Known } from "../ports/record-store.ts";
+import type { AccountStep, AppendVerdict, ChangePlace, Known } from "../ports/record-store.ts";
 import { newAlias } from "../privacy/draw.ts";
 import type { IntakeDeps } from "./deps.ts";
 import type { Fate } from "./fate.ts";
@@ -56,7 +55,7 @@ export async function appendVersions(
     noteStored(deps, work, round, storedNow, stored);
     if (verdict.kind === "done") {
       settle(work, rest, stored);
-      if (!isFirstTry) await deps.records.repairActive(changeStreams(stored), control.signal);
+      if (!isFirstTry) await deps.records.repairActive(changePlaces(stored), control.signal);
       return account === undefined ? "unaccounted" : "accounted";
     }
     const progress = await resolveVerdict(deps, work, round, verdict, control);
@@ -66,11 +65,10 @@ export async function appendVersions(
 }
 
 /** Rows of an earlier try may have been inserted inactive for a successor that was then not stored. */
-const changeStreams = (stored: readonly StoredVersion[]): readonly StreamId[] => [
-  ...new Set(
-    stored.filter(({ candidate }) => candidate.kind === "change").map(({ candidate }) => candidate.stream),
-  ),
-];
+const changePlaces = (stored: readonly StoredVersion[]): readonly ChangePlace[] =>
+  stored
+    .filter(({ candidate }) => candidate.kind === "change")
+    .map(({ candidate: { stream }, version }) => ({ stream, version }));
 
 /** Takes out the candidates whose fate the store already decides; those stored before still get their follow-ups. */
 function settle(

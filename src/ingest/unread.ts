@@ -91,7 +91,8 @@ export async function followUp(
   const followUps = followUpsOf(rows.map((row) => storedVersionOf(row, stations)));
   await records.append({ records: [], ...followUps, account: undefined }, signal);
   const changes = rows.filter(({ kind }) => kind === "change");
-  await records.repairActive([...new Set(changes.map(({ stream }) => stream))], signal);
+  const places = changes.map(({ stream, version }) => ({ stream, version }));
+  await records.repairActive(places, signal);
 }
 
 /**

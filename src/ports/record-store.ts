@@ -31,8 +31,8 @@ export type EntityAlias = {
   readonly stream: StreamId;
 };
 
-/** A record of a `change` stream that is no longer the head. */
-export type Deactivation = { readonly stream: StreamId; readonly version: number };
+/** A record of a `change` stream. */
+export type ChangePlace = { readonly stream: StreamId; readonly version: number };
 
 export type AccountStep = {
   readonly src: Src;
@@ -47,7 +47,8 @@ export type AccountStep = {
 export type AppendBatch = {
   /** In offset order; versions of a stream ascend without holes. */
   readonly records: readonly RecordRow[];
-  readonly deactivate: readonly Deactivation[];
+  /** Those that are no longer heads. */
+  readonly deactivate: readonly ChangePlace[];
   readonly ownerships: readonly OwnershipFacts[];
   readonly aliases: readonly EntityAlias[];
   /** Left out when dead letters have still to be sent: then `account` follows as a call of its own. */
@@ -98,8 +99,11 @@ export type RecordStore = {
   append(batch: AppendBatch, signal: AbortSignal): Promise<AppendVerdict>;
   /** Moves the mark by compare-and-set; its outcome rows are seen with the mark, and never if it is not moved. Extends the open account entry or begins one (closed after 60 s or 10,000 offsets). */
   account(step: AccountStep, signal: AbortSignal): Promise<"done" | "mark_lost">;
-  /** Sets `isActive` of these `change` streams right: true on the head alone, and only if its action activates. Repeatable. */
-  repairActive(streams: readonly StreamId[], signal: AbortSignal): Promise<void>;
+  /**
+   * Sets `isActive` right at these places of `change` streams, before each of them, and at the head of their streams: true on the head alone, and
+   * only if its action activates. May set it right elsewhere in them; what it costs does not grow with their length. Repeatable.
+   */
+  repairActive(places: readonly ChangePlace[], signal: AbortSignal): Promise<void>;
   /** Whether the store takes writes at all: a durable write of no meaning. */
   probe(signal: AbortSignal): Promise<void>;
   /** Records with one of these rids or uids. */

@@ -36,8 +36,23 @@ export async function openStoreKeys(deps: StoreKeysDeps, signal: AbortSignal): P
     await deps.state.create(newIdentity(deps), signal);
   }
   const identity = await admitKeks(deps.state, deps.ring.all(), deps.ring.current(), signal);
+  return storeKeysOf(identity, deps.ring.all(), admittedRing(deps));
+}
+
+/** For who only looks: no identity is made, and no KEK is taken into it. */
+export async function readStoreKeys(
+  { state, ring }: Pick<StoreKeysDeps, "state" | "ring">,
+  signal: AbortSignal,
+): Promise<StoreKeys> {
+  const read = await state.read(signal);
+  if (read === undefined) throw withoutIdentity();
+  requireKnownKeks(read.identity, ring.all());
+  return storeKeysOf(read.identity, ring.all(), ring);
+}
+
+function storeKeysOf(identity: StoreIdentity, keks: readonly Kek[], ring: KeyRing): StoreKeys {
   const { kek: epoch, wrapped } = identity.lookupKey;
-  const kek = requireKek(deps.ring.all(), epoch);
+  const kek = requireKek(keks, epoch);
   const l = unwrapLookupKey(kek, identity.storeId, wrapped);
   if (l === undefined) {
     throw new LastroError(
@@ -45,7 +60,6 @@ export async function openStoreKeys(deps: StoreKeysDeps, signal: AbortSignal): P
       `the store's lookup key does not open under KEK ${epoch}; restore the store's identity from a backup`,
     );
   }
-  const ring = admittedRing(deps);
   return { storeId: identity.storeId, lookupKey: lookupKey(l), identity, ring };
 }
 
@@ -57,17 +71,29 @@ export async function updateIdentity(
 ): Promise<StoreIdentity> {
   for (let attempt = 0; attempt < casAttemptsMax; attempt++) {
     const read = await state.read(signal);
-    if (read === undefined) {
-      throw new LastroError(
-        "KEY_MISSING",
-        "the store holds data but not the identity its keys belong to; restore the store from a backup",
-      );
-    }
+    if (read === undefined) throw withoutIdentity();
     const next = change(read.identity);
     if (next === undefined) return read.identity;
     if (await state.replace(next, read.revision, signal)) return next;
   }
   throw new LastroError("STORE_UNAVAILABLE", "the store's identity is changed by others again and again");
+}
+
+const withoutIdentity = (): LastroError =>
+  new LastroError(
+    "KEY_MISSING",
+    "the store does not hold the identity its keys belong to; restore the store from a backup",
+  );
+
+/** Throws where the ring lacks a KEK that the store names, or has another of its epoch. */
+function requireKnownKeks(identity: StoreIdentity, keks: readonly Kek[]): void {
+  for (const { epoch, check } of identity.keks) {
+    if (kekCheck(requireKek(keks, epoch), identity.storeId) === check) continue;
+    throw new LastroError(
+      "KEY_WRONG",
+      `KEK ${epoch} in the key ring is not the one this store was written with; put the right key ring in place`,
+    );
+  }
 }
 
 /** Holds the ring against the store, and records the check value of each KEK that is new to it. */
@@ -78,13 +104,7 @@ function admitKeks(
   signal: AbortSignal,
 ): Promise<StoreIdentity> {
   const admit = (identity: StoreIdentity): StoreIdentity | undefined => {
-    for (const { epoch, check } of identity.keks) {
-      if (kekCheck(requireKek(keks, epoch), identity.storeId) === check) continue;
-      throw new LastroError(
-        "KEY_WRONG",
-        `KEK ${epoch} in the key ring is not the one this store was written with; put the right key ring in place`,
-      );
-    }
+    requireKnownKeks(identity, keks);
     const known = new Set(identity.keks.map(({ epoch }) => epoch));
     const newest = Math.max(...known);
     // An older epoch that the store no longer names was rotated out, and stays out unless it is made current.

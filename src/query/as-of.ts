@@ -3,6 +3,7 @@ import { LastroError } from "../core/errors.ts";
 import type { Filter } from "../core/filter.ts";
 import { fieldsOf } from "../core/filter-holds.ts";
 import type { Rid } from "../core/ids.ts";
+import { indexRules } from "../core/index-rules.ts";
 import { invalid, type QueryDeps } from "./deps.ts";
 
 export function checkAsOf(asOf: number | undefined, treeSize: number | undefined): void {
@@ -22,22 +23,50 @@ export async function heldBy(
   return (rid) => (indexes.get(rid) ?? size) < size;
 }
 
+/** Entries of the log that are indexed by the rules of this catalogue; undefined: the index was made by others. */
+async function indexedSize(
+  { index, catalogue }: Pick<QueryDeps, "index" | "catalogue">,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const state = await index.state(signal);
+  if (state === undefined) return 0;
+  return state.rules === indexRules(catalogue) ? state.size : undefined;
+}
+
 /**
  * The tree that a question is answered as of, where it asks for full text: of records that the index does not hold, nobody knows the terms.
  * Throws FAILED_PRECONDITION where it holds less than what is asked for. Undefined: the question asks for no text.
  */
 export async function textTree(
-  { index }: Pick<QueryDeps, "index">,
+  deps: Pick<QueryDeps, "index" | "catalogue">,
   filter: Filter,
   { asOf, treeSize }: { readonly asOf: number | undefined; readonly treeSize: number | undefined },
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  if (!fieldsOf(filter).includes("text")) return undefined;
-  const indexed = (await index.state(signal))?.size ?? 0;
-  if (asOf === undefined) return Math.min(indexed, treeSize ?? 0);
-  if (asOf <= indexed) return asOf;
+  if (!asksText(filter)) return undefined;
+  const indexed = await indexedSize(deps, signal);
+  if (asOf === undefined) return Math.min(indexed ?? 0, treeSize ?? 0);
+  if (asOf <= (indexed ?? 0)) return asOf;
+  if (indexed === undefined) throw madeByOthers();
   throw new LastroError(
     "FAILED_PRECONDITION",
     `the search index holds ${indexed} of the ${asOf} entries asked for; ask as of a smaller tree, or again once it has caught up`,
   );
 }
+
+/** For answers that name no tree which they are as of. Throws FAILED_PRECONDITION where the index would miss what has long been stored. */
+export async function requireTextRules(
+  deps: Pick<QueryDeps, "index" | "catalogue">,
+  filter: Filter,
+  signal: AbortSignal,
+): Promise<void> {
+  if (asksText(filter) && (await indexedSize(deps, signal)) === undefined) throw madeByOthers();
+}
+
+const asksText = (filter: Filter): boolean => fieldsOf(filter).includes("text");
+
+const madeByOthers = (): LastroError =>
+  new LastroError(
+    "FAILED_PRECONDITION",
+    "the search index was made under another catalogue, or is being taken away; the instance that extends the log makes it anew, unless LASTRO_SEARCH_INDEX is off there: ask again once it has caught up (lastro_index_lag)",
+  );

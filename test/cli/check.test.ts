@@ -127,6 +127,11 @@ describe("R-80 a check of an untouched store", () => {
     expect(checked["bodiesOpened"]).toBe(checked["records"]);
     expect(checked["indexed"]).toBe(checked["leaves"]);
   });
+  test("changes not a byte of it", async () => {
+    const before = readFileSync(file("good/lastro.db"));
+    expect((await check("good", "--open-bodies")).code).toBe(0);
+    expect(readFileSync(file("good/lastro.db")).equals(before)).toBe(true);
+  });
   test("goes on from the state of one that was interrupted, to the same end, and removes it", async () => {
     writeFileSync(file("state.json"), state);
     const [whole, resumed] = [
@@ -185,8 +190,7 @@ describe("R-21 a check of a store that was changed", () => {
     const tail = await check("unlogged", "--json");
     expect(tail.code).toBe(6);
     expect(jsonOf(tail)).toMatchObject({ verdict: "incomplete", findings: [{ code: "TAIL_UNLOGGED" }] });
-    mkdirSync(file("empty"));
-    writeFileSync(file("empty/lastro.db"), "");
+    await (await openSqliteStore({ path: file("empty/lastro.db") }))[Symbol.asyncDispose]();
     const empty = await check("empty");
     expect(empty.code).toBe(6);
     expect(empty.out).toContain("INPUT_MISSING  checkpoint latest: nothing was published yet\n");
@@ -247,6 +251,33 @@ describe("a check that cannot be made", () => {
     expect({ code, out }).toEqual({ code: 3, out: "" });
     expect(err).toContain(file("nowhere/lastro.db"));
     expect(existsSync(file("nowhere"))).toBe(false);
+  });
+  test("of a file that is empty ends with 3, and leaves it empty", async () => {
+    mkdirSync(file("hollow"));
+    writeFileSync(file("hollow/lastro.db"), "");
+    const { code, out, err } = await check("hollow");
+    expect({ code, out }).toEqual({ code: 3, out: "" });
+    expect(err).toContain(file("hollow/lastro.db"));
+    expect(readFileSync(file("hollow/lastro.db"))).toHaveLength(0);
+  });
+  test("of a store of an older release ends with 1, says what to do, and migrates nothing: neither does reindex", async () => {
+    mkdirSync(file("older"));
+    const path = file("older/lastro.db");
+    writeFileSync(path, readFileSync(file("good/lastro.db")));
+    const db = new DatabaseSync(path);
+    db.exec(`DROP INDEX records_by_ownership; PRAGMA user_version = 3;
+      CREATE INDEX records_by_ownership ON records (ownership_id, recorded_at) WHERE ownership_id IS NOT NULL`);
+    db.close();
+    const before = readFileSync(path);
+    for (const command of ["check", "reindex"]) {
+      const { code, out, err } = await lastroOn("older", command);
+      expect({ code, out }).toEqual({ code: 1, out: "" });
+      expect(err).toContain("has schema 3");
+      expect(err).toContain("use the release that wrote it");
+      expect(readFileSync(path).equals(before)).toBe(true);
+    }
+    await (await openSqliteStore({ path }))[Symbol.asyncDispose]();
+    expect((await check("older")).code).toBe(0);
   });
   test("of a store that does not answer ends with 5", async () => {
     const env = {

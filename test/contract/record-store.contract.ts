@@ -204,9 +204,18 @@ export function recordStoreContract(name: string, open: () => Promise<Store>): v
           ],
         }),
       ); // biome-ignore format: a table
-      const streams = ["two", "none", "lost", "wrong", "absent"].map(scene.stream);
+      const places = [
+        ["two", 2],
+        ["none", 2],
+        ["lost", 1],
+        ["wrong", 1],
+        ["absent", 1],
+      ] as const;
       for (const _ of ["first", "repeated"]) {
-        await store.records.repairActive(streams, signal);
+        await store.records.repairActive(
+          places.map(([entity, version]) => ({ stream: scene.stream(entity), version })),
+          signal,
+        );
         const offsets = [0, 1, 10, 11, 20, 21, 30, 40, 41, 50];
         const rows = await Promise.all(offsets.map((o) => store.history.byRid(scene.rid(o), signal)));
         expect(offsets.filter((_, i) => rows[i]?.isActive)).toEqual([1, 21, 40, 41]);

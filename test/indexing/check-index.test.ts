@@ -2,9 +2,9 @@
 import { expect, test } from "@jest/globals";
 import type { Finding } from "../../src/core/findings.ts";
 import type { Rid } from "../../src/core/ids.ts";
+import { indexRules } from "../../src/core/index-rules.ts";
 import { blockEntries, blockWidth } from "../../src/core/summary-cells.ts";
 import { type CheckIndexDeps, checkIndex } from "../../src/indexing/check-index.ts";
-import { indexRules } from "../../src/indexing/index-pass.ts";
 import type { SearchIndex } from "../../src/ports/search-index.ts";
 import { type IndexedWorld, openIndexedWorld } from "../support/indexed-world.ts";
 

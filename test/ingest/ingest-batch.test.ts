@@ -163,7 +163,7 @@ test("another writer's repair that comes between two records of a batch leaves t
       const nothing = { records: [], deactivate: [], ownerships: [], aliases: [], account: undefined };
       for (const record of batch.records) {
         await records.append({ ...nothing, records: [record] }, until);
-        if (record !== batch.records.at(-1)) await records.repairActive([record.stream], until);
+        if (record !== batch.records.at(-1)) await records.repairActive([record], until);
       }
       return records.append({ ...batch, records: [] }, until);
     },

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import type { KeyRing } from "../../src/ports/key-ring.ts";
-import { mayMakeKeys, openStoreKeys } from "../../src/privacy/store-keys.ts";
+import { mayMakeKeys, openStoreKeys, readStoreKeys } from "../../src/privacy/store-keys.ts";
 import { countedRandomness, memoryKeyRing, memoryStoreState } from "../support/memory-keys.ts";
 
 const signal = new AbortController().signal;
@@ -28,6 +28,21 @@ test("two instances that start at once on an empty store agree", async () => {
   const [one, other] = await Promise.all([open(store, memoryKeyRing([1])), open(store, memoryKeyRing([1]))]);
   expect(one.storeId).toBe(other.storeId);
   expect(one.lookupKey.pageKey()).toEqual(other.lookupKey.pageKey());
+});
+
+test("who only reads the keys finds those of the store, makes no identity and takes no KEK into it", async () => {
+  const store = state();
+  const read = (ring: KeyRing) => readStoreKeys({ state: store, ring }, signal);
+  await expect(read(memoryKeyRing([1]))).rejects.toMatchObject({ code: "KEY_MISSING" });
+  expect(store.identity()).toBeUndefined();
+  const opened = await open(store, memoryKeyRing([1]));
+  const found = await read(memoryKeyRing([1, 2]));
+  expect(found.lookupKey.ownership("t", "1")).toBe(opened.lookupKey.ownership("t", "1"));
+  expect(store.identity()).toEqual(opened.identity);
+  await expect(read(memoryKeyRing([2]))).rejects.toMatchObject({ code: "KEY_MISSING" });
+  const wrong = memoryKeyRing([1]);
+  wrong.keks[0] = { epoch: 1, key: Buffer.alloc(32, 99) };
+  await expect(read(wrong)).rejects.toMatchObject({ code: "KEY_WRONG" });
 });
 
 test("two stores never share a column", async () => {

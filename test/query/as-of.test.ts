@@ -3,6 +3,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { parseCatalogue } from "../../src/core/catalogue.ts";
+import { getIpHistory } from "../../src/query/ip-history.ts";
 import { type SearchRequest, searchRecords } from "../../src/query/search-records.ts";
 import { seed } from "../support/fuzz.ts";
 import { anna } from "../support/history-world.ts";
@@ -112,4 +114,49 @@ test("R-85 as of a tree nothing is asked that no tree tells: a larger tree, or w
   await expect(ask("", 2)).rejects.toMatchObject({ code: "INVALID_ARGUMENT", field: "as_of_tree_size" });
   await expect(ask("active = true", 1)).rejects.toMatchObject({ code: "INVALID_ARGUMENT", field: "filter" });
   expect((await ask("", 0)).records).toEqual([]);
+});
+
+/** Words of notes are found under the other catalogue alone. */
+async function openUnderOtherCatalogue() {
+  const world = await openIndexedWorld();
+  const payload = { public_id: "a", name: "Ana", notes: "a broken lift" };
+  await world.publishLogged({ payload }, { payload: { ...payload, public_id: "b" } });
+  await world.index();
+  const parsed = parseCatalogue('{"version":1,"events":{"account.updated":{"search":["/payload/notes"]}}}');
+  if (!parsed.ok) throw new Error(parsed.errors.join());
+  const { catalogue } = parsed;
+  const passDeps = { ...world.passDeps, catalogue };
+  const deps = { ...world.deps, catalogue };
+  const asked = { filter: "text:lift", orderBy: "", pageSize: 0, pageToken: "" };
+  const ask = (over: Partial<SearchRequest> = {}) =>
+    searchRecords(deps, { ...asked, ...over }, anna, signal, 2);
+  return { deps, ask, indexAnew: () => world.index(passDeps), store: world.store };
+}
+
+test("R-85 full text that was indexed under another catalogue counts as not indexed, until the index is made anew", async () => {
+  const { deps, ask, indexAnew, store } = await openUnderOtherCatalogue();
+  await using _ = store;
+  expect(await ask()).toMatchObject({ records: [], startTreeSize: 0 });
+  const tooEarly = { code: "FAILED_PRECONDITION", message: expect.stringMatching(/another catalogue/) };
+  await expect(ask({ asOfTreeSize: 2 })).rejects.toMatchObject(tooEarly);
+  const walk = () => getIpHistory(deps, { filter: "text:lift", orderBy: "" }, anna, signal);
+  await expect(walk()).rejects.toMatchObject(tooEarly);
+  await indexAnew();
+  expect(await ask()).toMatchObject({ records: [{}, {}], startTreeSize: 2 });
+  expect(await ask({ asOfTreeSize: 2 })).toMatchObject({ records: [{}, {}], startTreeSize: 2 });
+  await walk();
+});
+
+test("R-85 a list of full text that has begun waits while the index is taken away, and misses nothing once it is there", async () => {
+  const { ask, indexAnew, store } = await openUnderOtherCatalogue();
+  await using _ = store;
+  await indexAnew();
+  const { records, nextPageToken } = await ask({ pageSize: 1 });
+  while (!(await store.index.reset("", signal)));
+  const rest = () => ask({ pageSize: 1, pageToken: nextPageToken });
+  await expect(rest()).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+  await indexAnew();
+  const second = await rest();
+  expect(new Set([...records, ...second.records].map(({ entry }) => entry)).size).toBe(2);
+  expect(second).toMatchObject({ nextPageToken: "", startTreeSize: 2 });
 });

@@ -17,6 +17,8 @@ export type MongoStoreOptions = {
   readonly poolMax?: number;
   /** The longest a read of history may take on the server. */
   readonly queryMaxMs?: number;
+  /** Nothing is prepared: a database without a store is NOT_FOUND, one of an older format FAILED_PRECONDITION. */
+  readonly asIs?: boolean;
 };
 
 const defaults = {

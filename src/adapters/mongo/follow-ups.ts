@@ -1,7 +1,7 @@
 /** What records entail in MongoDB: predecessors deactivated, other ids of an entity, active flags set right. All of it may be repeated. */
 import type { StreamId } from "../../core/ids.ts";
 import { activates } from "../../core/record.ts";
-import type { Deactivation, EntityAlias } from "../../ports/record-store.ts";
+import type { ChangePlace, EntityAlias } from "../../ports/record-store.ts";
 import { type Key, keyOf, textOf } from "./bson-values.ts";
 import type { AliasDocument, Collections } from "./collections.ts";
 import type { HeadDocument } from "./documents.ts";
@@ -28,7 +28,7 @@ export async function deactivate({ records }: Collections, places: readonly Plac
   );
 }
 
-export const placeOf = ({ stream, version }: Deactivation): Place => ({ stream: keyOf(stream), version });
+export const placeOf = ({ stream, version }: ChangePlace): Place => ({ stream: keyOf(stream), version });
 
 export async function repairActive(
   collections: Collections,

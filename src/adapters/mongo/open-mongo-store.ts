@@ -31,7 +31,8 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
   const { client, db, server } = await connect(options);
   const collections = collectionsOf(db);
   try {
-    await prepare(collections);
+    if (options.asIs) await requireCurrent(collections, db.databaseName);
+    else await prepare(collections);
   } catch (error) {
     await client.close();
     throw storeError("prepare the database", error);
@@ -69,13 +70,33 @@ async function prepare(collections: Collections): Promise<void> {
     }
 }
 
+const formatId = "format";
+
 async function ensureFormat({ counters }: Collections): Promise<void> {
-  await insertAbsent(counters, [{ _id: "format", n: format }]);
-  const stored = (await counters.findOne({ _id: "format" }))?.n ?? format;
-  if (stored > format) {
+  await insertAbsent(counters, [{ _id: formatId, n: format }]);
+  requireKnown((await counters.findOne({ _id: formatId }))?.n ?? format);
+}
+
+function requireKnown(stored: number): void {
+  if (stored > format)
     throw new LastroError(
       "STORE_NEWER",
       `the database was written by a newer Lastro (format ${stored}, this one reads ${format}); start that release`,
     );
-  }
+}
+
+/** Only looks. */
+async function requireCurrent({ counters }: Collections, database: string): Promise<void> {
+  const stored = (await counters.findOne({ _id: formatId }))?.n;
+  if (stored === undefined)
+    throw new LastroError(
+      "NOT_FOUND",
+      `there is no store in the database ${database}: set LASTRO_STORE_URL as the service has it`,
+    );
+  requireKnown(stored);
+  if (stored < format)
+    throw new LastroError(
+      "FAILED_PRECONDITION",
+      `the database has format ${stored}, this program reads ${format}; use the release that wrote it, or start the service of this release once, which migrates it`,
+    );
 }

@@ -49,8 +49,9 @@ export function mongoRecordStore(
   return {
     append: (batch, signal) => guard("append a batch", signal, () => append(batch, signal)),
     account: (step, signal) => guard("move a mark", signal, () => inTurn(() => account(collections, step))),
-    repairActive: (streams, signal) =>
+    repairActive: (places, signal) =>
       guard("mark the active records", signal, async () => {
+        const streams = [...new Set(places.map(({ stream }) => stream))];
         for (const some of chunks(streams, updateMax, signal))
           await repairActive(collections, readHeads, some);
       }),

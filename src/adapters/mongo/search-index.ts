@@ -15,6 +15,10 @@ import { insertAbsent } from "./follow-ups.ts";
 import type { Manners } from "./record-store.ts";
 
 const stateId = "search_index";
+/** While the index is being taken away. */
+const noRules = "";
+/** Documents that one call of a reset takes away: a delete of them ends long before the time that it may take. */
+const stepResetMax = 1_000;
 const nothing = new Uint8Array();
 
 const textDocument = ({ rid, recordedAtMs, terms }: IndexedText): TextDocument => ({
@@ -50,7 +54,8 @@ export function mongoSearchIndex(
   };
   return {
     state: (signal) => guard("read the index's state", signal, (options) => readState(collections, options)),
-    reset: (rules, signal) => guard("reset the index", signal, () => inTurn(() => reset(collections, rules))),
+    reset: (rules, signal) =>
+      guard("reset the index", signal, (options) => inTurn(() => reset(collections, rules, options))),
     texts: (rids, signal) =>
       guard("read texts", signal, async (options) => {
         const found = texts.find({ _id: { $in: rids.map(ridKey) } }, options);
@@ -115,13 +120,39 @@ async function readState({ indexState }: Collections, options: ReadOptions): Pro
 const setState = ({ indexState }: Collections, rules: string): Promise<unknown> =>
   indexState.updateOne({ _id: stateId }, { $set: { rules, size: 0 } }, { upsert: true });
 
-/** While something is left, the rules are those of nothing. */
-async function reset(collections: Collections, rules: string): Promise<boolean> {
-  await setState(collections, "");
-  await collections.texts.deleteMany({});
-  await collections.blocks.deleteMany({});
+/**
+ * While something is left, the rules are those of nothing. The call that makes them so takes nothing away: who only has the index made anew
+ * deletes nothing behind the back of whoever makes it.
+ */
+async function reset(collections: Collections, rules: string, options: ReadOptions): Promise<boolean> {
+  const before = await readState(collections, options);
+  if (before?.rules !== noRules) {
+    await setState(collections, noRules);
+    if (before !== undefined) return false;
+  }
+  const { texts, blocks } = collections;
+  if ((await takeSome(texts, options)) || (await takeSome(blocks, options))) return false;
   await setState(collections, rules);
   return true;
+}
+
+type Takeable<Id> = {
+  find(
+    filter: object,
+    options: ReadOptions & { readonly projection: { readonly _id: 1 }; readonly limit: number },
+  ): { toArray(): Promise<readonly { readonly _id: Id }[]> };
+  deleteMany(
+    filter: { readonly _id: { readonly $in: readonly Id[] } },
+    options: Pick<ReadOptions, "maxTimeMS">,
+  ): Promise<unknown>;
+};
+
+/** Whether more may be left. By ids: a delete that comes late takes none but these. */
+async function takeSome<Id>(collection: Takeable<Id>, options: ReadOptions): Promise<boolean> {
+  const some = collection.find({}, { ...options, projection: { _id: 1 }, limit: stepResetMax });
+  const ids = (await some.toArray()).map(({ _id }) => _id);
+  if (ids.length > 0) await collection.deleteMany({ _id: { $in: ids } }, { maxTimeMS: options.maxTimeMS });
+  return ids.length === stepResetMax;
 }
 
 async function move({ indexState }: Collections, from: IndexState, to: number): Promise<boolean> {

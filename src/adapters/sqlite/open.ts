@@ -5,7 +5,7 @@ import type { DatabaseSync } from "node:sqlite";
 import type { Store } from "../../ports/store.ts";
 import { openAudit } from "./audit.ts";
 import { text } from "./columns.ts";
-import { type DatabaseSettings, defaults, openDatabase } from "./database.ts";
+import { assertOurs, type DatabaseSettings, defaults, inMemory, openDatabase } from "./database.ts";
 import { storeCall } from "./faults.ts";
 import { type GroupCommit, openGroupCommit } from "./group-commit.ts";
 import { openHistory } from "./history.ts";
@@ -25,16 +25,14 @@ export type SqliteOptions = Partial<DatabaseSettings> & {
   readonly recordBytesMax?: number;
 };
 
-const inMemory = ":memory:";
 const recordBytesDefault = 16 * 1024 * 1024;
 /** Of the page cache: each commit of the thread that writes empties the part for reading. */
 const readShare = 0.25;
 
-/** Makes the file for its owner alone (it holds searchable copies in the clear) and tells its one true path, which is what the lock is named after. */
-function prepareFile(path: string): string {
+/** Makes the file for its owner alone: it holds searchable copies in the clear. */
+function makeFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
   closeSync(openSync(path, "a", 0o600));
-  return realpathSync(path);
 }
 
 /** Reads on this connection; writes of the log too, which the service leaves to the log's thread. */
@@ -52,15 +50,20 @@ export const facesOver = (
   index: openSearchIndex(db, commit),
 });
 
-/** Throws STORE_LOCKED, STORE_NEWER, STORE_UNAVAILABLE; CONFIG_INVALID for a file of another program. */
+/** Throws STORE_LOCKED, STORE_NEWER, STORE_UNAVAILABLE; CONFIG_INVALID for a file of another program; as it is also NOT_FOUND, and FAILED_PRECONDITION for an older schema. */
 export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   const { path, recordBytesMax = recordBytesDefault, ...given } = options;
   const settings = { ...defaults, ...given };
   const withCache = (share: number) => ({ ...settings, cacheBytes: share * settings.cacheBytes });
   return storeCall(new AbortController().signal, async () => {
     await using undo = new AsyncDisposableStack();
-    const file = path === inMemory ? path : prepareFile(path);
-    if (file !== inMemory) undo.use(lockStore(file));
+    if (path !== inMemory && !settings.asIs) makeFile(path);
+    // Its one true path is what the lock is named after.
+    const file = path === inMemory ? path : realpathSync(path);
+    if (file !== inMemory) {
+      assertOurs(file, settings);
+      undo.use(lockStore(file));
+    }
     const db = undo.adopt(openDatabase(file, withCache(file === inMemory ? 1 : readShare)), (open) =>
       open.close(),
     );
@@ -96,10 +99,10 @@ function foldWal(db: DatabaseSync): void {
 /** The faces that threads of the log and of a check need, on a connection of its own, in the process that holds the file's lock. Throws STORE_UNAVAILABLE. */
 export async function openSqliteLog({
   path,
-  cacheBytes,
-}: Required<Pick<SqliteOptions, "path" | "cacheBytes">>): Promise<LogFaces> {
+  ...settings
+}: Pick<SqliteOptions, "path" | "cacheBytes" | "asIs">): Promise<LogFaces> {
   return storeCall(new AbortController().signal, () => {
-    const db = openDatabase(path, { cacheBytes });
+    const db = openDatabase(path, settings);
     const commit = openGroupCommit(db);
     return {
       log: openLog(db, commit),

@@ -5,6 +5,7 @@ import { activates, type Head, type RecordRow } from "../../core/record.ts";
 import {
   type AppendBatch,
   type AppendVerdict,
+  type ChangePlace,
   headKeyText,
   type Known,
   type RecordStore,
@@ -58,10 +59,16 @@ function openInsert(db: DatabaseSync, recordBytesMax: number) {
   };
 }
 
-function openFollowUps(db: DatabaseSync) {
+/** Exactly this version and no range: a range would walk the whole history. */
+function openDeactivate(db: DatabaseSync) {
   const deactivate = db.prepare(
     "UPDATE records SET is_active = 0 WHERE stream = ? AND kind = 0 AND version = ? AND is_active = 1",
   );
+  return (stream: StreamId, version: number): void => void deactivate.run(toBytes(stream), version);
+}
+
+function openFollowUps(db: DatabaseSync) {
+  const deactivate = openDeactivate(db);
   const alias = db.prepare(
     "INSERT OR IGNORE INTO aliases (tenant, entity_type, candidate_id, stream, namespace, entity_id) VALUES (?, ?, ?, ?, ?, ?)",
   );
@@ -74,7 +81,7 @@ function openFollowUps(db: DatabaseSync) {
         .map(({ stream, version }) => `${version} ${stream}`),
     );
     for (const { stream, version } of batch.deactivate)
-      if (!superseded.has(`${version} ${stream}`)) deactivate.run(toBytes(stream), version);
+      if (!superseded.has(`${version} ${stream}`)) deactivate(stream, version);
     for (const facts of batch.ownerships) saveFacts(facts);
     for (const a of batch.aliases)
       alias.run(a.tenant, a.entityType, a.candidateId, toBytes(a.stream), a.namespace, a.entityId);
@@ -97,19 +104,20 @@ function openAppend(db: DatabaseSync, accounts: Accounts, recordBytesMax: number
 }
 
 function openRepair(db: DatabaseSync, headOfStream: (stream: StreamId) => Row | undefined) {
-  const deactivate = db.prepare(
-    "UPDATE records SET is_active = 0 WHERE stream = ? AND kind = 0 AND version < ? AND is_active = 1",
-  );
+  const deactivate = openDeactivate(db);
   const setHead = db.prepare(
     "UPDATE records SET is_active = ? WHERE stream = ? AND kind = 0 AND version = ? AND is_active <> ?",
   );
-  return (stream: StreamId): void => {
-    const head = headOfStream(stream);
-    if (head === undefined) return;
-    const version = integer(head, "version");
-    const isActive = activates(text(head, "action") as RecordRow["action"]) ? 1 : 0;
-    deactivate.run(toBytes(stream), version);
-    setHead.run(isActive, toBytes(stream), version, isActive);
+  return (places: readonly ChangePlace[]): void => {
+    for (const [stream, of] of Map.groupBy(places, (place) => place.stream)) {
+      const head = headOfStream(stream);
+      if (head === undefined) continue;
+      const version = integer(head, "version");
+      const below = new Set(of.flatMap((place) => [place.version - 1, place.version]));
+      for (const one of below) if (one < version) deactivate(stream, one);
+      const isActive = activates(text(head, "action") as RecordRow["action"]) ? 1 : 0;
+      setHead.run(isActive, toBytes(stream), version, isActive);
+    }
   };
 }
 
@@ -156,8 +164,7 @@ export function writeRecords(db: DatabaseSync, commit: GroupCommit, recordBytesM
         accounts.save(step);
         return "done";
       }),
-    repairActive: (streams, signal) =>
-      storeCall(signal, () => transaction(db, () => streams.forEach(repair))),
+    repairActive: (places, signal) => storeCall(signal, () => transaction(db, () => repair(places))),
     probe: (signal) =>
       storeCall(signal, () => {
         probe.run();

@@ -109,7 +109,7 @@ export function writesInThread(data: WriteThreadData, start = startWorker): Writ
         return ask(signal, ["append", [packed, rest]], [packed.bytes.buffer]);
       },
       account: (step, signal) => ask(signal, ["account", [step]]),
-      repairActive: (streams, signal) => ask(signal, ["repairActive", [streams]]),
+      repairActive: (places, signal) => ask(signal, ["repairActive", [places]]),
       probe: (signal) => ask(signal, ["probe", []]),
     },
     keys: {

@@ -204,25 +204,41 @@ const pragma = (db: DatabaseSync, name: string): number => {
   return row === undefined ? 0 : integer(row, name);
 };
 
-/** Brings the file to the schema this program knows. Throws STORE_NEWER, or CONFIG_INVALID for a file of another program. */
-export function migrate(db: DatabaseSync, path: string): void {
-  const version = pragma(db, "user_version");
+/** What is in the file; 0: nothing yet. Only looks. Throws STORE_NEWER, or CONFIG_INVALID for a file of another program. */
+export function schemaOf(db: DatabaseSync, path: string): number {
   if (pragma(db, "application_id") !== applicationId) {
-    const isEmpty = db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined;
-    if (!isEmpty)
-      throw new LastroError(
-        "CONFIG_INVALID",
-        `${path} is a SQLite file of another program; name another path in LASTRO_STORE_URL`,
-      );
+    if (db.prepare("SELECT 1 FROM sqlite_schema LIMIT 1").get() === undefined) return 0;
+    throw new LastroError(
+      "CONFIG_INVALID",
+      `${path} is a SQLite file of another program; name another path in LASTRO_STORE_URL`,
+    );
   }
-  if (version > migrations.length)
+  const schema = pragma(db, "user_version");
+  if (schema > migrations.length)
     throw new LastroError(
       "STORE_NEWER",
-      `${path} has schema ${version}, this program knows ${migrations.length}; run the newer release`,
+      `${path} has schema ${schema}, this program knows ${migrations.length}; run the newer release`,
     );
-  if (version === migrations.length) return;
+  return schema;
+}
+
+export const isCurrent = (schema: number): boolean => schema === migrations.length;
+
+/** For who changes no schema. Throws NOT_FOUND where there is none, FAILED_PRECONDITION for an older one. */
+export function requireCurrent(schema: number, path: string): void {
+  if (isCurrent(schema)) return;
+  if (schema === 0) throw new LastroError("NOT_FOUND", `${path} is empty: no service has made a store of it`);
+  throw new LastroError(
+    "FAILED_PRECONDITION",
+    `${path} has schema ${schema}, this program reads ${migrations.length}; use the release that wrote it, or start the service of this release once, which migrates it`,
+  );
+}
+
+/** Brings the file from its schema to the one this program knows. */
+export function migrate(db: DatabaseSync, schema: number): void {
+  if (isCurrent(schema)) return;
   transaction(db, () => {
-    for (const migration of migrations.slice(version)) db.exec(migration);
+    for (const migration of migrations.slice(schema)) db.exec(migration);
     db.exec(`PRAGMA user_version = ${migrations.length}; PRAGMA application_id = ${applicationId}`);
   });
 }

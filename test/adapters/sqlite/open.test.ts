@@ -1,10 +1,11 @@
 /** What only a file can promise: it survives closing and killing, belongs to one process, and is not opened by a program that is too old. */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { statSync } from "node:fs";
-import { join } from "node:path";
+import { mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { DatabaseSync } from "node:sqlite";
+import { promisify } from "node:util";
 import { expect, test } from "@jest/globals";
 import { openSqliteLog, openSqliteStore } from "../../../src/adapters/sqlite/open.ts";
 import type { Src } from "../../../src/core/ids.ts";
@@ -13,6 +14,7 @@ import { makeScene, startMs } from "../../support/records.ts";
 import { temporaryFolder } from "../../support/sqlite.ts";
 
 const signal = new AbortController().signal;
+const opener = join(import.meta.dirname, "old-file.ts");
 const appender = join(import.meta.dirname, "appender.ts");
 
 /** The file as another program sees it. */
@@ -40,11 +42,12 @@ test("what was stored is there after closing and opening again", async () => {
   expect(store.description).toMatch(/^SQLite 3\.\d+\.\d+, .*lastro\.db$/);
 });
 
-test("the file is readable by its owner alone", async () => {
+test("the file is readable by its owner alone, and has pages of 8 KiB", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "lastro.db");
   await using _ = await openSqliteStore({ path });
   expect(statSync(path).mode & 0o777).toBe(0o600);
+  expect(inspect(path, (db) => db.prepare("PRAGMA page_size").get())).toEqual({ page_size: 8_192 });
 });
 
 test("a second opener is told that the file is taken, and gets it once the first is closed", async () => {
@@ -61,17 +64,19 @@ test("a second opener is told that the file is taken, and gets it once the first
   await again.records.probe(signal);
 });
 
-test("a file of a newer release and a file of another program are refused, unchanged", async () => {
+test("a file of a newer release and a file of another program are refused, unchanged to the byte, and nothing is laid beside them", async () => {
   using folder = temporaryFolder();
   const path = join(folder.path, "lastro.db");
   await (await openSqliteStore({ path }))[Symbol.asyncDispose]();
-  inspect(path, (db) => db.exec("PRAGMA user_version = 999"));
-  await expect(openSqliteStore({ path })).rejects.toMatchObject({ code: "STORE_NEWER" });
-  const foreign = join(folder.path, "foreign.db");
+  inspect(path, (db) => db.exec("PRAGMA user_version = 999; PRAGMA journal_mode = DELETE"));
+  const foreign = join(folder.path, "theirs", "foreign.db");
+  mkdirSync(dirname(foreign));
   inspect(foreign, (db) => db.exec("CREATE TABLE theirs (x)"));
+  const before = [path, foreign].map((one) => readFileSync(one));
+  await expect(openSqliteStore({ path })).rejects.toMatchObject({ code: "STORE_NEWER" });
   await expect(openSqliteStore({ path: foreign })).rejects.toMatchObject({ code: "CONFIG_INVALID" });
-  const tables = inspect(foreign, (db) => db.prepare("SELECT name FROM sqlite_schema").all());
-  expect(tables.map((row) => row["name"])).toEqual(["theirs"]);
+  expect([path, foreign].map((one) => readFileSync(one))).toEqual(before);
+  expect(readdirSync(dirname(foreign))).toEqual(["foreign.db"]);
 });
 
 test("a file from before the log keeps its records when it gets the log's tables, and they wait for the log as any other", async () => {
@@ -128,6 +133,35 @@ test("R-10 a file whose index leaves out records without ownership gives them in
   const { rows } = await store.history.search(search, signal);
   expect(rows.map(({ rid }) => rid)).toEqual([1, 2, 0].map((offset) => scene.rid(offset)));
 });
+
+/** Sorted in memory they take 48 MiB, on disk 5. */
+const sortedRows = 1_000_000;
+
+test("a file of an older schema gets its index by a sort on disk, whatever its size: not in memory, and no file is left", async () => {
+  using folder = temporaryFolder();
+  const path = join(folder.path, "it's", "lastro.db");
+  await (await openSqliteStore({ path }))[Symbol.asyncDispose]();
+  inspect(path, (db) => {
+    const indexes = db
+      .prepare(
+        "SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'records' AND sql IS NOT NULL",
+      )
+      .all();
+    for (const { name } of indexes) db.exec(`DROP INDEX ${name}`);
+    db.exec(`PRAGMA synchronous = OFF;
+      WITH RECURSIVE c (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < ${sortedRows})
+      INSERT INTO records (position, uid, stream, kind, version, alias, action, recorded_at, is_active, action_at, aside, kids, leaf_hash, entry, body)
+      SELECT CAST(printf('%016d', n) AS BLOB), n, x'00', 0, n, x'00', 'new', n * 7919 % ${sortedRows}, 0, 0, '', x'', x'', '', x'' FROM c;
+      CREATE INDEX records_by_ownership ON records (ownership_id, recorded_at) WHERE ownership_id IS NOT NULL;
+      PRAGMA user_version = 3`);
+  });
+  const cacheBytes = 1024 * 1024;
+  const { stdout } = await promisify(execFile)(process.execPath, [opener, path, String(cacheBytes)]);
+  const { grownKib, temp_store } = JSON.parse(stdout);
+  expect(grownKib).toBeLessThan(20 * 1024);
+  expect(temp_store).toBe(2);
+  expect(readdirSync(dirname(path)).sort()).toEqual(["lastro.db", "lastro.db.lock"]);
+}, 60_000);
 
 test("a closed store is unavailable, not broken", async () => {
   const store = await openSqliteStore({ path: ":memory:" });

@@ -25,7 +25,7 @@ const is = (field: Parameters<typeof equal>[0]) => equal(field, "x");
 
 function explain(of: readonly Filter[], order: SearchOrder): readonly string[] {
   const db = new DatabaseSync(":memory:");
-  migrate(db, ":memory:");
+  migrate(db, 0);
   const filter = allOf(...of);
   const columns = searchColumns([...fieldsOf(filter), order.field]);
   const plans = ["", "x"].flatMap((value) =>
