@@ -52,7 +52,7 @@ export function openGuard(
     // In strict mode it may fail; what the file says holds all the same.
     const untold = (): void =>
       log.warn(`${what}_change_untold`, `that the ${what} file changed could not be published`);
-    const id = `${what}_file`;
+    const id = `${what}_file` as const;
     watch
       .act(itself, { type: `${id}.config_updated`, id, detail }, withDeadline(signal, callMsMax))
       .catch(untold);

@@ -3,6 +3,7 @@ import type { Caller } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
 import type { PersonalAccess, StoreState } from "../ports/store-state.ts";
+import type { Act } from "./telling.ts";
 import type { Watch } from "./watch.ts";
 
 const hourMs = 60 * 60_000;
@@ -101,7 +102,7 @@ export function personalAccesses({ state, watch, now, random }: PersonalAccessOp
           throw new LastroError("FAILED_PRECONDITION", "a second person has to approve it", { field: "id" });
         if (asked.approval !== undefined)
           throw new LastroError("FAILED_PRECONDITION", "it was approved already", { field: "id" });
-        const act = {
+        const act: Act = {
           type: "personal_access.approved",
           id,
           detail: { reason: asked.reason, asked_by: asked.callerId },

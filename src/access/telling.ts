@@ -10,9 +10,17 @@ import type { Clock, Randomness } from "../ports/clock.ts";
 import type { EventPublisher, EventToPublish } from "../ports/event-publisher.ts";
 import type { Observer } from "../ports/observer.ts";
 
+/** Types of the events of our own: what each is about, and a verb of an activity. */
+export const toldTypes = [
+  "personal_data.viewed", "access.access_denied", "records.exported",
+  "offset_skip.submitted", "partition_resume.submitted", "dead_letter_replay.submitted",
+  "personal_access.submitted", "personal_access.approved", "viewer_token.shared",
+  "access_file.config_updated", "switches_file.config_updated",
+] as const; // biome-ignore format: a list
+type ToldType = (typeof toldTypes)[number];
+
 export type Act = {
-  /** Of the event: what it was about, and a verb of an activity. */
-  readonly type: string;
+  readonly type: ToldType;
   readonly id: string;
   readonly detail: JsonObject;
 };
@@ -22,7 +30,7 @@ export type Telling = AsyncDisposable & {
   now(caller: Caller, act: Act, tenant: string | undefined, signal: AbortSignal): Promise<void>;
   soon(caller: Caller, act: Act, tenant: string | undefined): void;
   /** One event a caller and window for all of a type, however often it happens; viewers of one maker are one caller. */
-  count(caller: Caller, type: string, what: string, times: number): void;
+  count(caller: Caller, type: ToldType, what: string, times: number): void;
 };
 
 export type TellingOptions = {
@@ -44,7 +52,7 @@ const [retryMinMs, retryMaxMs] = [100, 5_000];
 /** For what waits, when the service ends. */
 const drainMsMax = 2_000;
 
-type Count = { readonly caller: Caller; readonly type: string; readonly times: Map<string, number> };
+type Count = { readonly caller: Caller; readonly type: ToldType; readonly times: Map<string, number> };
 
 export function openTelling(options: TellingOptions): Telling {
   const { publisher, windowMs, observer, random } = options;

@@ -1,5 +1,7 @@
 /** Exports as long-running operations: begun, gone on with after a crash, told of, cancelled, read, removed. Each belongs to its caller; to others it is not there. */
+
 import { createHash } from "node:crypto";
+import type { Act } from "../access/telling.ts";
 import { isTransient, LastroError } from "../core/errors.ts";
 import type { ExportFormat } from "../core/export-formats.ts";
 import { fieldsOf } from "../core/filter-holds.ts";
@@ -68,7 +70,7 @@ export type Exports = {
   ): AsyncGenerator<ExportBytes, void, undefined>;
 };
 
-const exported = (format: string) => ({ type: "records.exported", id: "export", detail: { format } });
+const exported = (format: string): Act => ({ type: "records.exported", id: "export", detail: { format } });
 
 const nameBytes = 16;
 const upkeepMs = 30_000;

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { describe, expect, test } from "@jest/globals";
 import { methods, permissions, permitted, scopesFor } from "../../src/access/policy.ts";
 import { filterOfScopes } from "../../src/access/scope.ts";
+import { toldTypes } from "../../src/access/telling.ts";
 import { roles } from "../../src/core/caller.ts";
 import { holds } from "../../src/core/filter-holds.ts";
 import { services } from "../../src/servers/grpc/server.ts";
@@ -26,6 +27,15 @@ test("docs/policy.md has the tables of roles and of methods as they are", () => 
     ),
   ];
   expect(page.split("\n").filter((line) => /^\| `[A-Za-z]+` \| `/.test(line))).toEqual(rows);
+});
+
+test("docs/policy.md has the events of self-audit that there are, and no others", () => {
+  const page = readFileSync("docs/policy.md", "utf8");
+  const named = page.split("\n").flatMap((line) => {
+    const [, first = ""] = /^\| ((?:`\w+\.\w+` ?)+)\| /.exec(line) ?? [];
+    return [...first.matchAll(/`([^`]+)`/g)].map(([, type]) => type);
+  });
+  expect(named.toSorted()).toEqual([...toldTypes].toSorted());
 });
 
 test("every role has permissions out of the list, and every permission has a role", () => {

@@ -1,7 +1,7 @@
 /** What becomes an event of our own, and what happens while nobody takes it. */
 import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "@jest/globals";
-import { countedMax, waitingMax } from "../../src/access/telling.ts";
+import { countedMax, toldTypes, waitingMax } from "../../src/access/telling.ts";
 import { lending } from "../../src/access/viewer-tokens.ts";
 import { openWatch, type WatchOptions } from "../../src/access/watch.ts";
 import type { Caller } from "../../src/core/caller.ts";
@@ -176,12 +176,11 @@ describe("R-87 what becomes an event", () => {
     const { topic, watch } = openTopic();
     await watch.read(anna, "GetRecord", [record()], signal);
     watch.denied(person("x".repeat(1_000)), "GetRecord");
-    for (const type of ["offset_skip", "partition_resume", "dead_letter_replay"])
-      await watch.act(anna, { type: `${type}.submitted`, id: "1", detail: { reason: "r" } }, signal);
+    for (const type of toldTypes) await watch.act(anna, { type, id: "1", detail: { reason: "r" } }, signal);
     const lent = { id: "1", token: "", expiresAtMs: nowMs, grants: viewer(1).grants };
     await watch.act(anna, lending(lent), signal);
     await watch[Symbol.asyncDispose]();
-    expect(topic.events).toHaveLength(6);
+    expect(topic.events).toHaveLength(toldTypes.length + 3);
     for (const { key, value, headers } of topic.events) {
       const event = {
         offset: 0,
@@ -263,7 +262,7 @@ describe("while Kafka is away", () => {
     await expect(watch.read(anna, "GetRecord", [record()], signal)).rejects.toMatchObject({
       code: "SOURCE_UNAVAILABLE",
     });
-    const act = { type: "offset_skip.submitted", id: "1", detail: {} };
+    const act = { type: "offset_skip.submitted", id: "1", detail: {} } as const;
     await expect(watch.act(anna, act, signal)).rejects.toMatchObject({ code: "SOURCE_UNAVAILABLE" });
     await watch.read(anna, "GetRecord", [], signal);
     await watch[Symbol.asyncDispose]();

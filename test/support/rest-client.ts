@@ -14,6 +14,7 @@ export const restLimits: RestLimits = {
   requestsMax: 64,
   deadlineMsMax: 10_000,
   streamMsMax: 60_000,
+  stallMsMax: 10_000,
   bodyBytesMax: 1_048_576,
 };
 export type TestRest = RestServer & { readonly logged: string[]; readonly url: string };

@@ -1,7 +1,6 @@
 /** Which index a search walks, chosen here and not by SQLite's planner, so that the cost of a question never depends on statistics. */
 import type { SQLInputValue } from "node:sqlite";
 import { LastroError } from "../../core/errors.ts";
-import type { Comparison } from "../../core/filter.ts";
 import type { Rid } from "../../core/ids.ts";
 import { isTextField, type OrderField, type Walk } from "../../core/search-walk.ts";
 import { firstBehind } from "../../core/text-order.ts";
@@ -120,19 +119,45 @@ export function stepOf(
 /** Behind every text that begins with another. */
 const lastCharacter = "\u{10ffff}";
 
-function termCondition({ operator, value }: Comparison): Condition {
-  const term = String(value);
-  return operator === "prefix" ? ["term >= ? AND term < ?", term, term + lastCharacter] : ["term = ?", term];
-}
+/** Where a walk through the terms stands, which lie by term, recorded_at and record. */
+export type TermPlace = readonly [term: string, recordedAt: number, record: number];
+const beforeRecords = -1;
+export const beforeTerms = (prefix: string): TermPlace => [prefix, -Infinity, beforeRecords];
 
-/** Ids of the records that have the term or one that begins so, each once, in no order. */
-export function recordsOfTerm(term: Comparison, { min, max }: Pick<Walk, "min" | "max">, rows: number): Step {
-  const conditions = [termCondition(term), ...above("recorded_at", min), ...below("recorded_at", max)];
+type TimeRange = Pick<Walk, "min" | "max">;
+const termRows = `SELECT term, recorded_at, record FROM terms
+  WHERE (term, recorded_at, record) > (?, ?, ?) AND term < ? ORDER BY term, recorded_at, record`;
+const termRowsOf = (prefix: string, place: TermPlace) => [...place, prefix + lastCharacter];
+
+/** The last of so many rows of terms that begin so, behind a place; none where there are fewer. Over several terms no index finds a time. */
+export const lastOfTerms = (prefix: string, place: TermPlace, rows: number): Step => ({
+  sql: `${termRows} LIMIT 1 OFFSET ?`,
+  values: [...termRowsOf(prefix, place), rows - 1],
+});
+
+/** Ids of the records within the time that so many rows name. */
+export function recordsOfTerms(
+  prefix: string,
+  place: TermPlace,
+  { min, max }: TimeRange,
+  rows: number,
+): Step {
+  const times: readonly Condition[] = [["1"], ...above("recorded_at", min), ...below("recorded_at", max)];
   return {
-    sql: `SELECT DISTINCT record FROM terms WHERE ${whereOf(conditions)} LIMIT ?`,
-    values: [...valuesOf(conditions), rows],
+    sql: `SELECT DISTINCT record FROM (${termRows} LIMIT ?) WHERE ${whereOf(times)}`,
+    values: [...termRowsOf(prefix, place), rows, ...valuesOf(times)],
   };
 }
+
+/** Behind the place; what lies out of the time asked for is passed over at once, up to the next term. */
+export function nextPlace(place: TermPlace, { min, max }: TimeRange): TermPlace {
+  const [term, recordedAt] = place;
+  if (recordedAt < min) return [term, min, beforeRecords];
+  return recordedAt > max ? [term, Infinity, beforeRecords] : place;
+}
+
+/** How many records have the term, counted no further than asked. */
+export const countOfTerm = "SELECT count(*) AS n FROM (SELECT 1 FROM terms WHERE term = ? LIMIT ?)";
 
 /** The records of these ids, which come as one JSON array. */
 export const recordsById = (columns: readonly string[]): string =>

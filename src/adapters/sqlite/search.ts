@@ -1,7 +1,6 @@
 /** Searching in short steps: the process is ours alone while SQLite works, so between steps others run and the signal is looked at. */
 import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
-import { compare } from "../../core/filter.ts";
 import { fieldsOf } from "../../core/filter-holds.ts";
 import type { Rid } from "../../core/ids.ts";
 import type { FilterField } from "../../core/search-fields.ts";
@@ -15,24 +14,32 @@ import {
 } from "../../core/search-walk.ts";
 import type { ScanAnswer, SearchAnswer } from "../../ports/history-reader.ts";
 import { ridsMax } from "../../ports/history-reader.ts";
-import { blob, integer, type Row, ridAt } from "./columns.ts";
+import { blob, integer, type Row, ridAt, text } from "./columns.ts";
 import { assertInTime } from "./faults.ts";
 import { prepareRecords, recordOf } from "./record-row.ts";
 import { searchColumns, valuesOf } from "./search-columns.ts";
 import {
+  beforeTerms,
   type Cursor,
+  countOfTerm,
   cursorAt,
   firstCursor,
+  lastOfTerms,
+  nextPlace,
   placeOf,
   recordByPosition,
   recordsById,
-  recordsOfTerm,
+  recordsOfTerms,
+  type Step,
   stepOf,
+  type TermPlace,
 } from "./search-plan.ts";
 import { openSnapshot } from "./transaction.ts";
 
 /** Rows looked at in one step. */
 const stepRowsMax = 500;
+/** Rows of terms, of which none is read but those that count. */
+const stepTermsMax = 1_000;
 
 type Found = Candidate & { readonly id: number };
 type Looking = {
@@ -64,12 +71,39 @@ async function* walkRows(looking: Looking, walk: Walk): AsyncGenerator<readonly 
   }
 }
 
+type TimeRange = Pick<Walk, "min" | "max">;
+const always: TimeRange = { min: -Infinity, max: Infinity };
+
+/** Ids of records that have a term that begins so, each once, in no order, and no more than asked for. */
+async function recordsOfBeginning(
+  { db, signal }: Pick<Looking, "db" | "signal">,
+  prefix: string,
+  range: TimeRange,
+  max: number,
+): Promise<readonly number[]> {
+  const all = ({ sql, values }: Step): readonly Row[] => db.prepare(sql).all(...values);
+  const ids = new Set<number>();
+  for (let place = beforeTerms(prefix); ; ) {
+    assertInTime(signal);
+    const [last] = all(lastOfTerms(prefix, place, stepTermsMax)).map(termPlaceOf);
+    for (const row of all(recordsOfTerms(prefix, place, range, stepTermsMax)))
+      ids.add(integer(row, "record"));
+    if (last === undefined || ids.size >= max) return [...ids].slice(0, max);
+    place = nextPlace(last, range);
+    await setImmediate();
+  }
+}
+
+const termPlaceOf = (row: Row): TermPlace => [
+  text(row, "term"),
+  integer(row, "recorded_at"),
+  integer(row, "record"),
+];
+
 /** Of a beginning of terms: the records lie in the order of the terms, and one may have several of them. */
 async function* gatherRows(looking: Looking, walk: Walk, prefix: string): AsyncGenerator<readonly Found[]> {
   const { db, search, columns, signal } = looking;
-  const term = compare("text", "prefix", prefix);
-  const { sql, values } = recordsOfTerm(term, walk, search.scanMax + 1);
-  const ids = db.prepare(sql).all(...values).map((row) => integer(row, "record")); // biome-ignore format: one chain
+  const ids = await recordsOfBeginning(looking, prefix, walk, search.scanMax + 1);
   if (ids.length > search.scanMax) {
     yield ids.map(unread);
     return;
@@ -86,17 +120,17 @@ async function* gatherRows(looking: Looking, walk: Walk, prefix: string): AsyncG
 const unread = (id: number): Found => ({ id, place: new Uint8Array(), read: () => undefined });
 
 const termCounter =
-  (db: DatabaseSync): CountTerm =>
-  async (term, max) => {
-    const { sql, values } = recordsOfTerm(term, { min: -Infinity, max: Infinity }, max);
-    return integer(db.prepare(`SELECT count(*) AS n FROM (${sql})`).get(...values) ?? {}, "n");
+  (looking: Looking): CountTerm =>
+  async ({ operator, value }, max) => {
+    const term = String(value);
+    if (operator === "prefix") return (await recordsOfBeginning(looking, term, always, max)).length;
+    return integer(looking.db.prepare(countOfTerm).get(term, max) ?? {}, "n");
   };
 
 async function find(looking: Looking): Promise<Matches<Found>> {
-  const { db, search } = looking;
   const start = (walk: Walk) =>
     walk.driver?.isPrefix ? gatherRows(looking, walk, walk.driver.value) : walkRows(looking, walk);
-  return findMatches(search, start, placeOf, termCounter(db));
+  return findMatches(looking.search, start, placeOf, termCounter(looking));
 }
 
 const nextOf = ({ last }: Matches<Found>): SearchAnswer["next"] =>

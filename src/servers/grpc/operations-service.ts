@@ -111,8 +111,8 @@ export const operationsHandlers = (
       throw invalid("positions", `must be 1 to ${replayPositionsMax}`);
     }
     const told = positions.map(({ topic, partition, offset }) => `${topic}.${partition}.${offset}`);
-    const act = { type: "dead_letter_replay.submitted", id: told[0] ?? "", detail: { positions: told } };
-    await watch.act(caller, act, signal);
+    const detail = { positions: told };
+    await watch.act(caller, { type: "dead_letter_replay.submitted", id: told[0] ?? "", detail }, signal);
     return { verdicts: verdictsToWire(await operations.replay(positions, signal)) };
   },
 });

@@ -17,6 +17,7 @@ const problems = {
   415: "The body has another media type",
   429: "Too many requests; Retry-After says when",
   431: "The URL with the headers is too long",
+  500: "The service cannot answer: what is kept is damaged (BODY_UNREADABLE, LOG_DAMAGED), or it failed (INTERNAL); its log has the cause",
   503: "Something is away, or too much is asked at once; try again",
   504: "Not ready in time",
 } as const;
@@ -30,8 +31,8 @@ const problemAnswers = (...statuses: readonly ProblemStatus[]): Readonly<Record<
     ]),
   );
 
-export const readProblems = problemAnswers(400, 401, 403, 404, 408, 409, 414, 429, 431, 503, 504);
-export const publishProblems = problemAnswers(400, 401, 403, 408, 409, 413, 415, 429, 431, 503, 504);
+export const readProblems = problemAnswers(400, 401, 403, 404, 408, 409, 414, 429, 431, 500, 503, 504);
+export const publishProblems = problemAnswers(400, 401, 403, 408, 409, 413, 415, 429, 431, 500, 503, 504);
 
 const treeSize = z.int().nullable().describe("Of the latest published tree before the answer was read");
 export const seenShape = { tree_size: treeSize };

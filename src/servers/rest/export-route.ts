@@ -81,9 +81,12 @@ async function* seenPages(
 async function begun<Page>(pages: AsyncGenerator<Page>): Promise<AsyncGenerator<Page>> {
   const first = await pages.next();
   return (async function* () {
-    if (first.done === true) return;
-    yield first.value;
-    yield* pages;
+    try {
+      if (first.done !== true) yield first.value;
+      yield* pages;
+    } finally {
+      await pages.return(undefined);
+    }
   })();
 }
 

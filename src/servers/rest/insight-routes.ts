@@ -1,6 +1,7 @@
 /** Answers made of many records: addresses, counts, what looks like an attack. */
 import * as z from "zod";
 import { suspicionRules } from "../../core/suspicion.ts";
+import { countedRowsMax } from "../../query/count-records.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { getIpHistory } from "../../query/ip-history.ts";
 import { lookedAtMax } from "../../query/looked-at.ts";
@@ -15,9 +16,8 @@ import { filters, oneOf, period, tenant, text, walkOf } from "./words.ts";
 
 const tag = "insights";
 const dateTime = z.string().meta({ format: "date-time" });
-const isPartial = z
-  .boolean()
-  .describe(`More than ${lookedAtMax} records would have had to be looked at: narrow the dates`);
+const isPartial = (rowsMax: number) =>
+  z.boolean().describe(`More than ${rowsMax} records would have had to be looked at: narrow the dates`);
 const noRecords = () => [];
 
 const ipHistory = z.object({
@@ -30,14 +30,14 @@ const ipHistory = z.object({
       services: z.array(z.string()),
     }),
   ),
-  is_partial: isPartial,
+  is_partial: isPartial(lookedAtMax),
   ...seenShape,
 });
 const counts = z.array(z.object({ value: z.string(), count: z.int() }));
 const summary = z.object({
   total: z.int(),
   by: z.object(Object.fromEntries(countGroups.map((group) => [group, counts]))),
-  is_partial: isPartial,
+  is_partial: isPartial(countedRowsMax),
   counted_tree_size: z
     .int()
     .nullable()
@@ -56,7 +56,7 @@ const suspicious = z.object({
       record_ids: z.array(z.string()).describe("The earliest of them"),
     }),
   ),
-  is_partial: isPartial,
+  is_partial: isPartial(lookedAtMax),
   ...seenShape,
 });
 

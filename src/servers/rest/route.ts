@@ -14,6 +14,7 @@ import type { QueryDeps } from "../../query/deps.ts";
 import { admit } from "../../query/permit.ts";
 import { certificateNamesOf } from "../certificate-names.ts";
 import { lagHeader, lagText } from "../store-lag.ts";
+import { deadlineOf } from "./answer-bounds.ts";
 import { type JsonSchema, shapeOf } from "./json-schema.ts";
 import { isUnexpected, problemOf, problemType } from "./problem.ts";
 
@@ -88,6 +89,8 @@ export type RouteOptions = Pick<QueryDeps, "guard"> & {
     readonly requestsMax: number;
     readonly deadlineMsMax: number;
     readonly streamMsMax: number;
+    /** A reader that takes nothing for this long is cut. */
+    readonly stallMsMax: number;
   };
 };
 
@@ -108,7 +111,7 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
         running -= 1;
       });
       const { signal, late } = deadlineOf(
-        reply,
+        reply.raw,
         one.streams ? options.limits.streamMsMax : options.limits.deadlineMsMax,
       );
       const answer = async (): Promise<Answer> => {
@@ -146,10 +149,21 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
 }
 
 /** What HEAD asks is the head alone: a stream ends unread, and its length is not told. */
-function bodyFor({ method }: FastifyRequest, body: Answer["body"]): Answer["body"] {
-  if (method !== "HEAD" || typeof body === "string") return body;
+function bodyFor({ method }: FastifyRequest, reply: FastifyReply, body: Answer["body"]): Answer["body"] {
+  if (typeof body === "string") return method === "HEAD" ? body : inPieces(reply, body);
+  if (method !== "HEAD") return body;
   body.destroy();
   return Readable.from([]);
+}
+
+const pieceBytes = 65_536;
+/** A long text leaves piece by piece: so it shows whether its reader takes anything. */
+function inPieces(reply: FastifyReply, body: string): string | Readable {
+  const bytes = Buffer.from(body);
+  if (bytes.length <= pieceBytes) return body;
+  reply.header("content-length", bytes.length);
+  const starts = Array.from({ length: Math.ceil(bytes.length / pieceBytes) }, (_, n) => n * pieceBytes);
+  return Readable.from(starts.map((at) => bytes.subarray(at, at + pieceBytes)));
 }
 
 function send(
@@ -163,7 +177,11 @@ function send(
   const lag = lagText(storeLagMs());
   if (lag !== undefined) reply.header(lagHeader, lag);
   if (fileName !== undefined) reply.header("content-disposition", `attachment; filename="${fileName}"`);
-  return reply.code(status).header("cache-control", "no-store").type(type).send(bodyFor(request, body));
+  return reply
+    .code(status)
+    .header("cache-control", "no-store")
+    .type(type)
+    .send(bodyFor(request, reply, body));
 }
 
 export function fail(error: unknown, request: FastifyRequest, reply: FastifyReply, log: Log): void {
@@ -183,29 +201,6 @@ export function fail(error: unknown, request: FastifyRequest, reply: FastifyRepl
     .header("cache-control", "no-store")
     .type(problemType)
     .send(JSON.stringify(problem));
-}
-
-/** `late` rejects at the deadline, for a route that overlooks its signal. */
-function deadlineOf(
-  reply: FastifyReply,
-  ms: number,
-): { readonly signal: AbortSignal; readonly late: Promise<never> } {
-  const abort = new AbortController();
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  late.catch(() => undefined);
-  const end = (error: LastroError): void => {
-    abort.abort(error);
-    setImmediate(() => reject(error));
-  };
-  const timer = setTimeout(() => {
-    end(new LastroError("DEADLINE_EXCEEDED", "the answer was not ready in time; ask for less"));
-  }, ms);
-  // Emitted for every answer; before its end the client has gone.
-  reply.raw.once("close", () => {
-    clearTimeout(timer);
-    if (!reply.raw.writableFinished) end(new LastroError("DEADLINE_EXCEEDED", "the client has gone"));
-  });
-  return { signal: abort.signal, late };
 }
 
 /** The first fault, under the name of its parameter. */

@@ -9,6 +9,7 @@ import type { ObservedRequest, ObserveRequest } from "../../ports/request-observ
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import { httpsOptions, secureContextOf } from "../secure-context.ts";
+import { cutStalled } from "./answer-bounds.ts";
 import { auditLogRoutes } from "./audit-log-routes.ts";
 import { refuseConnection } from "./client-error.ts";
 import { entityRoutes } from "./entity-routes.ts";
@@ -75,6 +76,10 @@ export async function buildRestServer(
   );
   server.setValidatorCompiler(() => () => true);
   observe(server, options.observeRequest);
+  server.addHook("onRequest", (_request, reply, next) => {
+    cutStalled(reply.raw, options.limits.stallMsMax);
+    next();
+  });
   await server.register(swagger, openApiOptions());
   await server.register(
     async (api) => {

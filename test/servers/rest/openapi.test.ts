@@ -5,6 +5,10 @@ import { Validator } from "@seriousme/openapi-schema-validator";
 import fc from "fast-check";
 import type { FastifyInstance } from "fastify";
 import { anyone } from "../../../src/core/caller.ts";
+import { errorCodes, LastroError } from "../../../src/core/errors.ts";
+import { countedRowsMax } from "../../../src/query/count-records.ts";
+import { lookedAtMax } from "../../../src/query/looked-at.ts";
+import { problemOf } from "../../../src/servers/rest/problem.ts";
 import { buildRestServer } from "../../../src/servers/rest/server.ts";
 import { collectInto } from "../../support/collecting.ts";
 import { type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../../support/history-world.ts";
@@ -57,6 +61,28 @@ test("docs/openapi.json is the document that is served", () => {
   const text = `${JSON.stringify(document, null, 1)}\n`;
   if (process.env["LASTRO_TEST_WRITE_OPENAPI"] === "on") writeFileSync(committedUrl, text);
   expect(readFileSync(committedUrl, "utf8")).toBe(text);
+});
+
+test("every operation, and docs/rest.md, has the status of whatever an answer fails with", () => {
+  const statuses = new Set(errorCodes.map((code) => problemOf(new LastroError(code, "x")).status));
+  expect(statuses.has(500)).toBe(true);
+  const page = readFileSync(new URL("../../../docs/rest.md", import.meta.url), "utf8");
+  const told = page.split("\n").flatMap((line) => /^\| ([\d, ]+) \| /.exec(line)?.[1]?.split(", ") ?? []);
+  const operations = Object.values(document.paths).flatMap((methods) => Object.values(methods));
+  const undocumented = operations.flatMap(({ operationId, responses }) =>
+    [...statuses].filter((status) => !(status in responses)).map((status) => `${operationId} ${status}`),
+  );
+  // It looks for nothing.
+  expect(undocumented).toEqual(["publishAuditLog 404"]);
+  expect([...statuses].filter((status) => !told.includes(String(status)))).toEqual([]);
+});
+
+test.each([
+  ["/api/v1/audit-logs/summary", countedRowsMax],
+  ["/api/v1/audit-logs/suspicious-activity", lookedAtMax],
+  ["/api/v1/audit-logs/user/{userId}/ip-history", lookedAtMax],
+])("what %s may look at is told as it is: %i records", (path, rowsMax) => {
+  expect(JSON.stringify(document.paths[path])).toContain(`More than ${rowsMax} records`);
 });
 
 const tellOf = ({ method, url, headers, payload }: Drawn): string =>
