@@ -102,7 +102,7 @@ test.each([
 
 test("a step seeks its place in the order of the terms, and sorts nothing", () => {
   const db = new DatabaseSync(":memory:");
-  migrate(db, ":memory:");
+  migrate(db, 0);
   const place = beforeTerms("acc");
   const explain = ({ sql, values }: Step) =>
     db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values).map(({ detail }) => detail); // biome-ignore format: one chain
