@@ -82,12 +82,17 @@ async function recordsOfBeginning(
   max: number,
 ): Promise<readonly number[]> {
   const all = ({ sql, values }: Step): readonly Row[] => db.prepare(sql).all(...values);
+  // Both of one moment: a term that is indexed between them would push another out of the step.
+  const step = (place: TermPlace) => ({
+    last: all(lastOfTerms(prefix, place, stepTermsMax)).map(termPlaceOf)[0],
+    rows: all(recordsOfTerms(prefix, place, range, stepTermsMax)),
+  });
+  const snapshot = openSnapshot(db);
   const ids = new Set<number>();
   for (let place = beforeTerms(prefix); ; ) {
     assertInTime(signal);
-    const [last] = all(lastOfTerms(prefix, place, stepTermsMax)).map(termPlaceOf);
-    for (const row of all(recordsOfTerms(prefix, place, range, stepTermsMax)))
-      ids.add(integer(row, "record"));
+    const { last, rows } = snapshot(() => step(place));
+    for (const row of rows) ids.add(integer(row, "record"));
     if (last === undefined || ids.size >= max) return [...ids].slice(0, max);
     place = nextPlace(last, range);
     await setImmediate();
