@@ -208,7 +208,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       if (acceptIncarnation && (await acceptTopic(deps, partition, signal))) return;
       const extent = await extentNow(deps, src, signal);
       if (extent === undefined) throw refused(topicMadeAgain);
-      if (partition.isHeld) throw refused(isActedOn);
+      if (heldOf(held, src) !== partition) throw refused(isAssignedAnew);
       partition.source = extent;
       deps.source.pause(src);
       setCondition(partition, { kind: "opening" });
@@ -228,6 +228,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
 
 const refused = (why: string): LastroError => new LastroError("FAILED_PRECONDITION", why);
 const isReadHere = "the partition is read: it has to be stopped, or wait";
+const isAssignedAnew = "the partition was assigned anew meanwhile, and is read from its mark; see GetIntake";
 const isActedOn =
   "offsets of that partition are being skipped; see GetIntake for its mark, and ask again once that has ended";
 

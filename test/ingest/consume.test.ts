@@ -117,6 +117,25 @@ test("what the source stops stays stopped until an operator resumes it, with the
   expect(source.resumed.at(-1)).toEqual([src, 7]);
 });
 
+test("a partition that is assigned anew while an operator resumes it goes on: it is not paused by what is out of date", async () => {
+  await using intake = await openIntake();
+  const { assign, consumer, source, operations } = await consuming(intake);
+  await assign();
+  source.handler.stopped(src, new LastroError("OFFSET_OUT_OF_RANGE", "retention was faster"));
+  const { partitions } = source;
+  source.partitions = async (until) => {
+    source.partitions = partitions;
+    source.handler.revoked(src);
+    await assign();
+    source.paused.splice(0);
+    return partitions(until);
+  };
+  const resuming = operations.resume({ src }, { acceptIncarnation: false }, signal);
+  await expect(resuming).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+  expect(conditionOf(consumer)).toEqual({ kind: "running" });
+  expect(source.paused).toEqual([]);
+});
+
 test("a source that stops a partition while it is being opened is not overruled", async () => {
   await using intake = await openIntake();
   const { assign, consumer, source } = await consuming(intake);
