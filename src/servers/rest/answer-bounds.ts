@@ -32,6 +32,13 @@ function cut(answer: ServerResponse): void {
   answer.destroy();
 }
 
+export const pieceBytes = 65_536;
+/** A long text leaves piece by piece, since only what has left whole shows that its reader takes anything. */
+export function* piecesOf(text: string): Generator<Buffer> {
+  const bytes = Buffer.from(text);
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+}
+
 /** So often it is looked at within the time that a reader has. */
 const looks = 10;
 

@@ -11,6 +11,7 @@ import type { RecordView } from "../../query/record-view.ts";
 import { type WalkRequest, walkRecords } from "../../query/search-records.ts";
 import { type SeenTree, withSeenTree } from "../../query/seen-tree.ts";
 import { requireOn } from "../../query/switched-on.ts";
+import { piecesOf } from "./answer-bounds.ts";
 import { readProblems } from "./answers.ts";
 import { auditLogShape, auditLogText, csvCells, csvColumns } from "./audit-log.ts";
 import { shapeOf } from "./json-schema.ts";
@@ -49,7 +50,7 @@ export const exportRoute = (deps: QueryDeps): Route =>
       const tree = await deps.log.checkpoint("latest", signal);
       const pages = await begun(seenPages(deps, request, caller, signal));
       const lines = format === "csv" ? csvOf(pages) : jsonOf(pages);
-      const body = Readable.from(lines, { objectMode: false });
+      const body = Readable.from(inPieces(lines), { objectMode: false });
       const fileName = `audit-logs.${format}`;
       return { body, fileName, treeSize: tree?.size, ...(format === "csv" ? { type: csvType } : {}) };
     },
@@ -88,6 +89,10 @@ async function begun<Page>(pages: AsyncGenerator<Page>): Promise<AsyncGenerator<
       await pages.return(undefined);
     }
   })();
+}
+
+async function* inPieces(texts: AsyncGenerator<string>): AsyncGenerator<Buffer> {
+  for await (const text of texts) yield* piecesOf(text);
 }
 
 async function* csvOf(pages: AsyncGenerator<Seen>): AsyncGenerator<string> {

@@ -14,7 +14,7 @@ import type { QueryDeps } from "../../query/deps.ts";
 import { admit } from "../../query/permit.ts";
 import { certificateNamesOf } from "../certificate-names.ts";
 import { lagHeader, lagText } from "../store-lag.ts";
-import { deadlineOf } from "./answer-bounds.ts";
+import { deadlineOf, pieceBytes, piecesOf } from "./answer-bounds.ts";
 import { type JsonSchema, shapeOf } from "./json-schema.ts";
 import { isUnexpected, problemOf, problemType } from "./problem.ts";
 
@@ -156,14 +156,11 @@ function bodyFor({ method }: FastifyRequest, reply: FastifyReply, body: Answer["
   return Readable.from([]);
 }
 
-const pieceBytes = 65_536;
-/** A long text leaves piece by piece: so it shows whether its reader takes anything. */
 function inPieces(reply: FastifyReply, body: string): string | Readable {
-  const bytes = Buffer.from(body);
-  if (bytes.length <= pieceBytes) return body;
-  reply.header("content-length", bytes.length);
-  const starts = Array.from({ length: Math.ceil(bytes.length / pieceBytes) }, (_, n) => n * pieceBytes);
-  return Readable.from(starts.map((at) => bytes.subarray(at, at + pieceBytes)));
+  const bytes = Buffer.byteLength(body);
+  if (bytes <= pieceBytes) return body;
+  reply.header("content-length", bytes);
+  return Readable.from(piecesOf(body));
 }
 
 function send(
