@@ -13,6 +13,9 @@ export type RecordFormat = {
   text(record: ExportedRecord): string;
 };
 
+/** Raised whenever what is written of a record changes: an export is of one version from its first line to its last. */
+export const formatsVersion = 2;
+
 const lines = (extension: string, text: RecordFormat["text"]): RecordFormat => ({
   extension,
   head: "",

@@ -23,6 +23,8 @@ export type ExportJob = {
   /** Of a filter that asks for text: by which rules a record has its words, hashed. */
   readonly words?: string;
   readonly format: ExportFormat;
+  /** Of what its parts are written in; absent: 1. */
+  readonly formatsVersion?: number;
   readonly treeSize: number;
   /** The signed note of that tree, for evidence. */
   readonly checkpoint: string | null;

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Act } from "../access/telling.ts";
 import { isTransient, LastroError } from "../core/errors.ts";
-import type { ExportFormat } from "../core/export-formats.ts";
+import { type ExportFormat, formatsVersion } from "../core/export-formats.ts";
 import { fieldsOf } from "../core/filter-holds.ts";
 import { sleep } from "../lib/backoff.ts";
 import { repeat } from "../lib/upkeep.ts";
@@ -206,7 +206,7 @@ async function newJob(
   const checkpoint = format === "evidence" ? await noteOf(query.log, latest, size, signal) : null;
   const createdAtMs = query.now();
   return {
-    caller, filter, format, createdAtMs,
+    caller, filter, format, formatsVersion, createdAtMs,
     ...(fields.includes("text") && { words: wordsBy(query.catalogue) }),
     treeSize: size,
     checkpoint,

@@ -1,7 +1,7 @@
 /** The work of an export: from its log index on, stretch by stretch, part by part. What is noted in the store is durable, so a run that dies is gone on with behind its last part. */
 import { createHash } from "node:crypto";
 import { LastroError } from "../core/errors.ts";
-import { recordFormats } from "../core/export-formats.ts";
+import { formatsVersion, recordFormats } from "../core/export-formats.ts";
 import type { ExportFiles } from "../ports/export-files.ts";
 import type { StoreState } from "../ports/store-state.ts";
 import type { QueryDeps } from "./deps.ts";
@@ -62,6 +62,11 @@ export async function runExport(
     throw new LastroError(
       "FAILED_PRECONDITION",
       "the catalogue's search changed since the export began, and with it the words of records; export again",
+    );
+  if (kept.job.parts.length > 0 && (kept.job.formatsVersion ?? 1) !== formatsVersion)
+    throw new LastroError(
+      "FAILED_PRECONDITION",
+      "it was begun by a release that writes records in another way; export again",
     );
   const writing = await writingOf(query, kept.job, signal);
   let durable: KeptExport | undefined = kept;

@@ -18,6 +18,7 @@ import { callStream, failureOf } from "../../support/grpc-client.ts";
 import { ridsOf } from "../../support/logged-world.ts";
 import { until } from "../../support/until.ts";
 
+const signal = new AbortController().signal;
 let x: ExportWorld;
 beforeEach(async () => {
   x = await openExportWorld();
@@ -192,6 +193,35 @@ describe("an export goes on", () => {
     const { result } = await x.ended(begun);
     expect(result).toMatchObject({ case: "error", value: { code: status.FAILED_PRECONDITION } });
     expect(result.case === "error" && result.value.message).toContain("search");
+  });
+
+  test("in the way of writing records that it began with, or not at all", async () => {
+    const large = "x".repeat(250_000);
+    await x.log(...Array.from({ length: 40 }, (_, n) => event(n, { payload: { public_id: "a", n, large } })));
+    await x.stop();
+    await x.start({
+      files: {
+        ...x.files(),
+        async put(...args) {
+          if (args[1].startsWith("part-00002")) x.process().abort(new Error("the process dies"));
+          x.process().signal.throwIfAborted();
+          return x.files().put(...args);
+        },
+      },
+    });
+    const begun = await x.begin(ExportFormat.CSV);
+    await until("the process died", () => x.process().signal.aborted);
+    await x.stop();
+    const { state } = x.store;
+    const [kept] = await state.jobs(signal);
+    if (kept === undefined) throw new Error("no export is kept");
+    const { formatsVersion: _, ...older } = JSON.parse(kept.text);
+    expect(older.parts).toHaveLength(1);
+    await state.putJob(kept.name, JSON.stringify(older), kept.revision, signal);
+    await x.start();
+    const { result } = await x.ended(begun);
+    expect(result).toMatchObject({ case: "error", value: { code: status.FAILED_PRECONDITION } });
+    expect(result.case === "error" && result.value.message).toContain("export again");
   });
 
   test("by itself once what was away is back", async () => {
