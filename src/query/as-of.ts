@@ -54,13 +54,24 @@ export async function textTree(
   );
 }
 
+/** Of what is stored while such an answer is made, some is missed as well. */
+const missedEntriesMax = 10_000;
+
 /** For answers that name no tree which they are as of. Throws FAILED_PRECONDITION where the index would miss what has long been stored. */
-export async function requireTextRules(
-  deps: Pick<QueryDeps, "index" | "catalogue">,
+export async function requireIndexed(
+  deps: Pick<QueryDeps, "index" | "catalogue" | "log">,
   filter: Filter,
   signal: AbortSignal,
 ): Promise<void> {
-  if (asksText(filter) && (await indexedSize(deps, signal)) === undefined) throw madeByOthers();
+  if (!asksText(filter)) return;
+  const indexed = await indexedSize(deps, signal);
+  if (indexed === undefined) throw madeByOthers();
+  const size = (await deps.log.checkpoint("latest", signal))?.size ?? 0;
+  if (size - indexed > missedEntriesMax)
+    throw new LastroError(
+      "FAILED_PRECONDITION",
+      `the search index holds ${indexed} of ${size} entries, and this answer would miss the others; ask again once it has caught up (lastro_index_lag), or without text`,
+    );
 }
 
 const asksText = (filter: Filter): boolean => fieldsOf(filter).includes("text");

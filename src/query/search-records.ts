@@ -8,7 +8,7 @@ import { searchable } from "../core/projection.ts";
 import type { RecordRow } from "../core/record.ts";
 import { orderFields, type RecordSearch, type SearchOrder } from "../core/search-walk.ts";
 import { sha256 } from "../lib/sha256.ts";
-import { checkAsOf, heldBy, requireTextRules, textTree } from "./as-of.ts";
+import { checkAsOf, heldBy, requireIndexed, textTree } from "./as-of.ts";
 import { type Caller, invalid, type QueryDeps, requireText, tenantOf } from "./deps.ts";
 import type { RecordPage } from "./get-history.ts";
 import { type ListPosition, positionOfParts, positionParts } from "./list-position.ts";
@@ -81,7 +81,7 @@ export async function* walkRecords(
 ): AsyncGenerator<Walked> {
   const { filter, order } = searchOf(deps, access, request);
   await requireTextOn(deps, access, filter);
-  await requireTextRules(deps, filter, signal);
+  await requireIndexed(deps, filter, signal);
   for (let after: RecordSearch["after"]; ; ) {
     const found = await collectMatches(deps.history, { filter, order, after, skip: 0 }, chunkRowsMax, signal);
     const judged = await judgeAll(deps, filter, found.rows, access, signal);

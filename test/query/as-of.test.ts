@@ -147,6 +147,25 @@ test("R-85 full text that was indexed under another catalogue counts as not inde
   await walk();
 });
 
+test("R-85 an answer that names no tree is refused while the index is far behind, and made while it is only a little", async () => {
+  const { deps, indexAnew, store } = await openUnderOtherCatalogue();
+  await using _ = store;
+  await indexAnew();
+  const ofSize = (size: number): typeof deps => {
+    const tree = { note: "", size, root: new Uint8Array(32), signatures: 1, origin: "test" };
+    const checkpoint: typeof deps.log.checkpoint = async () => tree;
+    return { ...deps, log: { ...deps.log, checkpoint } };
+  };
+  const walk = (size: number) =>
+    getIpHistory(ofSize(size), { filter: "text:lift", orderBy: "" }, anna, signal);
+  const indexed = (await store.index.state(signal))?.size ?? 0;
+  await walk(indexed + 10_000);
+  await expect(walk(indexed + 10_001)).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: expect.stringContaining(`holds ${indexed} of ${indexed + 10_001} entries`),
+  });
+});
+
 test("R-85 a list of full text that has begun waits while the index is taken away, and misses nothing once it is there", async () => {
   const { ask, indexAnew, store } = await openUnderOtherCatalogue();
   await using _ = store;
