@@ -91,7 +91,7 @@ const Variables = z.object({
   LASTRO_WITNESSES: variable(witnessList, "", { description: "Witnesses that are asked to cosign checkpoints: `<verifier key>@<URL>`, separated by commas" }),
   LASTRO_WITNESS_QUORUM: optional(wholeNumber(1, witnessesMax), { unit: "witnesses", description: "Cosignatures that make a checkpoint `witnessed`", defaultText: "more than half of them" }),
   LASTRO_WITNESS_INTERVAL_MS: number(100, 10 * minute, 5 * second, "ms", "Pause between two askings of the witnesses"),
-  LASTRO_WITNESS_TIMEOUT_MS: number(100, minute, 5 * second, "ms", "Longest wait for a witness"),
+  LASTRO_WITNESS_TIMEOUT_MS: number(100, 8 * second, 5 * second, "ms", "Longest wait for a witness; below the 10 s for which the log is leased, since who takes the lease asks the witnesses first"),
   LASTRO_ANCHOR_FOLDER: optional(text, { description: "Folder outside this machine's reach, such as storage that is written once, that keeps checkpoints", defaultText: "none: no anchor" }),
   LASTRO_ANCHOR_TSA_URL: optional(httpUrl, { description: "Time-stamping authority (RFC 3161) that stamps the checkpoints in that folder", secret: true, defaultText: "none" }),
   LASTRO_ANCHOR_TSA_CA_FILE: optional(text, { description: "Root certificates (PEM) that its time stamps must lead to", defaultText: "none" }),
