@@ -55,7 +55,7 @@ const Variables = z.object({
   LASTRO_DATA_DIR: variable(text, "./data", { description: "Folder of everything that is kept on this machine" }),
   LASTRO_STORE_URL: optional(storeUrl, { description: "Record store: `sqlite:<path>` or `mongodb://…`", secret: true, defaultText: "sqlite:<LASTRO_DATA_DIR>/lastro.db" }),
   LASTRO_STORE_ALLOW_UNSAFE: variable(onOff, "off", { description: "Accept a MongoDB that acknowledges writes one machine alone has seen; data can be lost" }),
-  LASTRO_STORE_QUERY_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest single call to the store"),
+  LASTRO_STORE_QUERY_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "MongoDB: the longest that one read of records may take there"),
   LASTRO_SQLITE_CACHE_BYTES: number(mib, 4_096 * mib, 64 * mib, "bytes", "Page cache of SQLite; a quarter of it to read, the rest to write"),
   LASTRO_KAFKA_BROKERS: variable(brokers, "127.0.0.1:9092", { description: "Kafka brokers, separated by commas" }),
   LASTRO_KAFKA_TOPIC: variable(topicName, "audit", { description: "Topic the events come from" }),
@@ -198,6 +198,11 @@ const rules: readonly Rule<Values>[] = [
     about: ["LASTRO_HOT_RECORDS", "LASTRO_REDIS_URL"],
     holds: (v) => v.LASTRO_REDIS_URL !== undefined || (v.LASTRO_HOT_RECORDS ?? "off") === "off",
     otherwise: "needs LASTRO_REDIS_URL: the copies are kept there",
+  },
+  {
+    about: ["LASTRO_SELF_AUDIT", "LASTRO_SELF_AUDIT_READS"],
+    holds: (v) => v.LASTRO_SELF_AUDIT !== "strict" || v.LASTRO_SELF_AUDIT_READS === "each",
+    otherwise: "must not be strict while reads are only counted: what is counted is told after the answer",
   },
   {
     about: ["LASTRO_RETRY_MIN_MS", "LASTRO_RETRY_MAX_MS"],

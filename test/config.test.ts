@@ -183,6 +183,15 @@ describe("configuration", () => {
       ]);
   });
 
+  test("R-87 refuses a strict self-audit that only counts reads: those are told after the answer", () => {
+    const counted = { LASTRO_SELF_AUDIT_READS: "counted" };
+    expect(refused({ LASTRO_SELF_AUDIT: "strict", ...counted })).toEqual([
+      expect.stringMatching(/^LASTRO_SELF_AUDIT must not be strict/),
+    ]);
+    expect(accepted({ LASTRO_SELF_AUDIT: "strict" }).selfAudit.mode).toBe("strict");
+    expect(accepted({ LASTRO_SELF_AUDIT: "on", ...counted }).selfAudit.reads).toBe("counted");
+  });
+
   describe("who may ask", () => {
     const access = { LASTRO_AUTH: "on", LASTRO_ACCESS_FILE: "/access.json" };
     const tls = { LASTRO_TLS_CERT_FILE: "/tls.crt", LASTRO_TLS_KEY_FILE: "/tls.key" };

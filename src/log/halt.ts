@@ -14,7 +14,7 @@ const remedies = {
   COLUMNS_DIFFER: "a column repeats another value than its entry; restore the row from a backup, restart",
   TILE_DIFFERS: "a full tile holds other hashes than the log; remove the tile after a backup of it, restart",
   ROLLED_BACK:
-    "the store is an older copy than what was signed or published; restore a newer one. If there is none, keep this store for the record and begin a new log with a new key",
+    "the store is an older copy than what was signed or published; restore a newer one. If there is none, keep this store for the record and begin a new log with a new key in another LASTRO_LOG_KEY_FILE",
   WITNESS_AHEAD:
     "a witness has seen a larger log than the store holds: the store is an older copy; restore a newer one",
   DOUBLE_OUTCOME: "an offset has two outcomes; run `lastro check`, and ask who wrote to the store",
@@ -29,7 +29,7 @@ const remedies = {
   KEY_UNKNOWN:
     "the signing key is not one of this log's; put the right key file in place, or add the new key behind the old one to rotate, restart",
   CHECKPOINT_DIFFERS:
-    "another root was published at this size: somebody else signs this log; keep both checkpoints, and rotate the key",
+    "another root was published at this size: somebody else signs this log; keep both checkpoints, find out who has the key, and begin a new log with a new one in another LASTRO_LOG_KEY_FILE",
 } as const;
 export type HaltReason = keyof typeof remedies;
 export const haltReasons = Object.keys(remedies) as readonly HaltReason[];

@@ -323,7 +323,7 @@ export type Record = Message<"lastro.v1.Record"> & {
   ownershipId?: string | undefined;
 
   /**
-   * aliased, lossy_numbers, unknown_fields, unknown_schema_version, leap_second, late, clock_skew.
+   * aliased, lossy_numbers, unknown_fields, unknown_schema_version, unknown_verb, leap_second, late, clock_skew.
    *
    * @generated from field: repeated string flags = 16;
    */
