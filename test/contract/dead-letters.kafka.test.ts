@@ -62,6 +62,32 @@ describe("dead letters in Kafka", () => {
   };
   deadLettersContract(open);
 
+  test("a replay that runs out of time publishes nothing more and says what became of each letter", async () => {
+    const bed = await open();
+    const count = 300;
+    const sent = Array.from({ length: count }, (_, n) => letter(bed, { value: Buffer.from(`letter ${n}`) }));
+    const positions = await bed.letters.send(sent, signal);
+    const caller = new AbortController();
+    const replaying = bed.letters.replay(positions, 1, caller.signal);
+    while ((await bed.readAll(bed.topic, 1)).length === 0);
+    caller.abort(new Error("too late"));
+    const verdicts = await replaying;
+    const replayed = verdicts.filter((verdict) => verdict === "replayed").length;
+    const unknown = verdicts.filter((verdict) => verdict === "unknown").length;
+    expect(unknown).toBeLessThanOrEqual(1);
+    expect(replayed + unknown).toBeLessThan(count);
+    expect(verdicts).toEqual([
+      ...Array(replayed).fill("replayed"),
+      ...Array(unknown).fill("unknown"),
+      ...Array(count - replayed - unknown).fill("untried"),
+    ]);
+    // Another letter goes after all that was on its way.
+    expect(await bed.letters.replay(positions.slice(-1), 1, signal)).toEqual(["replayed"]);
+    const values = (await bed.readAll(bed.topic, 1)).map(({ value }) => Buffer.from(value ?? []).toString());
+    expect(values.at(-1)).toBe(`letter ${count - 1}`);
+    expect([replayed + 1, replayed + unknown + 1]).toContain(values.length);
+  });
+
   test("a small letter that its topic refuses for its size is not taken apart: it is refused until the topic takes it whole", async () => {
     const bed = await open();
     const limit = (bytesMax: number) => limitMessages(brokers.join(","), bed.deadLetterTopic, bytesMax);
