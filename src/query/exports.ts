@@ -111,12 +111,21 @@ export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
       if (one?.job.state === "running") void run(one);
       else if (isLeft(one?.job, query.now() - changedAtMs)) left.push(name);
     }
-    const removals = [...expired].map((name) => forget(deps, name, signal));
-    const results = await Promise.allSettled([...removals, ...left.map(files.remove)]);
+    const removals = [
+      ...[...expired].map((name) => forget(deps, name, signal)),
+      ...left.map((name) => files.remove(name)),
+    ];
+    // One that cannot be removed keeps no other from it.
+    const failed = (await Promise.allSettled(removals)).find((one) => one.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
     if (left.length > 0)
-      deps.log.info("export_files_removed", "files of exports that have ended otherwise or are gone are removed", { exports: left.length });
-    const failure = results.find(({ status }) => status === "rejected");
-    if (failure?.status === "rejected") throw failure.reason;
+      deps.log.info(
+        "export_files_removed",
+        "files of exports that are gone, cancelled or failed were removed",
+        {
+          exports: left.length,
+        },
+      );
   }
   void repeat(upkeepMs, signal, upkeep, (cause) =>
     deps.log.warn(
@@ -295,7 +304,7 @@ async function fail(
   if (await state.putJob(name, JSON.stringify(failed), revision, signal)) await files.remove(name);
 }
 
-/** Whether files lie here for nothing: whoever ended their export may not have had them. A process that shares the folder may be about to begin one without a document. */
+/** Whether files lie here for nothing: who ended the export may not have had them. What has no document may be about to get it from a process that shares the folder. */
 function isLeft(job: ExportJob | undefined, unchangedMs: number): boolean {
   return job === undefined ? unchangedMs > beginMsMax : job.state === "failed" || job.state === "cancelled";
 }
