@@ -38,7 +38,7 @@ import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
-import { rewrapKeys } from "./privacy/rotate.ts";
+import { tellingRewrap } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { Guard, QueryDeps } from "./query/deps.ts";
 import { openExports } from "./query/exports.ts";
@@ -355,19 +355,16 @@ function keepKeysWrapped(
   log: Log,
   signal: AbortSignal,
 ): void {
-  const rewrap = async (): Promise<void> => {
-    const { rewrapped, left } = await rewrapKeys(
-      { state: store.state, keys: store.keys, ring, random },
-      signal,
-    );
-    if (rewrapped > 0)
-      log.info("keys_rewrapped", "data keys were wrapped under the current KEK", { rewrapped, left });
-  };
-  void repeat(config.keys.refreshMs, signal, rewrap, (cause) =>
-    log.warn(
-      "keys_not_rewrapped",
-      cause instanceof LastroError ? cause.message : "the next pass tries again",
-    ),
+  const rewrap = tellingRewrap({ state: store.state, keys: store.keys, ring, random }, log);
+  void repeat(
+    config.keys.refreshMs,
+    signal,
+    () => rewrap(signal),
+    (cause) =>
+      log.warn(
+        "keys_not_rewrapped",
+        cause instanceof LastroError ? cause.message : "the next pass tries again",
+      ),
   );
 }
 

@@ -68,7 +68,7 @@ export function runWitnesses(
 
 /** A line when a witness's answer changes, not at each asking. */
 function tell(lines: Log, witness: string, before: WitnessAnswer | undefined, answer: WitnessAnswer): void {
-  if (before?.kind === answer.kind) return;
+  if (before !== undefined && isSame(before, answer)) return;
   switch (answer.kind) {
     case "cosigned":
       lines.info("witness_cosigns", "a witness cosigns the log", { witness });
@@ -91,3 +91,7 @@ function tell(lines: Log, witness: string, before: WitnessAnswer | undefined, an
       );
   }
 }
+
+/** Of refusals each status means something else; cosignatures and sizes are others at each asking. */
+const isSame = (one: WitnessAnswer, other: WitnessAnswer): boolean =>
+  one.kind === "refused" && other.kind === "refused" ? one.status === other.status : one.kind === other.kind;

@@ -4,8 +4,8 @@
 export type ExportFiles = {
   /** Makes the place of an export. */
   create(name: string): Promise<void>;
-  /** Whether the export lies here, and not with another process. */
-  has(name: string): Promise<boolean>;
+  /** What lies here, and not with another process: its name, and when something was last put into it or taken out. */
+  list(): Promise<readonly { readonly name: string; readonly changedAtMs: number }[]>;
   /** Whole or not at all, and durable once it resolves; replaces one of the same name. */
   put(name: string, part: string, bytes: Uint8Array): Promise<void>;
   /** Undefined where it is not. */

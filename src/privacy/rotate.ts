@@ -3,6 +3,7 @@ import { LastroError } from "../core/errors.ts";
 import type { Randomness } from "../ports/clock.ts";
 import type { Kek, KeyRing } from "../ports/key-ring.ts";
 import type { KeyDocument, KeyStore } from "../ports/key-store.ts";
+import type { Log } from "../ports/log.ts";
 import type { StoreState } from "../ports/store-state.ts";
 import { kekOf } from "./data-keys.ts";
 import { updateIdentity } from "./store-keys.ts";
@@ -19,14 +20,18 @@ export type RotateDeps = {
 const documentsPerBatch = 200;
 const batchesPerPass = 50;
 
-/**
- * One pass, to be repeated every so often: reads the ring anew, then re-wraps up to 10,000 documents. `left` counts, up to a batch, the
- * documents that still rely on another KEK; at 0 the store no longer asks for the KEKs before the current one.
- */
-export async function rewrapKeys(
-  deps: RotateDeps,
-  signal: AbortSignal,
-): Promise<{ readonly rewrapped: number; readonly left: number }> {
+export type RotatePass = {
+  /** The epoch of the current KEK. */
+  readonly kek: number;
+  readonly rewrapped: number;
+  /** Of what still relies on another KEK: the lookup key, and the documents up to a batch. */
+  readonly left: number;
+  /** KEKs that the store relied on until this pass. */
+  readonly retired: number;
+};
+
+/** One pass, to be repeated every so often: reads the ring anew, then re-wraps up to 10,000 documents. With 0 `left` the store no longer asks for the KEKs before the current one. */
+export async function rewrapKeys(deps: RotateDeps, signal: AbortSignal): Promise<RotatePass> {
   await deps.ring.refresh();
   const kek = deps.ring.current();
   let rewrapped = await rewrapLookupKey(deps, kek, signal);
@@ -35,8 +40,20 @@ export async function rewrapKeys(
     for (const document of waiting) rewrapped += await rewrapDocument(deps, kek, document, signal);
     waiting = await deps.keys.notUnder(kek.epoch, documentsPerBatch, signal);
   }
-  if (waiting.length === 0) await retireOlder(deps.state, kek, signal);
-  return { rewrapped, left: waiting.length };
+  const done = { kek: kek.epoch, rewrapped };
+  if (waiting.length > 0) return { ...done, left: waiting.length, retired: 0 };
+  return { ...done, ...(await retireOlder(deps.state, kek, signal)) };
+}
+
+/** A pass that tells what it did, and once under each KEK that nothing is left: whoever rotates waits for that line of every instance. */
+export function tellingRewrap(deps: RotateDeps, log: Log): (signal: AbortSignal) => Promise<void> {
+  let wholeUnder: number | undefined;
+  return async (signal) => {
+    const pass = await rewrapKeys(deps, signal);
+    const isNew = pass.rewrapped + pass.left + pass.retired > 0 || pass.kek !== wholeUnder;
+    wholeUnder = pass.left === 0 ? pass.kek : undefined;
+    if (isNew) log.info("keys_rewrapped", "data keys lie under the current KEK, but for those left", pass);
+  };
 }
 
 async function rewrapLookupKey(deps: RotateDeps, kek: Kek, signal: AbortSignal): Promise<number> {
@@ -68,16 +85,22 @@ async function rewrapDocument(
 }
 
 /** The store stops relying on earlier KEKs, unless the lookup key still lies under one of them. */
-async function retireOlder(state: StoreState, kek: Kek, signal: AbortSignal): Promise<void> {
-  await updateIdentity(
+async function retireOlder(
+  state: StoreState,
+  kek: Kek,
+  signal: AbortSignal,
+): Promise<Pick<RotatePass, "left" | "retired">> {
+  let retired = 0;
+  const identity = await updateIdentity(
     state,
-    (identity) => {
-      const keks = identity.keks.filter(({ epoch }) => epoch >= kek.epoch);
-      const nothingToDo = identity.lookupKey.kek !== kek.epoch || keks.length === identity.keks.length;
-      return nothingToDo ? undefined : { ...identity, keks };
+    (before) => {
+      const keks = before.keks.filter(({ epoch }) => epoch >= kek.epoch);
+      retired = before.lookupKey.kek === kek.epoch ? before.keks.length - keks.length : 0;
+      return retired === 0 ? undefined : { ...before, keks };
     },
     signal,
   );
+  return { left: identity.lookupKey.kek === kek.epoch ? 0 : 1, retired };
 }
 
 const unopened = (what: string, epoch: number): LastroError =>

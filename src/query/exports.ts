@@ -76,6 +76,8 @@ const nameBytes = 16;
 const upkeepMs = 30_000;
 const retryMs = 5_000;
 const answerBytesMax = 256 * 1024;
+/** From the folder of an export to its document in the store, longer than any call takes. */
+const beginMsMax = 15 * 60_000;
 
 /** Takes up what a process before this one left; ends with the signal, after which the next one goes on. */
 export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
@@ -94,11 +96,36 @@ export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
   }
 
   async function upkeep(): Promise<void> {
-    for (const kept of (await state.jobs(signal)).filter(({ name }) => isExportName(name)).map(keptExport)) {
-      const { name, job } = kept;
-      if (job.expiresAtMs <= query.now()) await forget(deps, name, signal);
-      else if (job.state === "running" && (await files.has(name)) && !running.has(name)) void run(kept);
+    // In this order: what is listed and does not run here by then had its document before the documents are read.
+    const lying = (await files.list()).filter(({ name }) => isExportName(name));
+    const mine = new Set(running.keys());
+    const jobs = (await state.jobs(signal)).filter(({ name }) => isExportName(name)).map(keptExport);
+    const [expired, kept] = [new Set<string>(), new Map<string, KeptExport>()];
+    for (const one of jobs)
+      if (one.job.expiresAtMs <= query.now()) expired.add(one.name);
+      else kept.set(one.name, one);
+    const left: string[] = [];
+    for (const { name, changedAtMs } of lying) {
+      if (mine.has(name) || expired.has(name)) continue;
+      const one = kept.get(name);
+      if (one?.job.state === "running") void run(one);
+      else if (isLeft(one?.job, query.now() - changedAtMs)) left.push(name);
     }
+    const removals = [
+      ...[...expired].map((name) => forget(deps, name, signal)),
+      ...left.map((name) => files.remove(name)),
+    ];
+    // One that cannot be removed keeps no other from it.
+    const failed = (await Promise.allSettled(removals)).find((one) => one.status === "rejected");
+    if (failed !== undefined) throw failed.reason;
+    if (left.length > 0)
+      deps.log.info(
+        "export_files_removed",
+        "files of exports that are gone, cancelled or failed were removed",
+        {
+          exports: left.length,
+        },
+      );
   }
   void repeat(upkeepMs, signal, upkeep, (cause) =>
     deps.log.warn(
@@ -275,6 +302,11 @@ async function fail(
     : ({ code: "INTERNAL", message: "the service failed; its log has the cause" } as const);
   const failed: ExportJob = { ...job, state: "failed", endedAtMs: query.now(), parts: [], fault };
   if (await state.putJob(name, JSON.stringify(failed), revision, signal)) await files.remove(name);
+}
+
+/** Whether files lie here for nothing: who ended the export may not have had them. What has no document may be about to get it from a process that shares the folder. */
+function isLeft(job: ExportJob | undefined, unchangedMs: number): boolean {
+  return job === undefined ? unchangedMs > beginMsMax : job.state === "failed" || job.state === "cancelled";
 }
 
 /** The document goes last: while it is there, the files are found. */

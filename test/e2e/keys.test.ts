@@ -77,7 +77,8 @@ describe.each<StoreKind>(["sqlite", "mongodb"])("on %s", (kind) => {
     const keks = { ...old.keks, "2": newKek() };
     writeRing(service, { ...old, keks });
     writeRing(service, { ...old, current: 2, keks });
-    const isRewrapped = async () => /keys_rewrapped.*"lastro.left":0/.test(service.lastro().output());
+    const isRewrapped = async () =>
+      /keys_rewrapped.*"lastro.kek":2.*"lastro.left":0/.test(service.lastro().output());
     await until("all keys are under epoch 2", isRewrapped, 20_000, service.lastro());
     await expectRounds(service, "first");
     await service.send(round("second"));

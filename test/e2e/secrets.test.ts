@@ -57,7 +57,8 @@ test("R-13 the service runs on what Vault holds, and makes no key ring of its ow
 
 test("R-13 the KEK is rotated in Vault while the service runs", async () => {
   await put({ v: 1, current: 2, keks: { "1": kek, "2": newKek() } });
-  const isRewrapped = async () => /keys_rewrapped.*"lastro.left":0/.test(service.lastro().output());
+  const isRewrapped = async () =>
+    /keys_rewrapped.*"lastro.kek":2.*"lastro.left":0/.test(service.lastro().output());
   await until("all keys are under epoch 2", isRewrapped, 20_000, service.lastro());
   await send("second");
   await expectReadable(2);

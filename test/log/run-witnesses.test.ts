@@ -5,6 +5,7 @@ import type { WitnessAnswer } from "../../src/log/ask-witness.ts";
 import type { Cosigner } from "../../src/log/cosign.ts";
 import { LogHalted } from "../../src/log/halt.ts";
 import { type RunWitnessesDeps, runWitnesses } from "../../src/log/run-witnesses.ts";
+import type { Log } from "../../src/ports/log.ts";
 import type { WitnessReport } from "../../src/ports/observer.ts";
 import { until } from "../support/until.ts";
 
@@ -20,9 +21,13 @@ function run(...passes: readonly Pass[]) {
   const stop = new AbortController();
   const reports: WitnessReport[] = [];
   const lines: string[] = [];
+  const statuses: unknown[] = [];
   let asked = 0;
   let heard: () => void = () => undefined;
-  const line = (code: string): void => void lines.push(code);
+  const line: Log["error"] = (code, _, { status } = {}) => {
+    lines.push(code);
+    if (code === "witness_refuses") statuses.push(status);
+  };
   const deps: RunWitnessesDeps = {
     cosigner: {
       sizes: () => [asked],
@@ -43,6 +48,8 @@ function run(...passes: readonly Pass[]) {
     witnesses: runWitnesses(deps, stop.signal),
     reports,
     lines,
+    /** Of the refusals that were told. */
+    statuses,
     asked: () => asked,
     untilAllAsked: new Promise<void>((resolve) => {
       heard = resolve;
@@ -140,4 +147,14 @@ test("each asking is reported; a line is written when an answer changes", async 
     false,
     false,
   ]);
+});
+
+test("a refusal that turns into another one is told, with its status, and one that stays is not told again", async () => {
+  const refused = (status: number): Pass => pass({ kind: "refused", status }, false);
+  const started = run(refused(403), refused(403), refused(409), refused(409), undefined);
+  started.witnesses.start(() => true);
+  await started.untilAllAsked;
+  started.stop();
+  expect(started.lines).toEqual(["witness_refuses", "witness_refuses"]);
+  expect(started.statuses).toEqual([403, 409]);
 });

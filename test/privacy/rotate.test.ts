@@ -1,6 +1,7 @@
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
 import type { KeyDocument } from "../../src/ports/key-store.ts";
+import type { Log } from "../../src/ports/log.ts";
 import {
   actorKeyNeed,
   dataKeys,
@@ -8,7 +9,7 @@ import {
   producerKeyNeed,
   subjectKeyNeed,
 } from "../../src/privacy/data-keys.ts";
-import { rewrapKeys } from "../../src/privacy/rotate.ts";
+import { type RotateDeps, rewrapKeys, tellingRewrap } from "../../src/privacy/rotate.ts";
 import { openStoreKeys } from "../../src/privacy/store-keys.ts";
 import {
   countedRandomness,
@@ -42,7 +43,7 @@ const keksOf = (documents: Iterable<KeyDocument>) =>
 test("rotation re-wraps everything under the current KEK; data keys, lookup key and columns stay", async () => {
   const { state, keys, store, deps, open, sealing, random, addKek2 } = await setUp(450);
   addKek2();
-  expect(await rewrapKeys(deps, signal)).toEqual({ rewrapped: 451, left: 0 });
+  expect(await rewrapKeys(deps, signal)).toEqual({ kek: 2, rewrapped: 451, left: 0, retired: 1 });
   expect(keksOf(keys.documents.values())).toEqual(new Set([2]));
   expect(await open().forSealing(needs(450), signal)).toEqual(sealing);
   // The old KEK may go now.
@@ -50,13 +51,13 @@ test("rotation re-wraps everything under the current KEK; data keys, lookup key 
   expect(later.storeId).toBe(store.storeId);
   expect(later.lookupKey.pageKey()).toEqual(store.lookupKey.pageKey());
   expect(later.identity.keks.map(({ epoch }) => epoch)).toEqual([2]);
-  expect(await rewrapKeys(deps, signal)).toEqual({ rewrapped: 0, left: 0 });
+  expect(await rewrapKeys(deps, signal)).toEqual({ kek: 2, rewrapped: 0, left: 0, retired: 0 });
 });
 
 test("an announced KEK that is not current yet re-wraps nothing and retires nothing", async () => {
   const { state, outer, deps } = await setUp(3);
   outer.keks.push({ epoch: 2, key: Buffer.alloc(32, 2) });
-  expect(await rewrapKeys(deps, signal)).toEqual({ rewrapped: 0, left: 0 });
+  expect(await rewrapKeys(deps, signal)).toEqual({ kek: 1, rewrapped: 0, left: 0, retired: 0 });
   expect(state.identity()?.keks.map(({ epoch }) => epoch)).toEqual([1, 2]);
 });
 
@@ -67,7 +68,7 @@ test("a pass is bounded and says what is left; the store relies on the old KEK u
   addKek2();
   // Somebody keeps re-wrapping between our read and our write: every compare-and-set is lost.
   keys.rewrap = async () => false;
-  expect(await rewrapKeys(deps, signal)).toEqual({ rewrapped: 1, left: 1 });
+  expect(await rewrapKeys(deps, signal)).toEqual({ kek: 2, rewrapped: 1, left: 1, retired: 0 });
   expect(state.identity()?.keks.map(({ epoch }) => epoch)).toEqual([1, 2]);
 });
 
@@ -78,6 +79,67 @@ test("two instances that rotate at once re-wrap each key once", async () => {
   expect(passes.reduce((sum, { rewrapped }) => sum + rewrapped, 0)).toBe(41);
   expect(passes.map(({ left }) => left)).toEqual([0, 0]);
   expect(keksOf(keys.documents.values())).toEqual(new Set([2]));
+});
+
+test("a lookup key that could not be re-wrapped counts as left: the store still asks for the old KEK", async () => {
+  const { state, deps, addKek2 } = await setUp(1);
+  addKek2();
+  await deps.ring.refresh();
+  // Somebody else changes the identity between our read and our write.
+  const lost = { ...deps, state: { ...state, replace: async () => false } };
+  expect(await rewrapKeys(lost, signal)).toEqual({ kek: 2, rewrapped: 1, left: 1, retired: 0 });
+  expect(await rewrapKeys(deps, signal)).toEqual({ kek: 2, rewrapped: 1, left: 0, retired: 1 });
+});
+
+describe("each instance tells", () => {
+  async function twoInstances() {
+    const first = await setUp(3);
+    const { state, keys, random } = first;
+    const outer = memoryKeyRing([1]);
+    outer.keks.push({ epoch: 2, key: Buffer.alloc(32, 2) });
+    const { ring } = await openStoreKeys({ state, ring: outer, random, now }, signal);
+    const lines: unknown[] = [];
+    const tells = (instance: string, deps: RotateDeps) => {
+      const line: Log["error"] = (code, _, fields) => void lines.push([instance, code, fields]);
+      const rewrap = tellingRewrap(deps, { info: line, warn: line, error: line });
+      return async () => {
+        lines.length = 0;
+        await rewrap(signal);
+        return [...lines];
+      };
+    };
+    first.addKek2();
+    return {
+      outer,
+      ring,
+      switched: tells("switched", first.deps),
+      last: tells("last", { state, keys, ring, random }),
+    };
+  }
+
+  test("once that nothing is left under the KEK it runs with, though others had re-wrapped all before it was switched", async () => {
+    const { outer, switched, last } = await twoInstances();
+    // Until it is switched it wraps everything back.
+    expect(await last()).toEqual([["last", "keys_rewrapped", { kek: 1, rewrapped: 0, left: 0, retired: 0 }]]);
+    expect(await last()).toEqual([]);
+    const over = { kek: 2, rewrapped: 4, left: 0, retired: 1 };
+    expect(await switched()).toEqual([["switched", "keys_rewrapped", over]]);
+    expect(await last()).toEqual([["last", "keys_rewrapped", { ...over, kek: 1, retired: 0 }]]);
+    expect(await switched()).toEqual([["switched", "keys_rewrapped", over]]);
+    outer.currentEpoch = 2;
+    expect(await last()).toEqual([["last", "keys_rewrapped", { kek: 2, rewrapped: 0, left: 0, retired: 0 }]]);
+    expect([await switched(), await last()]).toEqual([[], []]);
+  });
+
+  test("when it retired a KEK that another had brought back, though it re-wrapped nothing", async () => {
+    const { ring, switched } = await twoInstances();
+    await switched();
+    await ring.refresh();
+    expect(await switched()).toEqual([
+      ["switched", "keys_rewrapped", { kek: 2, rewrapped: 0, left: 0, retired: 1 }],
+    ]);
+    expect(await switched()).toEqual([]);
+  });
 });
 
 test("keys made while rotating are made under the current KEK", async () => {
@@ -116,7 +178,8 @@ test("keys made, opened, rotated and found again in a real store", async () => {
   const sealing = await open().forSealing(wanted, signal);
   outer.keks.push({ epoch: 2, key: Buffer.alloc(32, 2) });
   outer.currentEpoch = 2;
-  expect(await rewrapKeys({ ...store, ring, random }, signal)).toEqual({ rewrapped: 6, left: 0 });
+  const pass = { kek: 2, rewrapped: 6, left: 0, retired: 1 };
+  expect(await rewrapKeys({ ...store, ring, random }, signal)).toEqual(pass);
   const later = await openStoreKeys({ ...storeDeps, ring: memoryKeyRing([2]) }, signal);
   expect(later.lookupKey.pageKey()).toEqual(lookupKey.pageKey());
   const reopened = dataKeys({ keys: store.keys, ring: later.ring, random, now });

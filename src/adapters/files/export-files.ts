@@ -1,6 +1,6 @@
 /** Exports as folders of files that only the service's user can read. */
 import { constants } from "node:fs";
-import { access, mkdir, open, readFile, rename, rm } from "node:fs/promises";
+import { lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LastroError } from "../../core/errors.ts";
 import type { ExportFiles } from "../../ports/export-files.ts";
@@ -17,6 +17,16 @@ async function guarded<T>(doing: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Undefined where there is nothing of that name. */
+async function unlessAbsent<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (codeOf(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
 /** A folder for each, in `folder`. */
 export function exportFiles(folder: string): ExportFiles {
   const placeOf = (name: string): string => join(folder, name);
@@ -25,11 +35,14 @@ export function exportFiles(folder: string): ExportFiles {
       guarded("an export cannot be begun", async () => {
         await mkdir(placeOf(name), { recursive: true, mode: 0o700 });
       }),
-    has: (name) =>
-      access(placeOf(name)).then(
-        () => true,
-        () => false,
-      ),
+    list: () =>
+      guarded("exports cannot be listed", async () => {
+        const names = (await unlessAbsent(readdir(folder))) ?? [];
+        const found = names.map(async (name) => ({ name, at: await unlessAbsent(lstat(placeOf(name))) }));
+        return (await Promise.all(found)).flatMap(({ name, at }) =>
+          at === undefined ? [] : [{ name, changedAtMs: at.mtimeMs }],
+        );
+      }),
     put: (name, part, bytes) =>
       guarded("a part of an export cannot be written", async () => {
         const path = join(placeOf(name), part);
@@ -43,14 +56,7 @@ export function exportFiles(folder: string): ExportFiles {
         await directory.sync();
       }),
     part: (name, part) =>
-      guarded("a part of an export cannot be read", async () => {
-        try {
-          return await readFile(join(placeOf(name), part));
-        } catch (error) {
-          if (codeOf(error) === "ENOENT") return undefined;
-          throw error;
-        }
-      }),
+      guarded("a part of an export cannot be read", () => unlessAbsent(readFile(join(placeOf(name), part)))),
     remove: (name) =>
       guarded("an export cannot be removed", () => rm(placeOf(name), { recursive: true, force: true })),
   };
