@@ -2,7 +2,7 @@
 import type { Rid } from "../core/ids.ts";
 
 export type EventToPublish = {
-  /** Events with one key keep their order. */
+  /** Events with one key keep their order; it gives the partition that Kafka's own clients choose. */
   readonly key: string;
   readonly value: Uint8Array;
   readonly headers: Readonly<Record<string, string>>;

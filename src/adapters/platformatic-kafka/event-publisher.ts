@@ -1,5 +1,5 @@
 /** Publishes events on the audit topic through @platformatic/kafka, acknowledged by every in-sync replica. At least once: intake recognises copies. */
-import { Producer } from "@platformatic/kafka";
+import { compatibilityPartitioner, Producer } from "@platformatic/kafka";
 import { Mutex } from "async-mutex";
 import { LastroError } from "../../core/errors.ts";
 import { ridOf, srcOf } from "../../core/ids.ts";
@@ -18,6 +18,8 @@ export function openEventPublisher(options: PublisherOptions): EventPublisher {
     ...clientOptions(options),
     // With several sends at once the client may give an event the sequence number of another, and Kafka takes it for that one.
     idempotent: false,
+    // As Kafka's own clients choose it: who publishes there gives the same key.
+    partitioner: compatibilityPartitioner,
   });
   const inTurn = turnsByKey();
   return {
