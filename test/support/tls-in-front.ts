@@ -22,7 +22,7 @@ export async function tlsInFrontOf(
   const asked = clients && { ca: clients.ca, requestCert: true, rejectUnauthorized: true };
   const open = new Set<TLSSocket>();
   const names = new Set<string>();
-  const context = createSecureContext({ cert, key });
+  const context = createSecureContext({ cert, key, ...(clients && { ca: clients.ca }) });
   const named = {
     SNICallback: (name: string, done: (error: null, context?: SecureContext) => void): void => {
       names.add(name);
