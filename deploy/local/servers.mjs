@@ -41,6 +41,7 @@ rootLogger.appenderRef.out.ref = out
  * @typedef {object} Proxied a listener more, which tells clients to come to the port of a proxy
  * @property {number} port
  * @property {number} proxyPort
+ * @property {string} [proxyHost]
  */
 
 /**
@@ -88,7 +89,7 @@ const kafkaProperties = (dir, port, controllerPort, proxied, secured) => `proces
 node.id=1
 controller.quorum.voters=1@${host}:${controllerPort}
 listeners=PLAINTEXT://${host}:${port},CONTROLLER://${host}:${controllerPort}${proxied.map(({ port }, at) => `,PROXIED${at}://${host}:${port}`).join("")}${securedListeners(secured)}
-advertised.listeners=PLAINTEXT://${host}:${port}${proxied.map(({ proxyPort }, at) => `,PROXIED${at}://${host}:${proxyPort}`).join("")}${securedListeners(secured)}
+advertised.listeners=PLAINTEXT://${host}:${port}${proxied.map(({ proxyPort, proxyHost = host }, at) => `,PROXIED${at}://${proxyHost}:${proxyPort}`).join("")}${securedListeners(secured)}
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT${proxied.map((_, at) => `,PROXIED${at}:PLAINTEXT`).join("")},TLS:SSL,SASL:SASL_SSL
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT

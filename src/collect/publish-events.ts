@@ -91,7 +91,7 @@ function check(deps: CollectDeps, access: Access, event: OfferedEvent, field: st
   if (!parsed.ok) throw refused(parsed.rejection, field);
   const classified = classify(parsed.envelope, catalogue);
   if (!classified.ok) throw refused(classified.rejection, field);
-  const { namespace, type, id } = classified.classification.entity;
+  const { type, id } = classified.classification.entity;
   const { tenant, producerService, ownershipId } = parsed.envelope;
   requireReach(deps, access, {
     tenant,
@@ -99,7 +99,7 @@ function check(deps: CollectDeps, access: Access, event: OfferedEvent, field: st
     entity_type: searchable(type),
     ownership_id: searchable(ownershipId ?? ""),
   });
-  return { ...event, key: `${namespace}/${type}/${id}`, eventId: eventIdOf(parsed.envelope) };
+  return { ...event, key: id, eventId: eventIdOf(parsed.envelope) };
 }
 
 const headerForm = /^(?:event_id|content-type|traceparent|tracestate|ce_[a-z0-9]{1,64})$/;

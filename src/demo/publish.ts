@@ -32,7 +32,7 @@ export async function publishDay(
     timeout: requestMsMax,
     retries: retriesMax,
     autocreateTopics: false,
-    // A request that is repeated after a lost answer must not put its messages there twice.
+    // A request that is repeated after a lost answer must not put its messages there twice. Only for one send after the other: see decision 54.
     idempotent: true,
   });
   try {

@@ -38,12 +38,12 @@ async function refusalOf(act: Promise<unknown>): Promise<string> {
   return error instanceof LastroError ? `${error.code} ${error.field}: ${error.message}` : String(error);
 }
 
-test("R-62 an event is published to the byte, with its headers, under the key of its entity, and answered with its rid and event id", async () => {
+test("R-62 an event is published to the byte, with its headers, under the id of its entity as key, and answered with its rid and event id", async () => {
   const text = `${eventText({ metadata: { event_id: "e-1" } })}  `;
   const [answer] = await publish([offered(text, { traceparent: "t" })]);
   expect(deps.published).toEqual([
     {
-      key: "team_service/account/a-1",
+      key: "a-1",
       value: Buffer.from(text),
       headers: { traceparent: "t" },
       eventId: expect.anything(),

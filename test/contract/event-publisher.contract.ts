@@ -1,6 +1,6 @@
 /** What every way of publishing events must do, on a real Kafka. */
 import { randomBytes } from "node:crypto";
-import { expect, test } from "@jest/globals";
+import { afterEach, expect, jest, test } from "@jest/globals";
 import type { EventHeader } from "../../src/core/event.ts";
 import { parseRid, type Rid } from "../../src/core/ids.ts";
 import type { EventPublisher } from "../../src/ports/event-publisher.ts";
@@ -21,10 +21,14 @@ export type PublisherBed = {
   readonly valueBytesMax: number;
 };
 
+/** No client takes what it knows of a topic for new so much later. */
+const metadataMsMax = 10 * 60_000;
+
 const bytes = (value: string): Uint8Array => new TextEncoder().encode(value);
 
 export function eventPublisherContract(open: () => Promise<PublisherBed>): void {
   const signal = AbortSignal.timeout(60_000);
+  afterEach(() => void jest.restoreAllMocks());
 
   test("what was published lies at the place that its rid names, key, value and headers unchanged", async () => {
     const bed = await open();
@@ -73,6 +77,25 @@ export function eventPublisherContract(open: () => Promise<PublisherBed>): void 
     ]);
     expect(large).toMatchObject({ status: "rejected", reason: { code: "FAILED_PRECONDITION" } });
     expect(small).toMatchObject({ status: "fulfilled" });
+  });
+
+  test("an event that is published while another is refused lies at the place it is told, however old is what is known of the topic", async () => {
+    const bed = await open();
+    const publish = (key: string, value: Uint8Array) =>
+      bed.publisher.publish({ key, value, headers: {} }, signal);
+    let aheadMs = 0;
+    const realNow = Date.now;
+    jest.spyOn(Date, "now").mockImplementation(() => realNow() + aheadMs);
+    for (let round = 0; round < 3; round++) {
+      await publish("one", bytes(`first ${round}`));
+      const refused = publish("two", randomBytes(bed.valueBytesMax + 1));
+      const refusal = expect(refused).rejects.toMatchObject({ code: "FAILED_PRECONDITION" });
+      await new Promise(setImmediate);
+      aheadMs += metadataMsMax;
+      const rid = await publish("one", bytes(`second ${round}`));
+      await refusal;
+      expect(Buffer.from((await bed.read(rid)).value ?? []).toString()).toBe(`second ${round}`);
+    }
   });
 
   test("without an acknowledgement it says SOURCE_UNAVAILABLE, and waits no longer than its signal", async () => {

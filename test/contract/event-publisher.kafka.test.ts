@@ -1,6 +1,7 @@
 /** The publisher through @platformatic/kafka keeps the contract. */
 import { randomUUID } from "node:crypto";
-import { afterAll, describe } from "@jest/globals";
+import { afterAll, describe, expect, test } from "@jest/globals";
+import kafkajs from "kafkajs";
 import { openEventPublisher } from "../../src/adapters/platformatic-kafka/event-publisher.ts";
 import { readRecords } from "../../src/adapters/platformatic-kafka/record-reader.ts";
 import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
@@ -46,5 +47,27 @@ describe("events published on Kafka", () => {
         await createTopic(brokers.join(","), topic, 3);
       },
     };
+  });
+
+  test("R-20 a key has the partition that Kafka's own clients give it", async () => {
+    const topic = `audit-${randomUUID()}`;
+    const partitions = 6;
+    await createTopic(brokers.join(","), topic, partitions);
+    await using publisher = openEventPublisher({ brokers, clientId, topicReader, topic });
+    const partitionMetadata = Array.from({ length: partitions }, (_, partitionId) => ({
+      partitionId,
+      leader: 1,
+      partitionErrorCode: 0,
+      replicas: [1],
+      isr: [1],
+    }));
+    const partitionOf = kafkajs.Partitioners.DefaultPartitioner();
+    const keys = Array.from({ length: 100 }, (_, n) => (n % 2 === 0 ? `${1000 + n}` : `ação-${n}`));
+    const value = Buffer.from("{}");
+    const until = AbortSignal.timeout(30_000);
+    const rids = await Promise.all(keys.map((key) => publisher.publish({ key, value, headers: {} }, until)));
+    expect(rids.map((rid) => parseRid(rid)?.partition)).toEqual(
+      keys.map((key) => partitionOf({ topic, partitionMetadata, message: { key, value } })),
+    );
   });
 });

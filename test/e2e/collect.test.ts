@@ -6,6 +6,7 @@ import { OutcomeKind } from "../../src/gen/lastro/v1/operations_pb.ts";
 import { LogState } from "../../src/gen/lastro/v1/record_pb.ts";
 import { failureOf } from "../support/grpc-client.ts";
 import { eventText } from "../support/history-world.ts";
+import { json } from "../support/rest-client.ts";
 import { jsonOf, type Service, startService, startTimeoutMs, textOf } from "./service.ts";
 
 let service: Service;
@@ -57,6 +58,32 @@ test("R-20 an answer that waits for the log comes when a checkpoint covers the r
   const record = await recordOf(published?.rid ?? "");
   expect(record?.log?.state).toBe(LogState.LOGGED);
   expect(record?.eventId?.form).toEqual({ case: "header", value: "header-3" });
+});
+
+test("R-20 a CloudEvent that came percent-encoded over REST is a duplicate when it comes over gRPC", async () => {
+  const text = eventText({ payload: { public_id: "g-4" } });
+  const posted = await json(`${service.lastro().restUrl}/audit-logs?wait=stored`, {
+    method: "POST",
+    headers: {
+      "content-type": "application/json",
+      "ce-specversion": "1.0",
+      "ce-type": "account.updated",
+      "ce-source": "team_service",
+      "ce-id": "pedido%2017/%C3%A7",
+    },
+    body: text,
+  });
+  expect(posted).toMatchObject({ outcome: "stored", event_id: { parts: ["team_service", "pedido 17/ç"] } });
+  const { event: again } = await service.ask(IngestService, "publishEvent", {
+    event: event(text, {
+      ce_specversion: "1.0",
+      ce_type: "account.updated",
+      ce_source: "team_service",
+      ce_id: "pedido 17/ç",
+    }),
+    waitFor: PublishWait.STORED,
+  });
+  expect(again).toMatchObject({ outcome: OutcomeKind.DUPLICATE, originalRid: posted.id });
 });
 
 test("R-20 what intake would reject is refused with its reason, and leaves no dead letter", async () => {

@@ -20,7 +20,7 @@ import {
 } from "../support/certificates.ts";
 import { silentLog } from "../support/intake.ts";
 import { freePort, until } from "../support/lastro.ts";
-import { mongoUrl, type RunningServer, startKafka, startRedis } from "../support/servers.ts";
+import { mongoUrl, type RunningServer, redisUrl, startKafka, startRedis } from "../support/servers.ts";
 import { tlsInFrontOf } from "../support/tls-in-front.ts";
 
 const signal = new AbortController().signal;
@@ -56,9 +56,13 @@ describe("Kafka", () => {
   afterAll(() => kafka.stop());
 
   /** Through both clients: one makes topics and would consume, the other reads of them and would send dead letters. */
-  async function reach(listener: keyof typeof ports, security: KafkaSecurity): Promise<number> {
+  async function reach(
+    listener: keyof typeof ports,
+    security: KafkaSecurity,
+    host = "127.0.0.1",
+  ): Promise<number> {
     const topic = `t-${randomUUID()}`;
-    const client = { brokers: [`127.0.0.1:${ports[listener]}`], clientId: "lastro", security };
+    const client = { brokers: [`${host}:${ports[listener]}`], clientId: "lastro", security };
     await prepareTopics({ ...client, log: silentLog, topic, deadLetterTopic: `${topic}.dlq`, create: true });
     await using reader = openTopicReader(client);
     return (await reader.read(topic, signal)).partitions.length;
@@ -67,6 +71,8 @@ describe("Kafka", () => {
   test("R-24 is reached over TLS with a certificate of our own, and not without", async () => {
     expect(await reach("tls", { tls: files(), sasl: undefined })).toBe(6);
     const { ca = "" } = files();
+    // Of itself this Kafka tells an address.
+    expect(await reach("tls", { tls: files(), sasl: undefined }, "localhost")).toBe(6);
     await expect(reach("tls", { tls: { ca }, sasl: undefined })).rejects.toMatchObject({
       code: "SOURCE_UNAVAILABLE",
     });
@@ -129,6 +135,65 @@ describe("Redis", () => {
       expect(await hints.known(someUids(1), signal)).toBe("unavailable");
       expect(hints.isConnected()).toBe(false);
     }
+  });
+});
+
+describe("what routes TLS by the name that is asked for", () => {
+  const router = "localhost";
+  const tls = (): ClientTls => ({ ca: root.ca });
+  const openHints = (host: string, port: number) =>
+    openRedisHints({
+      url: `rediss://${host}:${port}`,
+      tls: tls(),
+      storeId: "00112233445566778899aabbccddeeff" as StoreId,
+      ttlMs: 60_000,
+      budgetMs: 1_000,
+      log: silentLog,
+      now: Date.now,
+    });
+
+  test("R-24 leads to Kafka, for both of its clients", async () => {
+    const port = await freePort();
+    await using front = await tlsInFrontOf(
+      { hostname: "127.0.0.1", port: `${port}` },
+      own,
+      undefined,
+      router,
+    );
+    const kafka = await startKafka({
+      dir: join(dir, "kafka-by-name"),
+      proxied: [{ port, proxyPort: front.port, proxyHost: router }],
+    });
+    try {
+      const topic = `t-${randomUUID()}`;
+      const security = { tls: tls(), sasl: undefined };
+      const client = { brokers: [`${router}:${front.port}`], clientId: "lastro", security };
+      await prepareTopics({
+        ...client,
+        log: silentLog,
+        topic,
+        deadLetterTopic: `${topic}.dlq`,
+        create: true,
+      });
+      await using topicReader = openTopicReader(client);
+      expect((await topicReader.read(topic, signal)).partitions.length).toBe(6);
+    } finally {
+      await kafka.stop();
+    }
+  }, 120_000);
+
+  test("R-24 leads to Redis, and no address is asked for as a name", async () => {
+    const behind = new URL(redisUrl());
+    await using front = await tlsInFrontOf(behind, own, undefined, router);
+    await using hints = await openHints(router, front.port);
+    const uids = someUids(3);
+    await until("Redis answers", async () => hints.isConnected(), 5_000);
+    await hints.remember(uids, signal);
+    expect(await hints.known(uids, signal)).toEqual(new Set(uids));
+    await using plain = await tlsInFrontOf(behind, own);
+    await using direct = await openHints("127.0.0.1", plain.port);
+    await until("Redis answers", async () => direct.isConnected(), 5_000);
+    expect([[...front.names], [...plain.names]]).toEqual([[router], []]);
   });
 });
 

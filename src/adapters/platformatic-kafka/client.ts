@@ -1,5 +1,6 @@
 /** What every @platformatic/kafka client here is opened with: short timeouts, few retries, no topic made by accident. */
 import { MultipleErrors } from "@platformatic/kafka";
+import { serverNameOf } from "../../lib/server-name.ts";
 import type { KafkaSecurity } from "../../ports/client-tls.ts";
 
 const connectTimeoutMs = 2_000;
@@ -27,9 +28,13 @@ export const clientOptions = ({ brokers, clientId, security }: ClientOptions) =>
   retries: retriesMax,
   retryDelay: retryDelayMs,
   autocreateTopics: false,
-  ...(security?.tls && { tls: security.tls }),
+  ...(security?.tls && { tls: security.tls, tlsServerName: brokers.some(isNamed) }),
   ...(security?.sasl && { sasl: { ...security.sasl, mechanism: mechanisms[security.sasl.mechanism] } }),
 });
+
+/** The client asks for each broker by its host, or for none: where all are given as addresses, the others are taken to be ones. */
+const isNamed = (broker: string): boolean =>
+  serverNameOf(broker.slice(0, broker.lastIndexOf(":"))) !== undefined;
 
 const tooLargeIds = ["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"];
 /** The topic can never hold what was sent. */

@@ -1,5 +1,5 @@
-/** Publishes events on the audit topic through @platformatic/kafka: idempotent, acknowledged by every in-sync replica. */
-import { Producer } from "@platformatic/kafka";
+/** Publishes events on the audit topic through @platformatic/kafka, acknowledged by every in-sync replica. At least once: intake recognises copies. */
+import { compatibilityPartitioner, Producer } from "@platformatic/kafka";
 import { Mutex } from "async-mutex";
 import { LastroError } from "../../core/errors.ts";
 import { ridOf, srcOf } from "../../core/ids.ts";
@@ -16,7 +16,10 @@ export function openEventPublisher(options: PublisherOptions): EventPublisher {
   const { topic, topicReader } = options;
   const producer = new Producer<Buffer, Buffer, Buffer, Buffer>({
     ...clientOptions(options),
-    idempotent: true,
+    // With several sends at once the client may give an event the sequence number of another, and Kafka takes it for that one.
+    idempotent: false,
+    // As Kafka's own clients choose it: who publishes there gives the same key.
+    partitioner: compatibilityPartitioner,
   });
   const inTurn = turnsByKey();
   return {

@@ -1,6 +1,8 @@
 /** A connection to Redis or Valkey that never keeps its user waiting: bounded by a budget, left alone after time-outs, looked for in the background. */
+import type { ConnectionOptions } from "node:tls";
 import { Redis, ReplyError } from "ioredis";
 import { LastroError } from "../../core/errors.ts";
+import { serverNameOf } from "../../lib/server-name.ts";
 import type { ClientTls } from "../../ports/client-tls.ts";
 import type { Clock } from "../../ports/clock.ts";
 
@@ -38,7 +40,7 @@ export type PatientClient = AsyncDisposable & {
 export async function openPatientClient(options: PatientOptions): Promise<PatientClient> {
   const { budgetMs, now } = options;
   const client = new Redis(options.url, {
-    ...(options.tls !== undefined && /^rediss:/i.test(options.url) && { tls: options.tls }),
+    ...(/^rediss:/i.test(options.url) && { tls: namedTls(options) }),
     lazyConnect: true,
     connectTimeout: connectBudgetMs,
     disconnectTimeout: disconnectBudgetMs,
@@ -113,6 +115,11 @@ export async function openPatientClient(options: PatientOptions): Promise<Patien
       client.disconnect();
     },
   };
+}
+
+function namedTls({ url, tls }: PatientOptions): ConnectionOptions {
+  const servername = serverNameOf(new URL(url).hostname);
+  return { ...tls, ...(servername !== undefined && { servername }) };
 }
 
 const clusterRefused =

@@ -1,15 +1,15 @@
 /** An event comes in: the envelope or a CloudEvent as it would lie on Kafka. */
-import type { IncomingHttpHeaders } from "node:http";
 import * as z from "zod";
-import { type CollectDeps, type OfferedEvent, publishEvents } from "../../collect/publish-events.ts";
+import { type CollectDeps, publishEvents } from "../../collect/publish-events.ts";
 import { outcomeKinds } from "../../core/outcome.ts";
 import { publishProblems } from "./answers.ts";
+import { kafkaHeaders, structuredType } from "./event-headers.ts";
 import { cloudEventShape, envelopeShape } from "./event-shapes.ts";
 import { shapeOf } from "./json-schema.ts";
 import { jsonAnswer, type Route, route } from "./route.ts";
 import { oneOf, text } from "./words.ts";
 
-export const eventTypes = ["application/json", "application/cloudevents+json"] as const;
+export const eventTypes = ["application/json", structuredType] as const;
 
 const published = z.object({
   id: z.string().describe("Record id: the event's place on the audit topic"),
@@ -19,20 +19,6 @@ const published = z.object({
 });
 
 const waits = { stored: "stored", logged: "logged" } as const;
-const attributePrefix = "ce-";
-
-/** Headers that mean something to intake, under the names they have on Kafka. */
-function kafkaHeaders(headers: IncomingHttpHeaders): OfferedEvent["headers"] {
-  const kept: Record<string, string> = {};
-  for (const [name, value] of Object.entries(headers)) {
-    if (typeof value !== "string") continue;
-    if (name === "idempotency-key") kept["event_id"] = value;
-    else if (name === "traceparent" || name === "tracestate") kept[name] = value;
-    else if (name === "content-type" && value.startsWith(eventTypes[1])) kept[name] = value;
-    else if (name.startsWith(attributePrefix)) kept[`ce_${name.slice(attributePrefix.length)}`] = value;
-  }
-  return kept;
-}
 
 export const publishRoute = (deps: CollectDeps): Route =>
   route({

@@ -62,3 +62,65 @@ test("R-62 an event that intake would reject is refused with its reason and the 
     }),
   ).toBe("400 INVALID_ARGUMENT wait");
 });
+
+/** As a client puts it on the wire: each byte is one character of the header. */
+const onWire = (text: string): string => Buffer.from(text).toString("latin1");
+
+test("R-62 a CloudEvent has the same identity in ce- headers, percent-encoded or quoted, as in its JSON form", async () => {
+  const event = { specversion: "1.0", source: "team_service", type: "account.viewed" };
+  // Each of another tenant: none is a duplicate.
+  const data = (n: number) =>
+    eventText({ payload: { public_id: "p-2" }, metadata: { tenant_id: `tenant-${n}` } });
+  const post = async (headers: Record<string, string>, body: string) =>
+    (await json(`${rest.url}/audit-logs`, { method: "POST", headers, body })).event_id;
+  let n = 0;
+  const binary = (id: string, source = "ce%20a") =>
+    post(
+      {
+        "content-type": "application/json",
+        "ce-specversion": "1.0",
+        "ce-type": event.type,
+        "ce-source": source,
+        "ce-id": id,
+      },
+      data(n++),
+    );
+  for (const [id, headers] of [
+    [
+      "pedido 17/ç",
+      ["pedido%2017/%C3%A7", "pedido%2017%2f%c3%a7", onWire("pedido 17/ç"), '"pedido 17/%C3%A7"'],
+    ],
+    ['a "b" \\ 100%', ["a%20%22b%22%20%5C%20100%25", '"a \\"b\\" \\\\ 100%25"']],
+    ["%20", ["%2520"]],
+  ] as const) {
+    const structured = JSON.stringify({ ...event, source: "ce a", id, data: JSON.parse(data(n++)) });
+    const expected = await post({ "content-type": "application/cloudevents+json" }, structured);
+    expect(expected).toEqual({ form: "ce", parts: ["ce a", id] });
+    for (const header of headers) expect([header, await binary(header)]).toEqual([header, expected]);
+  }
+});
+
+test("R-62 headers with an event id are UTF-8, and a value that cannot be read is refused with its name", async () => {
+  const post = (headers: Record<string, string>) => ({
+    method: "POST",
+    headers: { "content-type": "application/json", ...headers },
+    body: eventText({ payload: { public_id: "p-3", headers } }),
+  });
+  const key = "pedido 17/ç 50%";
+  const { event_id } = await json(`${rest.url}/audit-logs`, post({ "idempotency-key": onWire(key) }));
+  expect(event_id).toEqual({ form: "header", parts: [key] });
+  for (const [name, value] of [
+    ["idempotency-key", "\u00e7"],
+    ["traceparent", "\u00ff"],
+    ["ce-id", "50%"],
+    ["ce-id", "%C0%A0"],
+    ["ce-id", "%E7"],
+    ["ce-id", '"a'],
+    ["ce-id", '"a" b'],
+    ["ce-subject", "%zz"],
+  ] as const)
+    expect([value, await refusal(`${rest.url}/audit-logs`, post({ [name]: value }))]).toEqual([
+      value,
+      `400 INVALID_ARGUMENT ${name}`,
+    ]);
+});
