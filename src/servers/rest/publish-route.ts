@@ -51,7 +51,9 @@ export const publishRoute = (deps: CollectDeps): Route =>
     body: {
       shapes: { [eventTypes[0]]: shapeOf(envelopeShape), [eventTypes[1]]: shapeOf(cloudEventShape) },
       headers: {
-        "idempotency-key": text.optional().describe("The id of an event that is no CloudEvent: the same again is a duplicate"),
+        "idempotency-key": text
+          .optional()
+          .describe("The id of an event that is no CloudEvent: the same again is a duplicate"),
       },
     },
     answers: {
