@@ -72,12 +72,31 @@ const isOff = (flags: Flags, name: SwitchName): boolean => {
 const isTargeted = (flags: Flags, name: SwitchName): boolean =>
   Object.keys(flags[name]?.targeting ?? {}).length > 0;
 
-/** Rules that no question could be held against. */
+/** Rules that no question could be held against, and those that would leave some question without an answer. */
 function targetingFaults(core: FlagdCore, flags: Flags, name: SwitchName): readonly string[] {
+  const { variants = {}, targeting } = flags[name] ?? {};
+  const unknown = new Set(namedBy(targeting).filter((variant) => !Object.hasOwn(variants, variant)));
+  if (unknown.size > 0)
+    return [...unknown].map(
+      (variant) => `flags.${name}.targeting: ${JSON.stringify(variant)} names none of \`variants\``,
+    );
   const { errorMessage } = core.resolveBooleanEvaluation(name, true, sample, silent);
   return isTargeted(flags, name) && errorMessage !== undefined
     ? [`flags.${name}.targeting: ${errorMessage}`]
     : [];
+}
+
+/** Variants that `if` and `fractional` name wherever they may end. What other rules answer is known only when they are asked. */
+function namedBy(rule: unknown): readonly string[] {
+  if (typeof rule === "string" || typeof rule === "number" || typeof rule === "boolean")
+    return [String(rule)];
+  const [method, given] = Object.entries(rule ?? {})[0] ?? [];
+  const args: readonly unknown[] = Array.isArray(given) ? given : [];
+  if (method === "if" || method === "?:")
+    return args.filter((_, at) => at % 2 === 1 || at === args.length - 1).flatMap(namedBy);
+  if (method === "fractional")
+    return args.flatMap((bucket) => (Array.isArray(bucket) ? namedBy(bucket[0]) : []));
+  return [];
 }
 const sample = { targetingKey: "any", tenant: "any", method: "SearchRecords", callerKind: "service" };
 

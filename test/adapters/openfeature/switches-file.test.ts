@@ -51,6 +51,27 @@ test.each<[string, string]>([
   expect(parseSwitchesFile(text)).toMatchObject({ ok: false });
 });
 
+const acme = { in: [{ var: "tenant" }, ["acme"]] };
+test.each<[string, unknown, readonly string[]]>([
+  ["its first answer", { if: [acme, "of", "on"] }, ["of"]],
+  ["a later answer", { if: [acme, "off", { "===": [{ var: "method" }, "x"] }, "Off", "on"] }, ["Off"]],
+  ["its last answer", { if: [acme, "off", "in"] }, ["in"]],
+  ["a rule within it", { if: [acme, { if: [true, "on", "no"] }, "on"] }, ["no"]],
+  ["the other spelling of if", { "?:": [acme, "of", "on"] }, ["of"]],
+  ["a share", { fractional: [["on", 99], ["of", 1]] }, ["of"]],
+  ["a share by a key", { fractional: [{ cat: ["a", { var: "method" }] }, ["on", 99], [{ if: [acme, "of", "on"] }, 1]] }, ["of"]],
+  ["a boolean, which names a variant, too", { if: [acme, false, "on"] }, ["false"]],
+  ["several", { if: [acme, "of", "constructor"] }, ["of", "constructor"]],
+])("R-13 a rule that names no variant is refused, by what it names, for whomever it would count: %s", (_, targeting, named) => {
+  const errors = named.map((name) => `flags.tails.targeting: "${name}" names none of \`variants\``);
+  expect(parse({ tails: { ...onOff, defaultVariant: "on", targeting } })).toEqual({ ok: false, errors });
+}); // biome-ignore format: a table
+
+test("R-13 what a rule compares with, and no answer, which is the default, are no variants", () => {
+  const targeting = { if: [{ in: ["acme", { if: [true, "acme", "x"] }] }, null, { fractional: ["salt", ["on", 1]] }] };
+  expect(parse({ tails: { ...onOff, defaultVariant: "on", targeting } })).toMatchObject({ ok: true });
+}); // biome-ignore format: one rule
+
 test.each([[{ nosuch: [1, 2] }], [{ if: [true, "perhaps", "on"] }]])(
   "R-13 rules that could answer no question are refused at once: %j",
   (targeting) => {
