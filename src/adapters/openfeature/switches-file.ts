@@ -17,6 +17,8 @@ export type SwitchesFileResult =
   | { readonly ok: false; readonly errors: readonly string[] };
 
 const bytesMax = 65_536;
+/** Of objects and arrays within each other: what walks rules has a stack. */
+const depthMax = 100;
 
 const Flag = z
   .strictObject({
@@ -43,7 +45,10 @@ const options = { disableDynamicCodeGeneration: true };
 /** Finds every fault at once. */
 export function parseSwitchesFile(text: string): SwitchesFileResult {
   if (text.length > bytesMax) return { ok: false, errors: [`it is larger than ${bytesMax} bytes`] };
-  const parsed = File.safeParse(jsonIn(text));
+  const given = jsonIn(text);
+  if (isDeeper(given, depthMax))
+    return { ok: false, errors: [`it is nested more than ${depthMax} levels deep`] };
+  const parsed = File.safeParse(given);
   if (!parsed.success)
     return {
       ok: false,
@@ -52,18 +57,23 @@ export function parseSwitchesFile(text: string): SwitchesFileResult {
   const { flags } = parsed.data;
   const core = new FlagdCore(new MemoryStorage(silent, options), silent, options);
   core.setConfigurations(text);
-  const given = switchNames.filter((name) => flags[name]?.state === "ENABLED");
-  const errors = given.flatMap((name) => targetingFaults(core, flags, name));
+  const enabled = switchNames.filter((name) => flags[name]?.state === "ENABLED");
+  const errors = enabled.flatMap((name) => targetingFaults(core, flags, name));
   if (errors.length > 0) return { ok: false, errors };
   return {
     ok: true,
     file: {
       provider: providerOf(core),
-      off: given.filter((name) => isOff(flags, name)),
-      targeted: given.filter((name) => isTargeted(flags, name)),
+      off: enabled.filter((name) => isOff(flags, name)),
+      targeted: enabled.filter((name) => isTargeted(flags, name)),
     },
   };
 }
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((within) => isDeeper(within, levels - 1)));
 
 const isOff = (flags: Flags, name: SwitchName): boolean => {
   const flag = flags[name];

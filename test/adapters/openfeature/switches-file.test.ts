@@ -46,6 +46,13 @@ test.each<[string, string]>([
   ["no flags", "{}"],
   ["members nobody knows", JSON.stringify({ flags: {}, features: {} })],
   ["too many bytes", JSON.stringify({ flags: {} }).padEnd(70_000)],
+  [
+    "rules too deep to be walked",
+    JSON.stringify({ flags: { tails: { ...onOff, defaultVariant: "on", targeting: {} } } }).replace(
+      '"targeting":{}',
+      `"targeting":${'{"if":['.repeat(7_000)}"on"${"]}".repeat(7_000)}`,
+    ),
+  ],
   ["a name that every object has", '{"flags":{"constructor":{"state":"ENABLED"}}}'],
 ])("R-13 a file with %s is refused", (_, text) => {
   expect(parseSwitchesFile(text)).toMatchObject({ ok: false });
