@@ -106,7 +106,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   const end = (): void => crash.abort(new Error("the service ends"));
   opened.defer(end);
-  const keys = await openKeys(config, store, signal);
+  const keys = await openKeys(config, store, opened, signal);
   const viewerKey = keys.lookupKey.viewerKey();
   const access = openAccess(config, { viewerKey, now, random, observer, log }, signal);
   telemetry.certificateExpires(access.certificateExpiresMs);
@@ -276,9 +276,14 @@ const stationsOf = (
   },
 });
 
-async function openKeys(config: Config, store: Store, signal: AbortSignal): Promise<StoreKeys> {
+async function openKeys(
+  config: Config,
+  store: Store,
+  opened: AsyncDisposableStack,
+  signal: AbortSignal,
+): Promise<StoreKeys> {
   const create = await mayMakeKeys(store.state, signal);
-  const ring = await openRing(config, { create, random, steadyNow }, signal);
+  const ring = await openRing(config, { create, random, steadyNow }, opened, signal);
   return openStoreKeys({ state: store.state, ring, random, now }, signal);
 }
 

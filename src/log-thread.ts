@@ -132,21 +132,26 @@ async function openAuthority(folder: string, authority: Authority): Promise<Anch
 }
 
 /** The index opens bodies, with keys of its own thread: plain bytes pass no border. */
-async function openIndexing({ state, keys, ...faces }: LogFaces): Promise<IndexPassDeps> {
-  const ring = await openRing(config, { create: false, random, steadyNow }, end.signal);
-  const opened = await openStoreKeys({ state, ring, random, now: Date.now }, end.signal);
-  return {
-    ...faces,
-    keys: dataKeys({ keys, ring: opened.ring, now: Date.now, random }),
-    catalogue: readCatalogue(config.catalogueFile),
-  };
+async function openIndexing(
+  { state, keys, ...faces }: LogFaces,
+  owner: AsyncDisposableStack,
+): Promise<IndexPassDeps> {
+  await using opened = new AsyncDisposableStack();
+  const ring = await openRing(config, { create: false, random, steadyNow }, opened, end.signal);
+  const storeKeys = await openStoreKeys({ state, ring, random, now: Date.now }, end.signal);
+  const catalogue = readCatalogue(config.catalogueFile);
+  owner.use(opened.move());
+  return { ...faces, keys: dataKeys({ keys, ring: storeKeys.ring, now: Date.now, random }), catalogue };
 }
 
-function startIndexing(faces: LogFaces, mayRun: () => boolean): void {
+/** Ends with the thread. */
+async function keepIndexed(faces: LogFaces, mayRun: () => boolean): Promise<void> {
   const { enabled, busyShare } = config.searchIndex;
-  const open = () => openIndexing(faces);
-  if (enabled)
-    void runIndexing({ open, mayRun, busyShare, now: steadyNow, random, sleep, observer, lines }, end.signal);
+  if (!enabled) return;
+  await using opened = new AsyncDisposableStack();
+  const open = () => openIndexing(faces, opened);
+  const deps = { open, mayRun, busyShare, now: steadyNow, random, sleep, observer, lines };
+  await runIndexing(deps, end.signal);
 }
 
 async function main(): Promise<void> {
@@ -181,10 +186,11 @@ async function main(): Promise<void> {
   const isSequencing = (): boolean => run.state().kind === "sequencing";
   witnesses.start(isSequencing);
   anchors.start(isSequencing);
-  startIndexing(faces, () => isSequencing() && isResting);
+  const indexed = keepIndexed(faces, () => isSequencing() && isResting);
   say({ kind: "opened" });
   await run.ended;
   end.abort();
+  await indexed;
 }
 
 try {

@@ -20,23 +20,21 @@ type Around = {
 /** A token is renewed in the second half of its life; this often it is looked at. */
 const keepMs = 5_000;
 
+/** What it is let in by is given back when `opened` is disposed; the ring is not read anew from then on. */
 export async function openRing(
   { keys, vault }: Pick<Config, "keys" | "vault">,
   { create, random, steadyNow }: Around,
+  opened: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<KeyRing> {
   const { ringFile, ringSecret } = keys;
   if (ringSecret === undefined) return openKeyRing({ path: ringFile, create, random });
-  const source = await openSecrets({ vault }, { random, steadyNow });
+  const source = opened.adopt(await openSecrets({ vault }, { random, steadyNow }), (open) => open.close());
   const ring = await keyRingBy(() => readRing(source, ringSecret, signal));
-  keepValid(source, signal);
+  // What it says of a failure is said again by the next refresh of the ring.
+  const keep = (): void => void source.keep(signal).catch(() => undefined);
+  opened.adopt(setInterval(keep, keepMs).unref(), clearInterval);
   return ring;
-}
-
-/** What it says of the first failure is said again by the next refresh of the ring. Keeps no process alive. */
-function keepValid(source: SecretSource, signal: AbortSignal): void {
-  const timer = setInterval(() => void source.keep(signal).catch(() => undefined), keepMs).unref();
-  signal.addEventListener("abort", () => clearInterval(timer), { once: true });
 }
 
 async function readRing(source: SecretSource, reference: SecretReference, signal: AbortSignal) {

@@ -65,11 +65,12 @@ export async function openOperatedStore(
       "NOT_FOUND",
       `there is no store at ${config.store.path}: set LASTRO_STORE_URL or LASTRO_DATA_DIR as the service has them`,
     );
-  const store = await openStore(config, { asIs: true });
+  const opened = new AsyncDisposableStack();
+  const store = opened.use(await openStore(config, { asIs: true }));
   return {
     store,
     async checkAids(signal) {
-      const ring = await openRing(config, { ...around, create: false }, signal);
+      const ring = await openRing(config, { ...around, create: false }, opened, signal);
       const keys = await readStoreKeys({ state: store.state, ring }, signal);
       const { history, index, log } = store;
       const catalogue = readCatalogue(config.catalogueFile);
@@ -88,6 +89,6 @@ export async function openOperatedStore(
       };
     },
     startThread: (checkHere) => startCheckThread({ store: config.store }, checkHere),
-    [Symbol.asyncDispose]: async () => store[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

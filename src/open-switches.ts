@@ -42,6 +42,17 @@ async function openFileSwitches(
   const { parseSwitchesFile } = await import("./adapters/openfeature/switches-file.ts");
   const { openFeatureSwitches, passingOn } = await import("./adapters/openfeature/switches.ts");
   const listeners: ((state: SwitchesState) => void)[] = [];
+  const unknown = new Set<SwitchName>();
+  /** An error's message may hold what was asked: its code alone is told. */
+  const onUnknown = (name: SwitchName, code: string): void => {
+    if (unknown.has(name)) return;
+    unknown.add(name);
+    log.warn(
+      "switch_not_evaluated",
+      "a switch could not be evaluated for a question and counts as on; told once for each file: look at its rule",
+      { switch: name, code },
+    );
+  };
   const file = openFreshFiles({
     paths: [path],
     what: "file of switches",
@@ -52,12 +63,18 @@ async function openFileSwitches(
       throw new LastroError("CONFIG_INVALID", `${path} is not used:\n${parsed.errors.join("\n")}`);
     },
     changed(state) {
+      unknown.clear();
       for (const listener of listeners) listener(state);
     },
     checked: (holds) => observer.switches(file.current().off, holds),
   });
   observer.switches(file.current().off, true);
-  const switches = opened.use(await openFeatureSwitches(passingOn(() => file.current().provider)));
+  const switches = opened.use(
+    await openFeatureSwitches(
+      passingOn(() => file.current().provider),
+      onUnknown,
+    ),
+  );
   keepFresh([file], refreshMs, signal);
   return { isOn: switches.isOn, onChange: (listener) => void listeners.push(listener) };
 }

@@ -7,6 +7,8 @@ export const unauthenticated = (why: string): LastroError => new LastroError("UN
 /** From when on a token that has `exp` is refused, ms since the epoch. */
 export const expiryOf = ({ exp = 0 }: JWTPayload, toleranceSeconds = 0): number =>
   (exp + toleranceSeconds) * 1_000;
+/** Seconds. */
+export const lifeOf = ({ exp = 0, iat = 0 }: JWTPayload): number => exp - iat;
 
 const known = new Set(["aud", "iss", "exp", "iat", "nbf", "sub", "jti", "typ"]);
 

@@ -1,10 +1,10 @@
 /** Tokens that a service signs with its own private key, for one audience and a few minutes. `iss` and `sub` are its name. */
-import { errors, type JWTPayload, jwtVerify } from "jose";
+import { errors, jwtVerify } from "jose";
 import type { Clock } from "../ports/clock.ts";
 import type { AccessRules } from "./access-rules.ts";
 import { algorithmsOf } from "./key-algorithms.ts";
 import { clockToleranceSeconds } from "./oidc.ts";
-import { expiryOf, tokenFault, unauthenticated } from "./refusal.ts";
+import { expiryOf, lifeOf, tokenFault, unauthenticated } from "./refusal.ts";
 
 const lifeSecondsMax = 300;
 
@@ -48,5 +48,3 @@ export async function verifyServiceToken(
 
 const isOfAnotherKey = (error: unknown): boolean =>
   error instanceof errors.JWSSignatureVerificationFailed || error instanceof errors.JOSEAlgNotAllowed;
-
-const lifeOf = ({ exp = 0, iat = 0 }: JWTPayload): number => exp - iat;

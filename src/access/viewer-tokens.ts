@@ -1,13 +1,14 @@
 /** Tokens for embedding: a reader's share of their maker's grants, for at most five minutes. Made and read by whoever has the store's lookup key; who made one is sealed in it. */
 import { createHmac } from "node:crypto";
-import { CompactEncrypt, compactDecrypt, jwtVerify, SignJWT } from "jose";
+import { CompactEncrypt, compactDecrypt, type JWTPayload, jwtVerify, SignJWT } from "jose";
 import * as z from "zod";
 import type { Caller, Grant, Role, Scope } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
 import { isoTime } from "../core/leaf.ts";
 import { commonScope } from "../core/scope.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
-import { expiryOf, tokenFault, unauthenticated } from "./refusal.ts";
+import { clockToleranceSeconds } from "./oidc.ts";
+import { expiryOf, lifeOf, tokenFault, unauthenticated } from "./refusal.ts";
 import type { Act } from "./telling.ts";
 
 export const viewerTokenType = "lastro-viewer+jwt";
@@ -71,6 +72,13 @@ const whole = (scope: z.output<typeof Payload>["scopes"][number]): Scope => ({
   toMs: scope.toMs,
   personal: scope.personal,
 });
+/** Whoever made it may have a clock that is ahead; its end is exact. */
+function assertOfItsTime(payload: JWTPayload, nowMs: number): void {
+  if ((payload.iat ?? 0) > Math.floor(nowMs / 1_000) + clockToleranceSeconds)
+    throw unauthenticated("the viewer token is from the future: compare the clocks of Lastro's machines");
+  if (lifeOf(payload) * 1_000 > viewerLifeMsMax)
+    throw unauthenticated("the viewer token lives longer than one may");
+}
 const reader = (scope: Scope): Grant => ({ role: "reader", scope });
 
 const [encoder, decoder] = [new TextEncoder(), new TextDecoder()];
@@ -113,11 +121,11 @@ export function viewerTokens({ key, now, random }: ViewerDeps): ViewerTokens {
         algorithms: [algorithm],
         typ: viewerTokenType,
         requiredClaims: ["exp", "iat", "jti"],
-        maxTokenAge: viewerLifeMsMax / 1_000,
         currentDate: new Date(now()),
       }).catch((error: unknown) => {
         throw tokenFault(error) ?? error;
       });
+      assertOfItsTime(payload, now());
       const { data } = Payload.safeParse(payload);
       if (data === undefined)
         throw unauthenticated("the viewer token is of another version of Lastro: make a new one");

@@ -89,13 +89,14 @@ function rangeOf(src: string, from: number, to: number): BundleScope {
 
 async function verifyScope(cli: Cli, scope: BundleScope, options: BundleOptions): Promise<void> {
   const trust = await trustOf(options);
-  const evidence = await evidenceOf(scope, options, trust);
+  const evidence = await evidenceOf(cli, scope, options, trust);
   const result = verifyBundle(scope, evidence, trust);
   keepPin(options.pin, evidence.checkpoint, result);
   tell(cli, result, options.json === true);
 }
 
 async function evidenceOf(
+  { now }: Cli,
   scope: BundleScope,
   options: BundleOptions,
   { pin, anchored, witnesses }: Trust,
@@ -111,6 +112,7 @@ async function evidenceOf(
     const evidence = await gatherEvidence(
       server,
       scope,
+      now,
       { keptSizes, witnessed: witnesses.k > 0 },
       serverAccessOf(options),
     );

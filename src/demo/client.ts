@@ -22,7 +22,8 @@ export type Ask = <I extends DescMessage, O extends DescMessage>(
 
 export type LastroClient = Disposable & { readonly ask: Ask };
 
-export function connectLastro(address: string): LastroClient {
+/** `now` is the machine's clock, against which gRPC holds deadlines. */
+export function connectLastro(address: string, now: () => number): LastroClient {
   const client = new Client(address, credentials.createInsecure(), {
     "grpc.max_receive_message_length": answerBytesMax,
   });
@@ -33,7 +34,7 @@ export function connectLastro(address: string): LastroClient {
         (message: MessageShape<typeof method.input>) => Buffer.from(toBinary(method.input, message)),
         (bytes) => fromBinary(method.output, bytes),
         create(method.input, request),
-        { deadline: new Date(performance.timeOrigin + performance.now() + callMsMax) },
+        { deadline: now() + callMsMax },
         (error, answer) => {
           if (error !== null) reject(failureOf(error, address, method.name));
           else if (answer !== undefined) resolve(answer);

@@ -21,7 +21,7 @@ LASTRO_KAFKA_BROKERS, LASTRO_KAFKA_TOPIC and LASTRO_GRPC_ADDRESS say where the s
 `;
 
 async function demo(settings: Settings, json: boolean, signal: AbortSignal): Promise<number> {
-  using lastro = connectLastro(settings.grpcAddress);
+  using lastro = connectLastro(settings.grpcAddress, Date.now);
   await checkIntake(lastro.ask);
   const day = makeDay(randomBytes(4).toString("hex"), Date.now());
   const all = day.messages.length;

@@ -9,6 +9,6 @@ export type SecretSource = {
   read(reference: SecretReference, signal: AbortSignal): Promise<string>;
   /** Keeps what it lets Lastro in by valid; to be called again and again where secrets are read later, too. Throws as `read`. */
   keep(signal: AbortSignal): Promise<void>;
-  /** Gives it back, if it was made for this process; never throws. */
+  /** Gives it back, if it was made for this process; nothing is read afterwards. Takes a second at most where the manager does not answer, and never throws. */
   close(): Promise<void>;
 };

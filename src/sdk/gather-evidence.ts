@@ -36,17 +36,18 @@ export type Wanted = {
   readonly witnessed?: boolean;
 };
 
-/** What the service has not got yet is left out. Throws NOT_FOUND, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when nothing answers. */
+/** What the service has not got yet is left out. `now` is the machine's clock, against which gRPC holds deadlines. Throws NOT_FOUND, DEADLINE_EXCEEDED, INVALID_ARGUMENT, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when nothing answers. */
 export async function gatherEvidence(
   address: string,
   scope: BundleScope,
-  { keptSizes = [], witnessed = false }: Wanted,
+  now: () => number,
+  { keptSizes = [], witnessed = false }: Wanted = {},
   access: ServerAccess = {},
 ): Promise<Evidence> {
   const options = { "grpc.max_receive_message_length": answerBytesMax };
   const { client, metadata } = openConnection(address, access, options);
   try {
-    const ask = askOf({ client, metadata }, address);
+    const ask = askOf({ client, metadata }, address, now);
     const checkpoint = await checkpointOf(ask, witnessed);
     if (checkpoint === undefined)
       throw new LastroError("NOT_FOUND", "the service has published no checkpoint");
@@ -69,7 +70,7 @@ export async function gatherEvidence(
 }
 
 const askOf =
-  ({ client, metadata }: Connection, address: string): Ask =>
+  ({ client, metadata }: Connection, address: string, now: () => number): Ask =>
   (method, request) =>
     new Promise((resolve, reject) => {
       client.makeUnaryRequest(
@@ -78,7 +79,7 @@ const askOf =
         (bytes) => fromBinary(method.output, bytes),
         create(method.input, request),
         metadata,
-        { deadline: new Date(performance.timeOrigin + performance.now() + callMsMax) },
+        { deadline: now() + callMsMax },
         (error, answer) => {
           if (error !== null) reject(failureOf(error, address, method.name));
           else if (answer !== undefined) resolve(answer);

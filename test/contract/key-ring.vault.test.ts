@@ -1,26 +1,31 @@
 /** A key ring in a real Vault keeps the contract of key rings, and is never made there. */
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import type { VaultLogin } from "../../src/adapters/vault/token.ts";
 import type { Config } from "../../src/config.ts";
 import { openRing } from "../../src/open-ring.ts";
-import { startTestVault, type TestVault } from "../support/vault.ts";
+import { appRole, startTestVault, type TestVault } from "../support/vault.ts";
 import { keyRingContract } from "./key-ring.contract.ts";
 
-const stop = new AbortController();
+const { signal } = new AbortController();
+const opened = new AsyncDisposableStack();
 let vault: TestVault;
 beforeAll(async () => {
   vault = await startTestVault();
 }, 180_000);
 afterAll(async () => {
-  stop.abort();
+  await opened.disposeAsync();
   await vault[Symbol.asyncDispose]();
 });
 
 const newKek = (): string => randomBytes(32).toString("base64url");
 
 /** A place for a ring, and Vault as the configuration names it. */
-async function placed(create = false) {
-  const path = `secret/data/${randomBytes(6).toString("hex")}`;
+async function placed({
+  create = false,
+  path = `secret/data/${randomBytes(6).toString("hex")}`,
+  login,
+}: Partial<{ create: boolean; path: string; login: VaultLogin }> = {}) {
   const config: Pick<Config, "keys" | "vault"> = {
     keys: { ringFile: "/never/read", ringSecret: { path, field: "keyring" }, refreshMs: 60_000 },
     vault: {
@@ -28,7 +33,7 @@ async function placed(create = false) {
       namespace: undefined,
       caFile: undefined,
       timeoutMs: 2_000,
-      login: {
+      login: login ?? {
         kind: "token",
         file: vault.tokenFile(randomBytes(6).toString("hex"), await vault.token([path])),
       },
@@ -38,7 +43,7 @@ async function placed(create = false) {
   return {
     path,
     put: (keyring: string) => vault.ask("POST", path, { data: { keyring } }),
-    open: () => openRing(config, { create, random: randomBytes, steadyNow }, stop.signal),
+    open: (owner = opened) => openRing(config, { create, random: randomBytes, steadyNow }, owner, signal),
   };
 }
 
@@ -58,7 +63,7 @@ describe("key ring in Vault", () => {
   });
 
   test("R-13 a missing key ring is never made in Vault, not even for an empty store; what to do is said", async () => {
-    const { path, open } = await placed(true);
+    const { path, open } = await placed({ create: true });
     await expect(open()).rejects.toMatchObject({
       code: "KEY_MISSING",
       message: expect.stringMatching(/LASTRO_KEY_RING cannot be read: .*docs\/keys\.md/),
@@ -76,6 +81,21 @@ describe("key ring in Vault", () => {
       message: expect.stringContaining(`vault:${path}#keyring`),
     });
     expect(String(error)).not.toContain(kek);
+  });
+
+  test.each<[string, unknown]>([
+    ["opened", { v: 1, current: 1, keks: { "1": newKek() } }],
+    ["refused", { v: 1, current: 2, keks: { "1": newKek() } }],
+  ])("R-13 the token by which a ring was %s is given back when its owner ends", async (_, ring) => {
+    const path = `secret/data/${randomBytes(6).toString("hex")}`;
+    const { login, accessors } = await appRole(vault, [path]);
+    const { put, open } = await placed({ path, login });
+    await put(JSON.stringify(ring));
+    const owner = new AsyncDisposableStack();
+    await open(owner).catch(() => undefined);
+    expect(await accessors()).toHaveLength(1);
+    await owner.disposeAsync();
+    expect(await accessors()).toEqual([]);
   });
 
   test("R-13 those who want the ring anew at once share one reading of Vault", async () => {

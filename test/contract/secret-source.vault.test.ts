@@ -102,27 +102,22 @@ describe("ways in", () => {
   });
 
   test("R-13 AppRole lets Lastro in, and in again once its token was revoked; what is closed is given back", async () => {
-    const { login, role } = await appRole(vault, [place.path]);
+    const { login, accessors } = await appRole(vault, [place.path]);
     const source = sourceOf(login);
     expect(await source.read(place, signal)).toBe("rediss://one");
-    const accessors = async (): Promise<readonly string[]> => {
-      const { data } = (await vault.ask("GET", "auth/token/accessors?list=true")) as {
-        data: { keys: string[] };
-      };
-      const all = await Promise.all(
-        data.keys.map((accessor) =>
-          vault.ask("POST", "auth/token/lookup-accessor", { accessor }).catch(() => undefined),
-        ),
-      );
-      return all.flatMap((one) => {
-        const { meta, accessor } =
-          (one as { data: { meta?: { role_name?: string }; accessor: string } } | undefined)?.data ?? {};
-        return meta?.role_name === role && accessor ? [accessor] : [];
-      });
-    };
     const [accessor] = await accessors();
     await vault.ask("POST", "auth/token/revoke-accessor", { accessor });
     expect(await source.read(place, signal)).toBe("rediss://one");
+    expect(await accessors()).toHaveLength(1);
+    await source.close();
+    expect(await accessors()).toEqual([]);
+  });
+
+  test("R-13 a place that is denied leaves one token alone, however often it is read", async () => {
+    const { login, accessors } = await appRole(vault, ["secret/data/other"]);
+    const source = sourceOf(login);
+    for (let reading = 0; reading < 3; reading++)
+      await expect(source.read(place, signal)).rejects.toThrow(/is denied/);
     expect(await accessors()).toHaveLength(1);
     await source.close();
     expect(await accessors()).toEqual([]);
@@ -221,6 +216,53 @@ describe("on the way", () => {
       code: "SECRETS_UNAVAILABLE",
       message: `Vault at http://${link.address} did not answer (it took too long)`,
     });
+  });
+
+  test("R-13 who wants a token while a slow Vault makes it shares it: what has expired costs one login", async () => {
+    await using link = await openLink(vault.port);
+    const { login, accessors } = await appRole(vault, [place.path]);
+    let nowMs = 0;
+    const source = vaultSource({ address: `http://${link.address}`, login, timeoutMs: 20_000 }, () => nowMs);
+    await source.keep(signal);
+    const [first] = await accessors();
+    await vault.ask("POST", "auth/token/revoke-accessor", { accessor: first });
+    nowMs = 3_600_001;
+    const isAsked = link.hold(Buffer.from("auth/approle/login"));
+    const asked = [source.keep(signal), source.read(place, signal), source.keep(signal)];
+    await isAsked;
+    asked.push(source.keep(signal));
+    await link.become({});
+    await Promise.all(asked);
+    expect(await accessors()).toHaveLength(1);
+    await source.close();
+  });
+
+  test("R-13 a login that is under way when all ends is given back, too, and none is begun afterwards", async () => {
+    await using link = await openLink(vault.port);
+    const { login, accessors } = await appRole(vault, [place.path]);
+    const source = vaultSource({ address: `http://${link.address}`, login });
+    const stop = new AbortController();
+    const made = link.holdAnswer(Buffer.from("auth/approle/login"), 1);
+    const read = source.read(place, stop.signal);
+    await made;
+    stop.abort(new Error("stopped by SIGTERM"));
+    await expect(read).rejects.toThrow("stopped by SIGTERM");
+    expect(await accessors()).toHaveLength(1);
+    const closed = source.close();
+    await link.become({});
+    await closed;
+    expect(await accessors()).toEqual([]);
+    await expect(source.read(place, signal)).rejects.toMatchObject({ code: "SECRETS_UNAVAILABLE" });
+    expect(await accessors()).toEqual([]);
+  });
+
+  test("R-13 the end does not hang on a Vault that is silent", async () => {
+    await using link = await openLink(vault.port);
+    const { login } = await appRole(vault, [place.path]);
+    const source = vaultSource({ address: `http://${link.address}`, login, timeoutMs: 60_000 });
+    await source.keep(signal);
+    await link.become({ holds: "both" });
+    await source.close();
   });
 
   test("R-13 being told to stop ends the wait for Vault", async () => {

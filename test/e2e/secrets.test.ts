@@ -6,6 +6,8 @@ import { afterAll, beforeAll, expect, test } from "@jest/globals";
 import { HistoryService } from "../../src/gen/lastro/v1/history_pb.ts";
 import { BodyState } from "../../src/gen/lastro/v1/record_pb.ts";
 import { until } from "../support/lastro.ts";
+import { untilLogged } from "../support/log-gauges.ts";
+import { runLastroWith } from "../support/run-cli.ts";
 import { redisUrl } from "../support/servers.ts";
 import { appRole, startTestVault, type TestVault } from "../support/vault.ts";
 import { endOf, message, type Service, startService, startTimeoutMs } from "./service.ts";
@@ -15,6 +17,7 @@ const newKek = (): string => randomBytes(32).toString("base64url");
 const kek = newKek();
 let vault: TestVault;
 let service: Service;
+let accessors: () => Promise<readonly string[]>;
 
 const put = (keyring: unknown) =>
   vault.ask("POST", path, { data: { redis_url: redisUrl(), keyring: JSON.stringify(keyring) } });
@@ -30,15 +33,16 @@ async function expectReadable(records: number): Promise<void> {
 beforeAll(async () => {
   vault = await startTestVault();
   await put({ v: 1, current: 1, keks: { "1": kek } });
-  const { login } = await appRole(vault, [path], "20s");
+  const role = await appRole(vault, [path], "20s");
+  accessors = role.accessors;
   service = await startService("sqlite", {
     LASTRO_REDIS_URL: `vault:${path}#redis_url`,
     LASTRO_KEY_RING: `vault:${path}#keyring`,
     LASTRO_KEY_REFRESH_MS: "1000",
     LASTRO_LOG_LEVEL: "info",
     LASTRO_VAULT_ADDR: vault.url,
-    LASTRO_VAULT_ROLE_ID: login.roleId,
-    LASTRO_VAULT_SECRET_ID_FILE: login.secretIdFile,
+    LASTRO_VAULT_ROLE_ID: role.login.roleId,
+    LASTRO_VAULT_SECRET_ID_FILE: role.login.secretIdFile,
   });
 }, startTimeoutMs + 180_000);
 afterAll(async () => {
@@ -63,6 +67,18 @@ test("R-13 the KEK is rotated in Vault while the service runs", async () => {
   await send("second");
   await expectReadable(2);
 });
+
+test("R-13 a service that is stopped, and a check that ends, give back what Vault let them in by", async () => {
+  await untilLogged(service.lastro(), 2);
+  const areBothIn = async () => (await accessors()).length === 2;
+  await until("service and log hold a token each", areBothIn, 20_000, service.lastro());
+  expect((await service.stop()).code).toBe(0);
+  expect(await accessors()).toEqual([]);
+  const check = await runLastroWith({ env: service.world.env }, "check", "--open-bodies", "--json");
+  expect(JSON.parse(check.out)).toMatchObject({ checked: { bodiesOpened: 2 } });
+  expect(await accessors()).toEqual([]);
+  await service.start();
+}, 60_000);
 
 test("R-13 a Vault that goes away stops nothing that runs, and only keeps the service from starting, by name", async () => {
   await vault.stop();

@@ -49,7 +49,7 @@ test(
       by: { case: "rid", value: rid },
       waitFor: LogState.LOGGED,
     });
-    const evidence = await gatherEvidence(service.lastro().grpcAddress, { kind: "record", rid }, {});
+    const evidence = await gatherEvidence(service.lastro().grpcAddress, { kind: "record", rid }, Date.now);
     expect(verifyBundle({ kind: "record", rid }, evidence)).toMatchObject({ verdict: "intact" });
 
     // Of reading our own there is one a window: what was read so often above is counted in few.

@@ -3,6 +3,7 @@ import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { allRecords } from "../support/checker.ts";
+import { jumpingClock } from "../support/jumping-clock.ts";
 import { until } from "../support/lastro.ts";
 import { logGauge, untilLogged } from "../support/log-gauges.ts";
 import { checkWorldLog } from "../support/log-process.ts";
@@ -13,12 +14,6 @@ import { makeWorld, outcomesSeen, untilDrained, type World } from "../support/wo
 const years = 10 * 365 * 24 * 3_600_000;
 const jumps = { none: 0, "ten years ahead": years, "ten years back": -years } as const;
 const eventsPerStep = 400;
-
-const jumpingClock = (file: string): readonly string[] => {
-  const preload = new URL("../support/jumping-clock.mjs", import.meta.url);
-  preload.searchParams.set("file", file);
-  return ["--import", preload.href];
-};
 
 const flagsOf = async (world: World): Promise<ReadonlyMap<string, number>> => {
   await using store = await world.openStore();

@@ -54,7 +54,7 @@ const pages = (page: Page): Lies => ({ getCoverage: () => page });
 test("a coverage entry that counts more leaves than are gathered is refused before any of them is held", async () => {
   const index = 2n ** 40n;
   using server = await lyingServer(pages({ coverages: [{ firstIndex: 0n, index }] }), index + 1n);
-  await expect(gatherEvidence(server.address, range, {})).rejects.toMatchObject({
+  await expect(gatherEvidence(server.address, range, Date.now)).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",
     message: expect.stringContaining(`more than ${gatheredLeavesMax} leaves`),
   });
@@ -63,7 +63,7 @@ test("a coverage entry that counts more leaves than are gathered is refused befo
 test("pages without end, of entries that begin behind their end, are refused", async () => {
   const coverages = Array.from({ length: 100 }, () => ({ firstIndex: 19n, index: 3n }));
   using server = await lyingServer(pages({ coverages, nextPageToken: more }));
-  await expect(gatherEvidence(server.address, range, {})).rejects.toMatchObject({
+  await expect(gatherEvidence(server.address, range, Date.now)).rejects.toMatchObject({
     code: "INVALID_ARGUMENT",
   });
 });
@@ -72,7 +72,7 @@ test("pages without end that hold nothing, or nothing below the checkpoint, end 
   const beyond = { firstIndex: BigInt(size), index: BigInt(size) };
   for (const coverages of [[], [beyond]]) {
     using server = await lyingServer(pages({ coverages, nextPageToken: more }));
-    const evidence = await gatherEvidence(server.address, range, {});
+    const evidence = await gatherEvidence(server.address, range, Date.now);
     expect(evidence.entries).toEqual([]);
     expect(verifyBundle(range, evidence, { ...noTrust, vkeys: [log.vkey] })).toMatchObject({
       verdict: "incomplete",
@@ -89,7 +89,7 @@ test("of an entry and a proof that are too large no more is held than shows that
     getInclusionProof: () => ({ index: 3n, path }),
     getConsistencyProof: () => ({ path }),
   });
-  const evidence = await gatherEvidence(server.address, record, { keptSizes: [7] });
+  const evidence = await gatherEvidence(server.address, record, Date.now, { keptSizes: [7] });
   const [entry] = evidence.entries;
   expect(entry?.entry.length).toBeLessThanOrEqual(entryBytesMax + 1);
   for (const proof of [entry?.path ?? [], evidence.consistency[0]?.path ?? []]) {

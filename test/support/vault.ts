@@ -84,6 +84,22 @@ export async function appRole(vault: TestVault, paths: readonly string[], ttl = 
   const secretIdFile = vault.tokenFile(`${role}.secret`, made.data.secret_id);
   return {
     role,
+    accessors: () => accessorsOf(vault, role),
     login: { kind: "approle", mount: "approle", roleId: id.data.role_id, secretIdFile } as const,
   };
+}
+
+/** Of the tokens that were made by the role and still live. */
+async function accessorsOf(vault: TestVault, role: string): Promise<readonly string[]> {
+  const { data } = (await vault.ask("GET", "auth/token/accessors?list=true")) as { data: { keys: string[] } };
+  const all = await Promise.all(
+    data.keys.map((accessor) =>
+      vault.ask("POST", "auth/token/lookup-accessor", { accessor }).catch(() => undefined),
+    ),
+  );
+  return all.flatMap((one) => {
+    const { meta, accessor } =
+      (one as { data: { meta?: { role_name?: string }; accessor: string } } | undefined)?.data ?? {};
+    return meta?.role_name === role && accessor ? [accessor] : [];
+  });
 }

@@ -17,6 +17,8 @@ export type SwitchesFileResult =
   | { readonly ok: false; readonly errors: readonly string[] };
 
 const bytesMax = 65_536;
+/** Of objects and arrays within each other: what walks rules has a stack. */
+const depthMax = 100;
 
 const Flag = z
   .strictObject({
@@ -43,7 +45,10 @@ const options = { disableDynamicCodeGeneration: true };
 /** Finds every fault at once. */
 export function parseSwitchesFile(text: string): SwitchesFileResult {
   if (text.length > bytesMax) return { ok: false, errors: [`it is larger than ${bytesMax} bytes`] };
-  const parsed = File.safeParse(jsonIn(text));
+  const given = jsonIn(text);
+  if (isDeeper(given, depthMax))
+    return { ok: false, errors: [`it is nested more than ${depthMax} levels deep`] };
+  const parsed = File.safeParse(given);
   if (!parsed.success)
     return {
       ok: false,
@@ -52,18 +57,23 @@ export function parseSwitchesFile(text: string): SwitchesFileResult {
   const { flags } = parsed.data;
   const core = new FlagdCore(new MemoryStorage(silent, options), silent, options);
   core.setConfigurations(text);
-  const given = switchNames.filter((name) => flags[name]?.state === "ENABLED");
-  const errors = given.flatMap((name) => targetingFaults(core, flags, name));
+  const enabled = switchNames.filter((name) => flags[name]?.state === "ENABLED");
+  const errors = enabled.flatMap((name) => targetingFaults(core, flags, name));
   if (errors.length > 0) return { ok: false, errors };
   return {
     ok: true,
     file: {
       provider: providerOf(core),
-      off: given.filter((name) => isOff(flags, name)),
-      targeted: given.filter((name) => isTargeted(flags, name)),
+      off: enabled.filter((name) => isOff(flags, name)),
+      targeted: enabled.filter((name) => isTargeted(flags, name)),
     },
   };
 }
+
+const isDeeper = (value: unknown, levels: number): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  (levels === 0 || Object.values(value).some((within) => isDeeper(within, levels - 1)));
 
 const isOff = (flags: Flags, name: SwitchName): boolean => {
   const flag = flags[name];
@@ -72,12 +82,31 @@ const isOff = (flags: Flags, name: SwitchName): boolean => {
 const isTargeted = (flags: Flags, name: SwitchName): boolean =>
   Object.keys(flags[name]?.targeting ?? {}).length > 0;
 
-/** Rules that no question could be held against. */
+/** Rules that no question could be held against, and those that would leave some question without an answer. */
 function targetingFaults(core: FlagdCore, flags: Flags, name: SwitchName): readonly string[] {
+  const { variants = {}, targeting } = flags[name] ?? {};
+  const unknown = new Set(namedBy(targeting).filter((variant) => !Object.hasOwn(variants, variant)));
+  if (unknown.size > 0)
+    return [...unknown].map(
+      (variant) => `flags.${name}.targeting: ${JSON.stringify(variant)} names none of \`variants\``,
+    );
   const { errorMessage } = core.resolveBooleanEvaluation(name, true, sample, silent);
   return isTargeted(flags, name) && errorMessage !== undefined
     ? [`flags.${name}.targeting: ${errorMessage}`]
     : [];
+}
+
+/** Variants that `if` and `fractional` name wherever they may end. What other rules answer is known only when they are asked. */
+function namedBy(rule: unknown): readonly string[] {
+  if (typeof rule === "string" || typeof rule === "number" || typeof rule === "boolean")
+    return [String(rule)];
+  const [method, given] = Object.entries(rule ?? {})[0] ?? [];
+  const args: readonly unknown[] = Array.isArray(given) ? given : [];
+  if (method === "if" || method === "?:")
+    return args.filter((_, at) => at % 2 === 1 || at === args.length - 1).flatMap(namedBy);
+  if (method === "fractional")
+    return args.flatMap((bucket) => (Array.isArray(bucket) ? namedBy(bucket[0]) : []));
+  return [];
 }
 const sample = { targetingKey: "any", tenant: "any", method: "SearchRecords", callerKind: "service" };
 

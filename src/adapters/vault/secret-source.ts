@@ -36,15 +36,16 @@ export function openVault(
 ): SecretSource {
   const ask = vaultAsk({ ...server, ca: readRoots(caFile) }, random);
   const token = vaultToken(login, ask, steadyNow);
-  const answerTo = async ({ path }: SecretReference, signal: AbortSignal): Promise<Answer> =>
-    ask({ method: "GET", path, token: await token.current(signal) }, signal);
+  const answerTo = ({ path }: SecretReference, by: string, signal: AbortSignal): Promise<Answer> =>
+    ask({ method: "GET", path, token: by }, signal);
   return {
     async read(reference, signal) {
-      const first = await answerTo(reference, signal);
+      const by = await token.current(signal);
+      const first = await answerTo(reference, by, signal);
       if (first.status !== 403) return textIn(first, reference);
       // It may have been revoked before its time.
-      token.forget();
-      return textIn(await answerTo(reference, signal), reference);
+      await token.forget(by, signal);
+      return textIn(await answerTo(reference, await token.current(signal), signal), reference);
     },
     async keep(signal) {
       await token.current(signal);

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import * as z from "zod";
 import { LastroError } from "../../core/errors.ts";
+import { untilAborted } from "../../lib/signals.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Ask } from "./ask.ts";
 
@@ -16,10 +17,11 @@ export type VaultLogin =
   | { readonly kind: "jwt"; readonly mount: string; readonly role: string; readonly file: string };
 
 export type VaultToken = {
+  /** Those who want it while it is made or renewed share what comes. */
   current(signal: AbortSignal): Promise<string>;
-  /** It was refused: the next one is another, if there is another. */
-  forget(): void;
-  /** Ends a token that was made for this process. */
+  /** It was refused, of itself or for one place: it is given back, and the next one is another, if there is another. */
+  forget(refused: string, signal: AbortSignal): Promise<void>;
+  /** Ends a token that was made for this process, also one that is on its way; there is none afterwards. The signal ends the wait. */
   revoke(signal: AbortSignal): Promise<void>;
 };
 
@@ -40,6 +42,8 @@ const invalid = (why: string): LastroError => new LastroError("CONFIG_INVALID", 
 /** `steadyNow` does not jump with the machine's clock. */
 export function vaultToken(login: VaultLogin, ask: Ask, steadyNow: Clock): VaultToken {
   let held: Held | undefined;
+  let coming: Promise<Held> | undefined;
+  const closed = new AbortController();
   const holding = (token: string, ttlSeconds: number, renewable: boolean): Held => ({
     token,
     ttlMs: ttlSeconds * 1_000,
@@ -84,22 +88,37 @@ export function vaultToken(login: VaultLogin, ask: Ask, steadyNow: Clock): Vault
     return made(signal);
   }
 
+  /** Not cut short by one who asked: a login that was cut short may have made a token all the same. */
+  async function another(): Promise<Held> {
+    try {
+      held = await (held === undefined ? made(closed.signal) : replaced(held, closed.signal));
+      return held;
+    } finally {
+      coming = undefined;
+    }
+  }
+
+  async function forget(token: string, signal: AbortSignal): Promise<void> {
+    if (held?.token !== token) return;
+    held = undefined;
+    if (login.kind === "token") return;
+    await ask({ method: "POST", path: "auth/token/revoke-self", token, body: {} }, signal);
+  }
+
   return {
+    forget,
     async current(signal) {
+      signal.throwIfAborted();
       if (login.kind === "token" && held?.token !== (await textOf(login.file, "LASTRO_VAULT_TOKEN_FILE")))
         held = undefined;
-      if (held === undefined) held = await made(signal);
-      else if (!isFresh(held)) held = await replaced(held, signal);
-      return held.token;
-    },
-    forget() {
-      held = undefined;
+      if (held !== undefined && isFresh(held)) return held.token;
+      coming ??= another();
+      return (await untilAborted(coming, signal)).token;
     },
     async revoke(signal) {
-      if (login.kind === "token" || held === undefined) return;
-      const { token } = held;
-      held = undefined;
-      await ask({ method: "POST", path: "auth/token/revoke-self", token, body: {} }, signal);
+      await untilAborted(Promise.allSettled([coming]), signal).catch(() => undefined);
+      closed.abort(new LastroError("SECRETS_UNAVAILABLE", "Vault's token was given back"));
+      if (held !== undefined) await forget(held.token, signal);
     },
   };
 }

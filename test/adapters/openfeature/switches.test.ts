@@ -15,8 +15,10 @@ function fileOf(flags: unknown): Provider {
   return parsed.file.provider;
 }
 const asked: SwitchContext = { method: "TailRecords", callerKind: "service", tenant: "acme" };
+const unknown: string[] = [];
 async function offBy(provider: Provider, context: SwitchContext = asked): Promise<readonly SwitchName[]> {
-  const switches = await openFeatureSwitches(provider);
+  unknown.length = 0;
+  const switches = await openFeatureSwitches(provider, (name, code) => unknown.push(`${name} ${code}`));
   const off: SwitchName[] = [];
   for (const name of switchNames) if (!(await switches.isOn(name, context))) off.push(name);
   return off;
@@ -24,6 +26,7 @@ async function offBy(provider: Provider, context: SwitchContext = asked): Promis
 
 test("R-13 what no file names is on", async () => {
   expect(await offBy(fileOf({}))).toEqual([]);
+  expect(unknown).toEqual([]);
 });
 
 test("R-13 what a file switches off is off, unless its flag is disabled", async () => {
@@ -69,4 +72,14 @@ test("R-13 a provider that fails leaves everything on", async () => {
     resolveObjectEvaluation: fails,
   };
   expect(await offBy(provider)).toEqual([]);
+  expect(unknown).toEqual(switchNames.map((name) => `${name} GENERAL`));
+});
+
+test("R-13 a rule that ends in no variant only when it is asked leaves its switch on, and that is told", async () => {
+  const targeting = { if: [{ "===": [{ var: "tenant" }, "acme"] }, { var: "method" }, "on"] };
+  const provider = fileOf({ tails: { state: "ENABLED", variants, defaultVariant: "on", targeting } });
+  expect(await offBy(provider, { ...asked, tenant: "other" })).toEqual([]);
+  expect(unknown).toEqual([]);
+  expect(await offBy(provider)).toEqual([]);
+  expect(unknown).toEqual(["tails GENERAL"]);
 });

@@ -141,7 +141,7 @@ describe("with one", () => {
 
   test("the SDK asks by a token, and is told when it has none", async () => {
     const gather = (access: ServerAccess) =>
-      gatherEvidence(server.address, { kind: "record", rid: ridOf(worldSrc, 0) }, {}, access);
+      gatherEvidence(server.address, { kind: "record", rid: ridOf(worldSrc, 0) }, Date.now, {}, access);
     await expect(gather({})).rejects.toMatchObject({ code: "UNAUTHENTICATED" });
     // Known, and there is no log in this world.
     const known = { code: expect.not.stringMatching("UNAUTHENTICATED") };
