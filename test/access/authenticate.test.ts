@@ -7,7 +7,7 @@ import { type AccessRules, parseAccessRules } from "../../src/access/access-rule
 import { authenticator } from "../../src/access/authenticate.ts";
 import { oidcVerifier } from "../../src/access/oidc.ts";
 import { remembering } from "../../src/access/remembered.ts";
-import { viewerLifeMsMax, viewerTokens, viewerTokenType } from "../../src/access/viewer-tokens.ts";
+import { viewerTokens, viewerTokenType } from "../../src/access/viewer-tokens.ts";
 import type { Caller } from "../../src/core/caller.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import type { Credentials } from "../../src/ports/authenticate.ts";
@@ -283,27 +283,6 @@ describe("viewer tokens", () => {
     expect(await refusal(bearing(old))).toBe(
       "the viewer token is of another version of Lastro: make a new one",
     );
-  });
-
-  test("every process of the store knows it, with a clock up to 30 s behind its maker's; its end is exact", async () => {
-    const madeMs = seconds * 1_000;
-    const at = (seconds: number) =>
-      viewerTokens({
-        key: Buffer.alloc(32, "viewer"),
-        now: () => madeMs + seconds * 1_000,
-        random: Buffer.alloc,
-      });
-    const { token } = await at(0).make({ scope: scopeOf({}), lifeMs: viewerLifeMsMax }, maker);
-    for (const known of [-30, -1, 0, 299])
-      expect(await at(known).read(token)).toMatchObject({ kind: "viewer", untilMs: madeMs + 300_000 });
-    await expect(at(-31).read(token)).rejects.toThrow(/from the future/);
-    await expect(at(300).read(token)).rejects.toThrow(/expired/);
-  });
-
-  test("one that lives longer than five minutes is refused, whoever made it", async () => {
-    const request = { scope: scopeOf({}), lifeMs: viewerLifeMsMax + 1_000 };
-    const { token } = await testViewers.make(request, maker);
-    expect(await refusal(bearing(token))).toMatch(/longer than/);
   });
 
   test("it ends, and neither a viewer nor who may not read makes one", async () => {
