@@ -53,8 +53,12 @@ import { startRestServer } from "./servers/rest/server.ts";
 import { startupTable } from "./startup-table.ts";
 import { watchLag, watchStore } from "./watch-store.ts";
 
-/** What a test may hang into the running service. */
-export type ServiceHooks = Partial<Pick<Observer, "reached">>;
+export type ServiceHooks = Partial<
+  Pick<Observer, "reached"> & {
+    /** A file system or name server that does not answer holds a thread, and with it the process. */
+    stuck(): void;
+  }
+>;
 
 const now: Clock = Date.now;
 /** For waiting: it does not jump with the machine's clock. */
@@ -301,7 +305,7 @@ async function startLog(
     tellsPoints: hooks.reached !== undefined,
     holder: Buffer.from(random(holderBytes)).toString("hex"),
   };
-  return startLogThread({ data, observer, lines, random }, signal);
+  return startLogThread({ data, observer, lines, random, onStuck: hooks.stuck }, signal);
 }
 
 const queryDeps = (

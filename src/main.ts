@@ -1,15 +1,13 @@
 /** `node src/main.ts`: runs the service until it is told to stop. */
 import { runService } from "./app.ts";
 
-/**
- * Everything is closed by then. What still runs waits for a file system or a server that does not answer; for the former neither the end of a thread
- * nor process.exit comes before its answer.
- */
-const leftMsMax = 2_000;
+/** Everything is closed by then, and what was written reaches its reader. */
+const killMs = 1_000;
 
-process.exitCode = await runService(process.env);
-setTimeout(() => {
-  const left = [...new Set(process.getActiveResourcesInfo())].join(", ");
-  process.stderr.write(`all is closed, but something is not answered (${left}): the process ends itself\n`);
-  process.kill(process.pid, "SIGKILL");
-}, leftMsMax).unref();
+let isStuck = false;
+const stuck = (): void => {
+  isStuck = true;
+};
+process.exitCode = await runService(process.env, { stuck });
+// Neither the end of a thread nor process.exit comes before the answer of a file system that gives none.
+if (isStuck) setTimeout(() => process.kill(process.pid, "SIGKILL"), killMs);

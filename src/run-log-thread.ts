@@ -15,6 +15,8 @@ export type LogThreadOptions = {
   readonly observer: LogObserver & Pick<Observer, "reached">;
   readonly lines: Log;
   readonly random: Randomness;
+  /** Once a thread cannot be ended, and so not the process either. */
+  readonly onStuck?: (() => void) | undefined;
   readonly startThread?: (data: LogThreadData) => Worker;
 };
 
@@ -48,7 +50,7 @@ const startWorker = (data: LogThreadData): Worker =>
 
 /** Resolves once the thread has opened what it needs. Throws what it refuses to start for: STORE_UNAVAILABLE, CONFIG_INVALID, INTERNAL. */
 export async function startLogThread(options: LogThreadOptions, signal: AbortSignal): Promise<LogThread> {
-  const { data, observer, lines, random, startThread = startWorker } = options;
+  const { data, observer, lines, random, onStuck, startThread = startWorker } = options;
   let state: LogState = { kind: "starting" };
   let missing = nobodyMissing;
 
@@ -69,12 +71,15 @@ export async function startLogThread(options: LogThreadOptions, signal: AbortSig
         passOn(observer, said.call);
     }
   };
-  const launch = (): Running => run(startThread(data), hear, signal);
+  const stay = (): void => {
+    lines.error("log_thread_stuck", stuck.message);
+    onStuck?.();
+  };
+  const launch = (): Running => run(startThread(data), { hear, stay }, signal);
 
   async function keep(first: Running): Promise<void> {
     for (let [running, losses] = [first, 1]; ; losses++) {
       const cause = await running.ended;
-      if (cause === stuck) lines.error("log_thread_stuck", stuck.message);
       if (signal.aborted || state.kind === "halted") return;
       state = lost;
       lines.error("log_thread_lost", lost.sentence, {}, cause);
@@ -98,7 +103,9 @@ type Running = {
   readonly ended: Promise<unknown>;
 };
 
-function run(worker: Worker, hear: (worker: Worker, said: Told) => void, signal: AbortSignal): Running {
+type Heard = { readonly hear: (worker: Worker, said: Told) => void; readonly stay: () => void };
+
+function run(worker: Worker, { hear, stay }: Heard, signal: AbortSignal): Running {
   let refused: LastroError | undefined;
   const opened = Promise.withResolvers<void>();
   // A thread that is started again is waited for by its end alone.
@@ -123,6 +130,7 @@ function run(worker: Worker, hear: (worker: Worker, said: Told) => void, signal:
   signal.addEventListener("abort", end, { once: true });
   const ended = Promise.race([endOfThread(worker), overdue.promise]).then((cause) => {
     signal.removeEventListener("abort", end);
+    if (cause === stuck) stay();
     opened.reject(new LastroError("INTERNAL", lost.sentence, { cause }));
     return refused ?? cause;
   });
