@@ -228,7 +228,8 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
       const again = await service.ask(HistoryService, "getRecord", {
         by: { case: "rid", value: record?.rid ?? "" },
       });
-      expect(again.record).toEqual(record);
+      // Its place in the log may have been published between the two answers.
+      expect({ ...again.record, log: undefined }).toEqual({ ...record, log: undefined });
     }
   });
 
