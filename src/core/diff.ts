@@ -1,5 +1,4 @@
 /** What changed between two JSON values: RFC 6902 operations, each with the old and the new value. Bounded whatever the values are. */
-
 import { canonicalJson } from "./canonical.ts";
 import { hasMembers } from "./exact-json.ts";
 import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";

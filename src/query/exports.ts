@@ -1,5 +1,4 @@
 /** Exports as long-running operations: begun, gone on with after a crash, told of, cancelled, read, removed. Each belongs to its caller; to others it is not there. */
-
 import { createHash } from "node:crypto";
 import type { Act } from "../access/telling.ts";
 import { isTransient, LastroError } from "../core/errors.ts";
@@ -118,14 +117,9 @@ export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
     // One that cannot be removed keeps no other from it.
     const failed = (await Promise.allSettled(removals)).find((one) => one.status === "rejected");
     if (failed !== undefined) throw failed.reason;
-    if (left.length > 0)
-      deps.log.info(
-        "export_files_removed",
-        "files of exports that are gone, cancelled or failed were removed",
-        {
-          exports: left.length,
-        },
-      );
+    const exports = left.length;
+    const what = "files of exports that are gone, cancelled or failed were removed";
+    if (exports > 0) deps.log.info("export_files_removed", what, { exports });
   }
   void repeat(upkeepMs, signal, upkeep, (cause) =>
     deps.log.warn(

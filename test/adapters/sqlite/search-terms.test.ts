@@ -1,5 +1,4 @@
 /** Records found by the beginning of a word: in short steps, past the times that are not asked for, and the same as of a list. */
-
 import { join } from "node:path";
 import { DatabaseSync, type SQLInputValue, type SQLOutputValue } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
