@@ -6,6 +6,7 @@ import { untilAborted } from "../lib/signals.ts";
 import type { AccountStep } from "../ports/record-store.ts";
 import type { ConsumeDeps, Consumer } from "./consume.ts";
 import type { HeldPartition } from "./partitions.ts";
+import { extentNow } from "./start.ts";
 import { settled, unreadStep } from "./unread.ts";
 
 export type SkipDeps = Pick<
@@ -44,7 +45,7 @@ async function assertSkippable(
     throw refusedSkip(
       "another process accounts for the partition, too; ask again once this one reads it alone, and it stopped or waits",
     );
-  const extent = (await source.partitions(signal)).find((one) => one.src === src);
+  const extent = await extentNow({ source }, src, signal);
   if (extent === undefined || to > extent.logEnd)
     throw refusedSkip(
       "only offsets that Kafka has given out can be skipped; the partition ends below that",
