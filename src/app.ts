@@ -51,7 +51,7 @@ import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
 import { startRestServer } from "./servers/rest/server.ts";
 import { startupTable } from "./startup-table.ts";
-import { watchLag, watchStore } from "./watch-store.ts";
+import { watchDeadLetters, watchLag, watchStore } from "./watch-store.ts";
 
 export type ServiceHooks = Partial<
   Pick<Observer, "reached"> & {
@@ -122,7 +122,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   opened.defer(() => transparency?.ended);
   // Again, since its thread ends only when it is told to.
   opened.defer(end);
-  const { source, deadLetters, publisher } = await openKafka(
+  const { topicReader, source, deadLetters, publisher } = await openKafka(
     config,
     store,
     keys,
@@ -164,6 +164,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const lag = storeLag({ source, records: store.records, steadyNow });
   telemetry.storeLag(lag.ms);
   watchLag(lag, signal);
+  telemetry.deadLetters(watchDeadLetters(topicReader, config.kafka.dlqTopic, signal));
   const replayAttemptsMax = config.deadLetters.attemptsMax;
   const published = publishedLog({ log: store.log, now });
   const operations = operate({ ...intake, source, state: store.state, replayAttemptsMax }, consumer);

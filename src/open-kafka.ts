@@ -14,6 +14,7 @@ import type { EventPublisher } from "./ports/event-publisher.ts";
 import type { EventSource } from "./ports/event-source.ts";
 import type { Log } from "./ports/log.ts";
 import type { Store } from "./ports/store.ts";
+import type { TopicReader } from "./ports/topic-reader.ts";
 import type { StoreKeys } from "./privacy/store-keys.ts";
 
 const clientId = "lastro";
@@ -22,6 +23,7 @@ export const partitionsConcurrently = 6;
 const stateTimeoutMs = 5_000;
 
 type KafkaParts = {
+  readonly topicReader: TopicReader;
   readonly source: EventSource;
   readonly deadLetters: DeadLetters;
   readonly publisher: EventPublisher;
@@ -61,5 +63,5 @@ export async function openKafka(
       fetchBytesPerPartitionMax: kafka.fetchBytesPerPartitionMax,
     }),
   ); // biome-ignore format: one line a name
-  return { source, deadLetters, publisher };
+  return { topicReader, source, deadLetters, publisher };
 }

@@ -1,11 +1,13 @@
-/** The part of the composition root that looks at the store over and over: whether it answers, and how far it lies behind Kafka. */
+/** The part of the composition root that looks again and again: whether the store answers, how far it lies behind Kafka, how many dead letters there are. */
 import type { Consumer } from "./ingest/consume.ts";
 import type { StoreLag } from "./ingest/store-lag.ts";
 import { withDeadline } from "./lib/signals.ts";
 import { repeat } from "./lib/upkeep.ts";
 import type { Store } from "./ports/store.ts";
+import type { TopicReader } from "./ports/topic-reader.ts";
 
 const lookMs = 2_000;
+const countMs = 10_000;
 const lookTimeoutMs = 5_000;
 
 /** Serving while the store answers. Returns what the last look found. */
@@ -36,4 +38,21 @@ export function watchLag({ look }: StoreLag, signal: AbortSignal): void {
     () => look(withDeadline(signal, lookTimeoutMs)),
     () => undefined,
   );
+}
+
+/** Returns how many letters the topic held when it was looked at last; undefined while Kafka does not tell. */
+export function watchDeadLetters(
+  reader: TopicReader,
+  topic: string,
+  signal: AbortSignal,
+): () => number | undefined {
+  let letters: number | undefined;
+  const count = async (): Promise<void> => {
+    const { partitions } = await reader.read(topic, withDeadline(signal, lookTimeoutMs));
+    letters = partitions.reduce((sum, { logStart, logEnd }) => sum + logEnd - logStart, 0);
+  };
+  void repeat(countMs, signal, count, () => {
+    letters = undefined;
+  });
+  return () => letters;
 }

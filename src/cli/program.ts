@@ -4,6 +4,7 @@ import { visibleText } from "../lib/visible-text.ts";
 import type { Cli } from "./command.ts";
 import { type ExitCode, exitCodes, exitCodesText, exitOf, VerdictFailure } from "./failure.ts";
 import { checkCommand } from "./operator/check.ts";
+import { configCommand } from "./operator/config.ts";
 import { reindexCommand } from "./operator/reindex.ts";
 import { tailCommand } from "./tail.ts";
 import { verifyCommand } from "./verify.ts";
@@ -22,6 +23,7 @@ const subcommands: readonly ((cli: Cli) => Command)[] = [
   tailCommand,
   checkCommand,
   reindexCommand,
+  configCommand,
   witnessCommand,
 ];
 

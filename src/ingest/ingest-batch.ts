@@ -140,18 +140,24 @@ function reportOf(
     storeLookups,
     lag: Math.max(0, batch.logEnd - batch.to),
     durationMs: deps.now() - startedMs,
-    delaysMs: delaysOf(prepared.candidates, fates),
+    delaysMs: delaysOf(prepared.candidates, fates, ({ event }) => event.timestampMs),
+    eventDelaysMs: delaysOf(prepared.candidates, fates, ({ projection }) => projection.actionAtMs),
   };
 }
 
 const increment = <K>(counts: Map<K, number>, key: K): unknown => counts.set(key, (counts.get(key) ?? 0) + 1);
 
-/** From Kafka's timestamp to recorded_at, of the batch's first and last record. */
-function delaysOf(candidates: readonly Candidate[], fates: Fates): readonly number[] {
-  const delays = candidates.flatMap(({ event }) => {
-    const fate = fates.get(event.offset);
+/** From that moment to recorded_at, of the batch's first and last record; a record without it (Kafka says −1) has none. */
+function delaysOf(
+  candidates: readonly Candidate[],
+  fates: Fates,
+  startMsOf: (candidate: Candidate) => number,
+): readonly number[] {
+  const delays = candidates.flatMap((candidate) => {
+    const fate = fates.get(candidate.event.offset);
     const recordedAtMs = fate?.kind === "stored" ? fate.recordedAtMs : undefined;
-    return recordedAtMs === undefined || event.timestampMs < 0 ? [] : [recordedAtMs - event.timestampMs];
+    const startMs = startMsOf(candidate);
+    return recordedAtMs === undefined || startMs < 0 ? [] : [recordedAtMs - startMs];
   });
   const [first, last] = [delays[0], delays.at(-1)];
   return first === undefined || last === undefined ? [] : [first, last];

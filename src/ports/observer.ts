@@ -19,8 +19,10 @@ export type BatchReport = {
   /** Offsets of the partition that have no outcome yet. */
   readonly lag: number;
   readonly durationMs: number;
-  /** recorded_at − Kafka's timestamp of the oldest and the newest stored event; absent when nothing was stored. */
+  /** recorded_at − Kafka's timestamp of the first and the last stored event; absent when nothing was stored. */
   readonly delaysMs: readonly number[];
+  /** recorded_at − the event's own timestamp, of the same; negative where its producer's clock is ahead. */
+  readonly eventDelaysMs: readonly number[];
 };
 
 /** Points of the way at which a fault test may end the process. */

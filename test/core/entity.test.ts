@@ -55,7 +55,11 @@ test.each([
   ["viewed", { kind: "activity" }, "LOW"],
   ["login-failed", { kind: "activity" }, "CRITICAL"],
   ["exported", { kind: "activity" }, "HIGH"],
-])("R-06 the verb %s means %j", (verb, action, severity) => {
+  ["config-updated", { kind: "activity" }, "HIGH"],
+  ["access-denied", { kind: "activity" }, "CRITICAL"],
+  ["permission-granted", { kind: "activity" }, "CRITICAL"],
+  ["role-assigned", { kind: "activity" }, "CRITICAL"],
+])("R-68 R-06 the verb %s means %j", (verb, action, severity) => {
   expect(accepted({ type: `account.${verb}`, payload: '{"id":1}' })).toMatchObject({
     action,
     severity,

@@ -226,6 +226,24 @@ describe("the catalogue", () => {
     ]);
   });
 
+  test("R-70 what an event tells of the person, the request and the service's release is answered as it came", async () => {
+    const told = {
+      ...metadata,
+      owner_name: "Zoë Ünal",
+      owner_email: "zoe@example.org",
+      request: { method: "POST", path: "/accounts?x=1", user_agent: "curl/8.5", session: "s-1" },
+      service: { name: "team", version: "2.3.1" },
+      tags: ["billing", "é"],
+    };
+    await service.send([
+      message({ type: "contract.signed", payload: { public_id: "c-70", note: "R-70" }, metadata: told }),
+    ]);
+    const { records } = await service.ask(HistoryService, "searchRecords", {
+      filter: 'entity_id = "c-70"',
+    });
+    expect(records.map(({ metadata: answered }) => jsonOf(answered))).toMatchObject([told]);
+  });
+
   test(
     "says which fields are copied in the clear and which never; all else lies sealed in the store's files",
     async () => {

@@ -108,6 +108,8 @@ beforeAll(async () => {
   await callRaw(caller, "/lastro.v1.HistoryService/SearchRecords", new Uint8Array(), metadata);
   const areUp = async () => metricOf(await service.metrics(), "lastro_dependency_up") === 3;
   await until("each dependency was seen to answer", areUp, 10_000, service.lastro());
+  const areCounted = async () => metricOf(await service.metrics(), "lastro_dead_letters") > 0;
+  await until("the dead letters were counted", areCounted, 30_000, service.lastro());
   scraped = await service.metrics();
   // What was measured last is exported when the service ends.
   ended = await service.restart();
@@ -147,6 +149,7 @@ test("R-11 /metrics counts every offset by its outcome, and measures store and c
   expect(metricOf(scraped, 'lastro_rejections_total{reason="DUPLICATE_KEY"}')).toBe(1);
   expect(metricOf(scraped, 'lastro_rejections_total{reason="CONFLICT"}')).toBe(1);
   expect(metricOf(scraped, 'lastro_partition_state{partition="0",state="running"}')).toBe(1);
+  expect(metricOf(scraped, "lastro_dead_letters")).toBe(9);
   for (const dependency of ["store", "kafka", "redis"])
     expect([dependency, metricOf(scraped, `lastro_dependency_up{dependency="${dependency}"}`)]).toEqual([
       dependency,
@@ -156,6 +159,8 @@ test("R-11 /metrics counts every offset by its outcome, and measures store and c
     'db_client_operation_duration_seconds_count{db_operation_name="records.append"',
     'rpc_server_call_duration_seconds_count{rpc_method="lastro.v1.HistoryService/SearchRecords"',
     "lastro_end_to_end_delay_seconds_count",
+    "lastro_event_delay_seconds_count",
+    "messaging_process_duration_seconds_count",
   ])
     expect([measured, metricOf(scraped, measured) > 0]).toEqual([measured, true]);
   expect([...collector.paths()].toSorted()).toEqual(["/v1/metrics", "/v1/traces"]);

@@ -21,9 +21,11 @@ export const counters = {
 } as const;
 
 export const histograms = {
-  lastro_batch_duration_seconds: "Time from a batch's start to its accounting",
+  messaging_process_duration_seconds: "Time from a batch's start to its accounting",
   lastro_batch_events: "Events of a batch",
-  lastro_end_to_end_delay_seconds: "From Kafka's timestamp to storage: oldest and newest event of each batch",
+  lastro_end_to_end_delay_seconds: "From Kafka's timestamp to storage: first and last record of each batch",
+  lastro_event_delay_seconds:
+    "From the event's own timestamp to storage: first and last record of each batch",
   lastro_log_pass_seconds: "Duration of a pass of the sequencer",
   lastro_log_delay_seconds:
     "From recorded_at to a published checkpoint: oldest and newest record of each source and pass",
@@ -49,6 +51,7 @@ export const gauges = {
   lastro_switches_stale: "1 while the file of switches cannot be used and an older state holds",
   lastro_index_size: "Entries of the log that the search index holds",
   lastro_index_lag: "Entries that the log's head covers and the search index does not",
+  lastro_dead_letters: "Letters that lie in the topic of dead letters",
   lastro_store_lag_seconds: "All that Kafka held so long ago has its outcome",
   lastro_dependency_up: "1 while the dependency answers",
 } as const;
@@ -70,6 +73,10 @@ const countBuckets = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000, 1
 
 /** What a gauge shows now, by label values. */
 export type GaugeValue = { readonly value: number; readonly labels: Attributes };
+
+/** Shown once it is known. */
+export const known = (value: number | undefined): readonly GaugeValue[] =>
+  value === undefined ? [] : [{ value, labels: {} }];
 
 export type Metrics = {
   add(name: CounterName, value: number, labels?: Attributes): void;

@@ -6,7 +6,7 @@ import { outcomeKinds } from "../../core/outcome.ts";
 import { switchNames } from "../../core/switches.ts";
 import type { SourceBatch } from "../../ports/event-source.ts";
 import type { BatchReport, Observer, PartitionState } from "../../ports/observer.ts";
-import type { GaugeValue, Metrics } from "./metrics.ts";
+import { type GaugeValue, known, type Metrics } from "./metrics.ts";
 
 const linksMax = 128;
 const partitionStates = ["running", "waiting", "stopped"] as const satisfies readonly PartitionState[];
@@ -139,9 +139,6 @@ function indexObserver(metrics: Metrics): Pick<Observer, "indexPass" | "logStand
 const flagsOf = (flags: ReadonlyMap<string, boolean>, label: string): Iterable<GaugeValue> =>
   flags.entries().map(([name, flag]) => ({ value: flag ? 1 : 0, labels: { [label]: name } }));
 
-const known = (value: number | undefined): readonly GaugeValue[] =>
-  value === undefined ? [] : [{ value, labels: {} }];
-
 /** Size and lag show once they are known: a process without the signing key says nothing of the log. */
 function logObserver(metrics: Metrics): Pick<Observer, "logPass" | "logStandby" | "logHalted"> {
   let size: number | undefined;
@@ -211,8 +208,13 @@ function countBatch(report: BatchReport, metrics: Metrics): void {
   const events = counts.reduce((sum, [outcome, count]) => (outcome === "gap" ? sum : sum + count), 0);
   metrics.add("messaging_client_consumed_messages_total", events, { "messaging.system": "kafka" });
   metrics.record("lastro_batch_events", events);
-  metrics.record("lastro_batch_duration_seconds", report.durationMs / 1_000);
+  metrics.record("messaging_process_duration_seconds", report.durationMs / 1_000, {
+    "messaging.system": "kafka",
+    "messaging.operation.name": "process",
+  });
   for (const delayMs of report.delaysMs) metrics.record("lastro_end_to_end_delay_seconds", delayMs / 1_000);
+  for (const delayMs of report.eventDelaysMs)
+    metrics.record("lastro_event_delay_seconds", Math.max(0, delayMs) / 1_000);
   for (const [reason, count] of report.rejections) metrics.add("lastro_rejections_total", count, { reason });
   for (const [flag, count] of report.flags) metrics.add("lastro_event_flags_total", count, { flag });
   metrics.add("lastro_redeliveries_total", report.redelivered);

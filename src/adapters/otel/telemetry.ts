@@ -19,7 +19,7 @@ import type { Log } from "../../ports/log.ts";
 import type { Observer } from "../../ports/observer.ts";
 import type { ObserveRequest } from "../../ports/request-observer.ts";
 import type { Store } from "../../ports/store.ts";
-import { type GaugeValue, openMetrics } from "./metrics.ts";
+import { type GaugeValue, known, openMetrics } from "./metrics.ts";
 import { otelObserver } from "./observer.ts";
 import { restObserver } from "./rest-observer.ts";
 import { rpcInterceptor } from "./rpc-interceptor.ts";
@@ -45,6 +45,8 @@ export type Telemetry = AsyncDisposable & {
   readonly certificateExpires: (atMs: () => number | undefined) => void;
   /** Asked at each scrape; undefined until it is known. */
   readonly storeLag: (ms: () => number | undefined) => void;
+  /** Asked at each scrape; undefined while it is not known. */
+  readonly deadLetters: (count: () => number | undefined) => void;
 };
 
 const serviceName = "lastro";
@@ -77,6 +79,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     dependency: (name, isUp) => void up.set(name, isUp ? 1 : 0),
     certificateExpires: (atMs) => metrics.show("lastro_certificate_expires_seconds", () => secondsOf(atMs())),
     storeLag: (ms) => metrics.show("lastro_store_lag_seconds", () => secondsOf(ms())),
+    deadLetters: (count) => metrics.show("lastro_dead_letters", () => known(count())),
     async [Symbol.asyncDispose]() {
       const flushed = Promise.allSettled([tracing?.shutdown(), metering.shutdown()]);
       await Promise.race([flushed, new Promise((done) => setTimeout(done, shutdownBudgetMs).unref())]);
@@ -87,7 +90,7 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
 }
 
 const secondsOf = (ms: number | undefined): readonly GaugeValue[] =>
-  ms === undefined ? [] : [{ value: ms / 1_000, labels: {} }];
+  known(ms === undefined ? undefined : ms / 1_000);
 
 /** Undefined without a collector: spans nobody gets would make every call dearer, and every wait within it. */
 function startTracing(resource: Resource, { otlpEndpoint, sampleRatio }: TelemetryOptions) {

@@ -42,6 +42,7 @@ const report: BatchReport = {
   lag: 40,
   durationMs: 12,
   delaysMs: [30, 10],
+  eventDelaysMs: [40, -5],
 };
 
 test("R-11 a batch is one span, linked to the traces of its producers", async () => {
@@ -116,8 +117,10 @@ test("R-11 a batch's outcomes are counted by closed labels", async () => {
     "lastro_internal_errors_total 1",
     "lastro_entity_id_source_changed_total 1",
     'lastro_consumer_lag{partition="2"} 40',
-    "lastro_batch_duration_seconds_count 2",
+    'messaging_process_duration_seconds_count{messaging_system="kafka",messaging_operation_name="process"} 2',
     "lastro_end_to_end_delay_seconds_count 4",
+    "lastro_event_delay_seconds_count 4",
+    "lastro_event_delay_seconds_sum 0.08",
   ])
     expect(shown.split("\n")).toContain(line);
   expect(shown).not.toContain("zebra");
