@@ -10,6 +10,8 @@ rules = {
     "page_token": r"page_token (is not a token of this service|was given for another request)",
     # Has a grammar of its own (docs/search.md).
     "filter": r"filter, character \d+: |filter has ",
+    # Words are what is left of a text once it is folded.
+    "search": r"search has more than 16 words$",
     # Between parameters.
     "offset": r"offset must not be given with a page_token$",
     "to_date": r"to_date is before from_date$",

@@ -109,6 +109,7 @@ describe("R-25 R-70 role, route, own and foreign tenant", () => {
     );
     expect(await reached(masked, { path: "/audit-logs/user/789/ip-history" })).toBe("denied");
     expect(await reached(masked, { path: "/audit-logs?user_id=789" })).toBe("denied");
+    expect(await reached(masked, { path: "/audit-logs?search=a" })).toBe("denied");
     expect(await reached(masked, { path: "/audit-logs" })).toBe("answered");
   });
 });
