@@ -136,20 +136,18 @@ const isList = ({ type }: FieldForm): boolean => type === "words" || type === "t
 /** Words of one condition on full text. */
 export const textWordsMax = 16;
 
-/** Each word is a term of the record; a wildcard makes the last one a beginning. */
+/** Each word is a term of the record; `isPrefix` makes the last one a beginning, where the text ends in it. */
+export function compareWords(text: string, isPrefix: boolean): readonly Comparison[] {
+  const words = termsIn(text);
+  const begins = isPrefix && /[\p{L}\p{N}\p{M}]$/u.test(text);
+  return words.map((word, at) => compare("text", begins && at === words.length - 1 ? "prefix" : "has", word));
+}
+
 function textOf(field: FilterField, token: Token): Filter {
-  const words = termsIn(token.text);
+  const words = compareWords(token.text, token.isPrefix);
   if (words.length === 0) return refuse(token.at, `${field} needs a letter or a digit`);
   if (words.length > textWordsMax) return refuse(token.at, `${field} has more than ${textWordsMax} words`);
-  const isPrefix = token.isPrefix && /[\p{L}\p{N}\p{M}]$/u.test(token.text);
-  return allOf(
-    words.map((value, at) => ({
-      kind: "compare",
-      field,
-      operator: isPrefix && at === words.length - 1 ? "prefix" : "has",
-      value,
-    })),
-  );
+  return allOf(words);
 }
 
 /** `operator` is one that the form allows. */

@@ -1,4 +1,4 @@
-/** How a search walks a store, the same for every store: along one index, in order, at most so many records; the filter decides on each. */
+/** How a search walks a store, the same for every store: along an index, in order, at most so many records; the filter decides on each. */
 import { type Comparison, conjunctsOf, type Filter, rangeOf } from "./filter.ts";
 import { holds, type ReadField } from "./filter-holds.ts";
 import type { Rid } from "./ids.ts";
@@ -22,9 +22,10 @@ const narrowDrivers = drivers.filter(({ isNarrow }) => isNarrow);
 export type TextField = Exclude<DriverField, "text">;
 type TimeField = "recorded_at" | "action_at";
 export type OrderField = TimeField | TextField;
-const textFields: readonly TextField[] = drivers
-  .map(({ field }) => field)
-  .filter((field) => field !== "text");
+const textsOf = (some: readonly Driver[]): readonly TextField[] =>
+  some.map(({ field }) => field).filter((field) => field !== "text");
+const textFields = textsOf(drivers);
+const narrowTexts = textsOf(narrowDrivers);
 export const orderFields: readonly OrderField[] = ["recorded_at", "action_at", ...textFields];
 export const isTextField = (field: OrderField): field is TextField =>
   field !== "recorded_at" && field !== "action_at";
@@ -72,13 +73,18 @@ export type WalkPlan = {
   readonly search: RecordSearch;
   /** One after the other in the order asked for. */
   readonly ordered: readonly Walk[];
-  /** A narrow walk in another order: all of it has to be seen. */
-  readonly collected: Walk | undefined;
+  /** Narrow walks in other orders, which together pass all that can match: all of them have to be seen. None: what is ordered is walked. */
+  readonly collected: readonly Walk[];
 };
 
-/** `term`, where there is one, is the term of the filter to find records by: the rarest. */
-export function planWalk(asked: RecordSearch, term?: Comparison): WalkPlan {
+/** The term of a filter, or of a part of one, to find records by. */
+type TermOf = (part: Filter) => Comparison | undefined;
+
+const oldestFirst: SearchOrder = { field: "recorded_at", direction: "asc" };
+
+export function planWalk(asked: RecordSearch, termOf: TermOf = (part) => termsOf(part)[0]): WalkPlan {
   const conjuncts = conjunctsOf(asked.filter);
+  const term = termOf(asked.filter);
   const search = withoutConstant(asked, conjuncts);
   const { field, direction } = search.order;
   const walkBy = (by: SearchOrder, driver: Walk["driver"], after?: SearchPlace): Walk => ({
@@ -91,7 +97,11 @@ export function planWalk(asked: RecordSearch, term?: Comparison): WalkPlan {
   const narrow = driverOf(conjuncts, term, narrowDrivers);
   // The records of a term lie in the order of recorded_at, those of a beginning in none.
   const isCollected = narrow !== undefined && (field !== "recorded_at" || narrow.isPrefix);
-  const collected = isCollected ? walkBy({ field: "recorded_at", direction: "asc" }, narrow) : undefined;
+  const collected = isCollected
+    ? [walkBy(oldestFirst, narrow)]
+    : alternativesOf(asked.filter)
+        .map((part) => walkOfPart(part, conjuncts, termOf(part)))
+        .filter((walk) => walk !== undefined);
   if (isTextField(field)) {
     const absent = walkBy({ field: "recorded_at", direction }, withoutText(field), search.after);
     const present = walkBy(search.order, undefined, search.after);
@@ -102,6 +112,38 @@ export function planWalk(asked: RecordSearch, term?: Comparison): WalkPlan {
       ? (driverOf(conjuncts, isCollected ? undefined : term, drivers) ?? absentOf(conjuncts))
       : undefined;
   return { search, ordered: [walkBy(search.order, driver, search.after)], collected };
+}
+
+/** Terms that every record found must have. */
+const termsOf = (filter: Filter): readonly Comparison[] =>
+  conjunctsOf(filter).filter(({ field, value }) => field === "text" && value !== "*");
+
+/** The parts of an OR that has to hold, if each of them has a narrow index of its own, and none serves the whole. */
+function alternativesOf(filter: Filter): readonly Filter[] {
+  if (driverOf(conjunctsOf(filter), termsOf(filter)[0], narrowDrivers) !== undefined) return [];
+  for (const one of filter.kind === "all" ? filter.of : [filter])
+    if (one.kind === "any" && one.of.every((part) => walkOfPart(part, [], termsOf(part)[0]) !== undefined))
+      return one.of;
+  return [];
+}
+
+/** Along the narrow index of a part, within the time that must hold for all; undefined where it has no such index. */
+function walkOfPart(
+  part: Filter,
+  common: readonly Comparison[],
+  term: Comparison | undefined,
+): Walk | undefined {
+  const conjuncts = conjunctsOf(part);
+  const driver = driverOf(conjuncts, term, narrowDrivers);
+  const field = driver === undefined ? narrowTexts.find((one) => prefixOf(conjuncts, one) !== "") : undefined;
+  if (driver === undefined && field === undefined) return undefined;
+  return {
+    driver,
+    order: field === undefined ? oldestFirst : { field, direction: "asc" },
+    ...rangeOf([...common, ...conjuncts], field ?? "recorded_at"),
+    prefix: field === undefined ? "" : prefixOf(conjuncts, field),
+    after: undefined,
+  };
 }
 
 const withoutText = (field: TextField) => ({ field, value: "", isPrefix: false });
@@ -162,7 +204,7 @@ async function rarestTerm(
   scanMax: number,
   count: CountTerm,
 ): Promise<Comparison | undefined> {
-  const terms = conjunctsOf(filter).filter(({ field, value }) => field === "text" && value !== "*");
+  const terms = termsOf(filter);
   let [rarest, fewest] = [terms[0], Number.POSITIVE_INFINITY];
   if (terms.length < 2) return rarest;
   for (const term of terms) {
@@ -193,10 +235,12 @@ export async function findMatches<Found extends Candidate>(
   placeOf: (rid: Rid) => Uint8Array,
   countTerm: CountTerm,
 ): Promise<Matches<Found>> {
-  const term = await rarestTerm(asked.filter, asked.scanMax, countTerm);
-  const { search, ordered, collected } = planWalk(asked, term);
+  const rarest = new Map<Filter, Comparison | undefined>();
+  for (const part of [asked.filter, ...alternativesOf(asked.filter)])
+    rarest.set(part, await rarestTerm(part, asked.scanMax, countTerm));
+  const { search, ordered, collected } = planWalk(asked, (part) => rarest.get(part));
   const after = search.after && { ...search.after, place: placeOf(search.after.rid) };
-  const found = collected && (await collect(search, start(collected), after));
+  const found = collected.length === 0 ? undefined : await collect(search, inTurn(collected, start), after);
   return found ?? follow(search, inTurn(ordered, start));
 }
 
@@ -230,7 +274,7 @@ async function follow<Found extends Candidate>(
   return { hits, scanned, last: undefined };
 }
 
-/** Undefined where the walk is longer than may be looked at. */
+/** Undefined where the walk is longer than may be looked at. What is passed twice counts twice, and is found once. */
 async function collect<Found extends Candidate>(
   { filter, order, limit, scanMax }: RecordSearch,
   walk: AsyncIterable<readonly Found[]>,
@@ -249,7 +293,10 @@ async function collect<Found extends Candidate>(
       .filter(
         (one) => (after === undefined || compare(one, after) > 0) && holds(filter, one.hit.read) !== false,
       );
-    hits = [...hits, ...found].sort(compare).slice(0, limit);
+    hits = [...hits, ...found]
+      .sort(compare)
+      .filter((one, at, all) => at === 0 || compare(all[at - 1] as Spot, one) !== 0)
+      .slice(0, limit);
   }
   return { hits: hits.map(({ hit }) => hit), scanned, last: hits.length === limit ? hits.at(-1) : undefined };
 }

@@ -97,7 +97,7 @@ export type HistoryReader = {
   /**
    * Records for which the filter holds, by what columns, projection and terms say, in order. Ends at `limit` answers or `scanMax` records looked
    * at, and looks at one at least. Where the terms of a record would decide and it is not indexed yet, it is found: its content decides. But
-   * where every record found must have a term, only indexed ones are.
+   * where every record found must have a term, or the parts of an OR are walked by an index each, terms find only indexed ones.
    */
   search(search: RecordSearch, signal: AbortSignal): Promise<SearchAnswer>;
   /** The same, without reading the records whole. */

@@ -2,7 +2,7 @@
 
 import type { Severity, Status } from "../core/event.ts";
 import { severities } from "../core/event.ts";
-import { allOf, anyOf, compare, type Filter } from "../core/filter.ts";
+import { allOf, anyOf, compare, compareWords, type Filter } from "../core/filter.ts";
 import { formOf, type SearchField } from "../core/search-fields.ts";
 
 /** What is undefined does not bound. Times are ms since the epoch, both inclusive. */
@@ -16,6 +16,7 @@ export type AuditWords = Partial<{
   readonly severity: Severity;
   readonly ipAddress: string;
   readonly serviceName: string;
+  /** Words of the record, the last one a beginning; or the beginning of an id. */
   readonly search: string;
   readonly fromMs: number;
   readonly toMs: number;
@@ -30,9 +31,12 @@ function equal(field: SearchField, text: string): Filter {
 const ofResource = (resource: string): Filter =>
   anyOf([equal("resource_type", resource), equal("entity_type", resource.toLowerCase())]);
 
-const searched = [
-  "entity_id", "entity_type", "resource_type", "event_type", "operation", "owner_id", "producer_service",
-] as const; // biome-ignore format: a list
+/** Each part has an index: no other would leave a rare word to be looked for in every record. */
+function ofSearch(text: string): Filter {
+  const words = compareWords(text, true);
+  const ids = (["entity_id", "owner_id"] as const).map((field) => compare(field, "prefix", text));
+  return anyOf(words.length === 0 ? ids : [allOf(words), ...ids]);
+}
 
 export const failedAuth: Filter = anyOf([
   equal("operation", "LOGIN_FAILED"),
@@ -59,7 +63,7 @@ export function filterOfWords(words: AuditWords): Filter {
   if (severity !== undefined) filters.push(ofSeverity(severity));
   if (ipAddress !== undefined) filters.push(equal("owner_ip", ipAddress));
   if (serviceName !== undefined) filters.push(equal("producer_service", serviceName));
-  if (search !== undefined) filters.push(anyOf(searched.map((field) => compare(field, "prefix", search))));
+  if (search !== undefined) filters.push(ofSearch(search));
   if (fromMs !== undefined) filters.push(compare("action_at", ">=", fromMs));
   if (toMs !== undefined) filters.push(compare("action_at", "<=", toMs));
   return allOf(filters);

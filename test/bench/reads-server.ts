@@ -1,6 +1,7 @@
-/** A process that answers over gRPC: Lastro's own server over a store, or a bare handler that answers from memory what it was told before. */
+/** A process that answers over gRPC or REST: Lastro's own server over a store, or a bare handler that answers from memory what it was told before. */
 import { randomBytes } from "node:crypto";
 import { Server, ServerCredentials, type ServiceDefinition } from "@grpc/grpc-js";
+import fastify from "fastify";
 import { callerLimits } from "../../src/access/limits.ts";
 import { openWatch } from "../../src/access/watch.ts";
 import { startTelemetry } from "../../src/adapters/otel/telemetry.ts";
@@ -13,19 +14,22 @@ import {
   HistoryService,
 } from "../../src/gen/lastro/v1/history_pb.ts";
 import { pooledRandom } from "../../src/lib/pooled-random.ts";
-import type { Guard } from "../../src/query/deps.ts";
+import type { Guard, QueryDeps } from "../../src/query/deps.ts";
 import type { Exports } from "../../src/query/exports.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 import { openTail } from "../../src/query/tail-records.ts";
 import { startGrpcServer } from "../../src/servers/grpc/server.ts";
 import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-definition.ts";
+import { startRestServer } from "../../src/servers/rest/server.ts";
 import { grant, person } from "../support/callers.ts";
 import { noOperations, quietCollect, testViewers } from "../support/grpc-client.ts";
 import { silentLog } from "../support/intake.ts";
+import { restLimits } from "../support/rest-client.ts";
 import { unguarded } from "../support/unguarded.ts";
 import { feed, intakeOver } from "./reads-store.ts";
 
 export type Ask = { readonly cpu: true } | { readonly key: string; readonly answer: Uint8Array };
+/** Of REST an origin. */
 export type Say = { readonly address: string } | { readonly cpuUs: number };
 
 const [kind, path = "", ringPath = "", fed = "0", who = "everybody"] = process.argv.slice(2);
@@ -42,7 +46,21 @@ const callers: Readonly<Record<string, Caller>> = {
   watched: person("watched", grant("auditor", { tenants })),
 };
 const answers = new Map<string, Uint8Array>();
-const address = kind === "bare" ? await startBare() : await startLastro();
+const serving = {
+  now: Date.now,
+  log: silentLog,
+  authenticate: async () => callerOf(who),
+  storeLagMs: () => 0,
+};
+const starts: Readonly<Record<string, () => Promise<string>>> = {
+  lastro: startLastro,
+  "lastro-rest": startLastroRest,
+  bare: startBare,
+  "bare-rest": startBareRest,
+};
+const start = starts[kind ?? ""];
+if (start === undefined) throw new Error(`nothing is called ${kind}`);
+const address = await start();
 
 const say = (what: Say): unknown => process.send?.(what);
 process.on("message", (ask: Ask) => {
@@ -55,12 +73,12 @@ process.on("message", (ask: Ask) => {
 process.on("disconnect", () => process.exit());
 say({ address });
 
-async function startLastro(): Promise<string> {
+async function openQuery() {
   const now = Date.now;
   const telemetry = startTelemetry({ otlpEndpoint: undefined, sampleRatio: 0.1, log: silentLog });
   const store = telemetry.tracedStore(await openSqliteStore({ path }));
   const intake = await intakeOver(store, { ringPath, create: false, now });
-  const query = {
+  const query: QueryDeps = {
     history: store.history,
     index: store.index,
     log: publishedLog({ log: store.log, now }),
@@ -72,16 +90,19 @@ async function startLastro(): Promise<string> {
     guard: who === "everybody" ? unguarded : guardOf(who, now),
   };
   if (fedPerSecond > 0) void feed(intake, fedPerSecond);
+  return { query, telemetry };
+}
+
+async function startLastro(): Promise<string> {
+  const { query, telemetry } = await openQuery();
+  const { now } = serving;
   const server = await startGrpcServer(
     {
+      ...serving,
       host: "127.0.0.1",
       port: 0,
       reflection: false,
-      now,
-      log: silentLog,
       interceptors: [telemetry.grpcInterceptor],
-      authenticate: async () => callerOf(who),
-      storeLagMs: () => 0,
     },
     {
       query,
@@ -93,6 +114,29 @@ async function startLastro(): Promise<string> {
     },
   );
   return server.address;
+}
+
+async function startLastroRest(): Promise<string> {
+  const { query, telemetry } = await openQuery();
+  const server = await startRestServer(
+    {
+      ...serving,
+      address: { host: "127.0.0.1", port: 0 },
+      observeRequest: telemetry.observeRequest,
+      limits: restLimits,
+    },
+    { query, collect: quietCollect(query) },
+  );
+  return `http://${server.address}`;
+}
+
+/** Whatever is asked for, the bytes that were told for its URL. */
+async function startBareRest(): Promise<string> {
+  const server = fastify({ logger: false });
+  server.get("*", (request, reply) =>
+    reply.type("application/json; charset=utf-8").send(answers.get(request.url)),
+  );
+  return server.listen({ host: "127.0.0.1", port: 0 });
 }
 
 /** All of them ask for records of the one tenant there is, which their bounds say in one way or another. */

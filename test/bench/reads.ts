@@ -1,4 +1,4 @@
-/** How fast history is read from a large SQLite store, beside a bare grpc-js handler that answers the same bytes from memory. */
+/** How fast history is read from a large SQLite store over gRPC and REST, beside bare grpc-js and Fastify handlers that answer the same bytes from memory. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { constants, copyFileSync, rmSync, statSync } from "node:fs";
@@ -14,6 +14,7 @@ import {
   SearchRecordsResponseSchema,
 } from "../../src/gen/lastro/v1/history_pb.ts";
 import { type Latencies, latencyChart } from "./latency-chart.ts";
+import { openRestClient, restUrls } from "./reads-rest.ts";
 import type { Ask, Say } from "./reads-server.ts";
 import { prepareReadsStore, type ReadsStore } from "./reads-store.ts";
 import { quantile, table } from "./report.ts";
@@ -79,6 +80,15 @@ export const methodsOf = (store: ReadsStore) => ({
   ),
 });
 
+/** Answers are read as JSON, as clients of REST do. */
+const restMethods = (store: ReadsStore): readonly Method[] =>
+  Object.entries(restUrls(store)).map(([name, urls]) => ({
+    name: `${name} over REST`,
+    path: "",
+    questions: urls.map((url) => ({ key: url, bytes: Buffer.from(url) })),
+    read: (answer) => JSON.parse(answer.toString()),
+  }));
+
 export type Target = AsyncDisposable & {
   call(path: string, bytes: Buffer): Promise<Buffer>;
   cpuUs(): Promise<number>;
@@ -94,15 +104,9 @@ export async function startTarget(...args: readonly string[]): Promise<Target> {
   });
   const said = await next(child);
   if (!("address" in said)) throw new Error("the server did not say where it listens");
-  const client = new Client(said.address, credentials.createInsecure());
-  const same = (bytes: Buffer): Buffer => bytes;
+  const client = said.address.startsWith("http://") ? restClient(said.address) : grpcClient(said.address);
   return {
-    call: (path, bytes) =>
-      new Promise((resolve, reject) => {
-        client.makeUnaryRequest(path, same, same, bytes, (error, answer) =>
-          error === null && answer !== undefined ? resolve(answer) : reject(error),
-        );
-      }),
+    call: client.call,
     async cpuUs() {
       child.send({ cpu: true } satisfies Ask);
       const answer = await next(child);
@@ -115,6 +119,27 @@ export async function startTarget(...args: readonly string[]): Promise<Target> {
       await once(child, "exit");
     },
   };
+}
+
+type TargetClient = Pick<Target, "call"> & { close(): void };
+
+function grpcClient(address: string): TargetClient {
+  const client = new Client(address, credentials.createInsecure());
+  const same = (bytes: Buffer): Buffer => bytes;
+  return {
+    call: (path, bytes) =>
+      new Promise((resolve, reject) => {
+        client.makeUnaryRequest(path, same, same, bytes, (error, answer) =>
+          error === null && answer !== undefined ? resolve(answer) : reject(error),
+        );
+      }),
+    close: () => client.close(),
+  };
+}
+
+function restClient(address: string): TargetClient {
+  const { ask, close } = openRestClient(address);
+  return { call: (_, url) => ask(url.toString()), close };
 }
 
 async function next(child: ChildProcess): Promise<Say> {
@@ -256,8 +281,8 @@ const introduction = (
 ): string => `\`test/bench/reads.ts\`: ${store.records.toLocaleString("en")} records in a SQLite file of ${Math.round(statSync(store.path).size / 2 ** 20).toLocaleString("en")} MiB,
 made by intake's own stations from events of about 770 bytes (50,000 entities, 1,000 ownerships, 5,000 owners). Lastro's gRPC server with
 telemetry answers from it in one process; a bare grpc-js server in another answers the same requests, decoded in the same way, with the same
-bytes out of a map. One client process asks both in turn, in rounds of ${roundMs} ms, ${rounds} of them after ${warmUps} to warm up; figures are medians of the rounds,
-the ratio is the median of the pairs. The client decodes answers into messages, as generated clients do; "undecoded" is a client that takes the bytes.
+bytes out of a map. "Over REST" the same questions are asked of Lastro's REST server, and of a bare Fastify server that answers with the bytes that one gave. One client process asks both in turn, in rounds of ${roundMs} ms, ${rounds} of them after ${warmUps} to warm up; figures are medians of the rounds,
+the ratio is the median of the pairs. The client decodes answers into messages, as generated clients do, and those of REST as JSON; "undecoded" is a client that takes the bytes.
 GetRecord asks for ${store.rids.length.toLocaleString("en")} rids drawn from all records; GetHistory for pages of 10 of ${store.entities.length} entities with 100 to 120 versions,
 inactive ones included; SearchRecords for pages of 50 by owner and a time range. "While fed": the same process takes in ${fedPerSecond} events a second
 (parsed, sealed, appended and accounted in batches as they come; handed over in memory, without a Kafka client). Closed loops: on a machine that other
@@ -270,6 +295,18 @@ const latenciesOf = (name: string, all: readonly Round[]): Latencies => ({
 
 /** What the plot shows: as many calls at once as the goals for p99 speak of. */
 const plotted = 8;
+
+async function overRest(store: ReadsStore): Promise<(readonly string[])[]> {
+  await using lastro = await startTarget("lastro-rest", store.path, store.ringPath);
+  await using bare = await startTarget("bare-rest");
+  const rows: (readonly string[])[] = [];
+  for (const method of restMethods(store)) {
+    await teach(bare, lastro, method);
+    const run = { method, concurrency: plotted };
+    rows.push(row(run, await compare(lastro, bare, run)));
+  }
+  return rows;
+}
 
 export async function readsSection(): Promise<Section> {
   const store = await prepareReadsStore(records);
@@ -297,6 +334,7 @@ export async function readsSection(): Promise<Section> {
     rows.push(row(searching, compared));
     latencies.push(latenciesOf(search.name, compared.lastro));
   }
+  rows.push(...(await overRest(store)));
   const fed = { method: { ...record, name: "GetRecord, while fed" }, concurrency: 8 };
   rows.push(await whileFed(store, fed));
   const title = `Reading from ${store.records.toLocaleString("en")} records, ${plotted} calls at once`;

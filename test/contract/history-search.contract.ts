@@ -204,6 +204,8 @@ export function searchContract(
       ["a trace of several and a rare word", [equal("trace_id", "trace-2"), compare("text", "prefix", "m")]],
       ["no ownership and an owner", [equal("ownership_id", ""), equal("owner_id", "actor-0")]],
       ["one of two owners", [{ kind: "any", of: [equal("owner_id", "actor-0"), equal("trace_id", "trace-1")] }, equal("kind", "change")]],
+      ["words, or the beginning of an id", [{ kind: "any", of: [allOf(compare("text", "has", "a"), compare("text", "prefix", "jo")), compare("entity_id", "prefix", "id-1")] }]],
+      ["a word or an owner, and a time", [{ kind: "any", of: [compare("text", "prefix", "m"), equal("owner_id", "actor-0")] }, compare("recorded_at", ">", startMs + 1)]],
     ]; // biome-ignore format: a table
     for (const [title, of] of joined) {
       test(`R-10 ${title}: all conditions hold for what is found`, async () => {
@@ -320,6 +322,21 @@ export function searchContract(
         signal,
       );
       expect(await found([other])).toEqual([]);
+    });
+
+    test("R-23 of alternatives that an index finds each, none but those found are looked at, and those found twice are given once", async () => {
+      const of = [equal("trace_id", "trace-1"), compare("text", "prefix", "word1")].map((one) =>
+        allOf(inTenant, one),
+      );
+      const byTime = { field: "recorded_at", direction: "asc" } as const;
+      const apart = await Promise.all(of.map((filter) => search({ filter, order: byTime })));
+      const ridsApart = apart.flatMap((one) => one.rows.map(({ rid }) => rid));
+      for (const order of orders) {
+        const { rows: found, scanned } = await search({ filter: { kind: "any", of }, order });
+        expect(found.map(({ rid }) => rid)).toEqual(expected(rows, { kind: "any", of }, order));
+        expect(found.length).toBeLessThan(ridsApart.length);
+        expect(scanned).toBe(apart.reduce((sum, one) => sum + one.scanned, 0));
+      }
     });
 
     test("a beginning that more records have than may be looked at is walked by time, and gives the same records", async () => {

@@ -240,7 +240,7 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
     expect(behind.data.map(({ id }: AuditLog) => id)).toEqual(data.slice(3, 5).map(({ id }: AuditLog) => id));
   });
 
-  test("R-61 history, states and differences of an entity are those of gRPC", async () => {
+  test("R-61 history, states, changes and differences of an entity are those of gRPC", async () => {
     const at = `${url}/entities/${account.namespace}/${account.entityType}/${account.entityId}`;
     const history = await json(`${at}/history?sort_order=ASC`);
     const versions = await service.ask(HistoryService, "getHistory", {
@@ -261,6 +261,26 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
         jsonOf(asked.state),
       ]);
     }
+    const changes = await json(`${at}/changes`);
+    const listed = await service.ask(HistoryService, "listChanges", { entity: account });
+    expect(changes.data.length).toBeGreaterThan(2);
+    expect(
+      changes.data.map((change: Readonly<Record<string, unknown>>) => [
+        still(change["record"] as AuditLog),
+        change["old_values"],
+        change["new_values"],
+        (change["differences"] as readonly { readonly op: string; readonly path: string }[]).map(
+          ({ op, path }) => [op, path],
+        ),
+      ]),
+    ).toEqual(
+      listed.changes.map(({ record, oldValues, newValues, differences }) => [
+        record && still(ofGrpc(record)),
+        oldValues && jsonOf(oldValues),
+        newValues && jsonOf(newValues),
+        differences.map(({ op, path }) => [op, path]),
+      ]),
+    );
     const { differences } = await json(`${at}/compare?from_version=1&to_version=2`);
     const compared = await service.ask(HistoryService, "compareVersions", {
       entity: account,

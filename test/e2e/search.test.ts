@@ -1,7 +1,8 @@
-/** Words and sums of the running service: published to Kafka, found and counted over gRPC. */
+/** Words and sums of the running service: published to Kafka, found and counted over gRPC, and found over REST. */
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { HistoryService, TimeBucket } from "../../src/gen/lastro/v1/history_pb.ts";
+import { json } from "../support/rest-client.ts";
 import { message, type Service, startService, startTimeoutMs } from "./service.ts";
 
 const lookMs = 100;
@@ -40,6 +41,36 @@ describe.each(["sqlite", "mongodb"] as const)("on %s", (kind) => {
     expect(await names("text:JOAO")).toEqual([people[0], people[2]]);
     expect(await names('text:"joão sil*"')).toEqual([people[0]]);
     expect(await names('text:"jo*" AND owner_id = mary')).toEqual([people[1], people[2]]);
+  });
+
+  test("R-65 REST's search finds what gRPC's text does, in every order and page by page, and ids by their beginning", async () => {
+    const foundBy = async (query: string): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for (let token = "", isFirst = true; isFirst || token !== ""; isFirst = false) {
+        const url = `${service.lastro().restUrl}/audit-logs?${query}&limit=1&page_token=${token}`;
+        const { data, pagination } = await json(url);
+        expect(pagination.start_tree_size).toBeGreaterThan(0);
+        found.push(
+          ...data.map(({ payload }: { readonly payload: { readonly name: string } }) => payload.name),
+        );
+        token = pagination.next_page_token;
+      }
+      return found;
+    };
+    for (const order of ["recorded_at", "timestamp", "user_id", "resource_id"])
+      for (const [search, filter] of [
+        ["JOAO", "text:joao"],
+        ["joão sil", 'text:"joão sil*"'],
+        ["jo", 'text:"jo*"'],
+        ["maria joao", 'text:"maria joao*"'],
+        ["p-3", "entity_id = p-3"],
+        ["ev", "owner_id = eve"],
+        ["nobody", "text:nobody"],
+      ] as const) {
+        const found = await foundBy(`search=${encodeURIComponent(search)}&sort_by=${order}&sort_order=ASC`);
+        expect([search, order, found.toSorted()]).toEqual([search, order, (await names(filter)).toSorted()]);
+        if (order === "recorded_at") expect(found).toEqual(await names(filter));
+      }
   });
 
   test("R-64 R-68 a summary counts by status, severity, actor and day, as of the tree that it names", async () => {

@@ -58,6 +58,7 @@ const paths: readonly [SwitchName, string, RequestInit?][] = [
     { method: "POST", body: value, headers: { "content-type": "application/json" } },
   ],
   ["exports", "audit-logs/export?format=csv"],
+  ["full_text_search", "audit-logs?search=one"],
   ["summaries", "audit-logs/summary"],
   ["summaries", "audit-logs/suspicious-activity"],
   ["summaries", "audit-logs/user/u-1/ip-history"],

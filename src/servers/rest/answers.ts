@@ -43,7 +43,10 @@ export const auditLogPage = z.object({
     limit: z.int(),
     offset: z.int(),
     next_page_token: z.string().describe("Empty at the end, and only there"),
-    start_tree_size: z.int().nullable().describe("tree_size of the first page"),
+    start_tree_size: z
+      .int()
+      .nullable()
+      .describe("tree_size of the first page; of full text, what the search index held of it"),
   }),
   ...seenShape,
 });

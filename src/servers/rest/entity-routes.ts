@@ -1,4 +1,4 @@
-/** Entities: their history, their state, and what changed between two versions. */
+/** Entities: their history, their state, what changed between two versions, and what each version changed. */
 import * as z from "zod";
 import { LastroError } from "../../core/errors.ts";
 import type { AsOf } from "../../ports/history-reader.ts";
@@ -6,7 +6,8 @@ import { compareVersions, type ShownDifference } from "../../query/compare-versi
 import type { EntityName, QueryDeps } from "../../query/deps.ts";
 import { getHistory } from "../../query/get-history.ts";
 import { getState } from "../../query/get-state.ts";
-import { withSeenTree } from "../../query/seen-tree.ts";
+import { type Change, listChanges } from "../../query/list-changes.ts";
+import { type SeenTree, withSeenTree } from "../../query/seen-tree.ts";
 import { readProblems, seenShape } from "./answers.ts";
 import { anyJson, auditLogList, auditLogShape, auditLogText, rawJson, withRaw } from "./audit-log.ts";
 import { jsonAnswer, type Route, route } from "./route.ts";
@@ -47,18 +48,38 @@ const state = z.object({
   record: auditLogShape.nullable(),
   ...seenShape,
 });
+const differences = z.array(
+  z.object({
+    op: z.enum(["add", "remove", "replace"]),
+    path: z.string(),
+    old_value: anyJson.optional(),
+    new_value: anyJson.optional(),
+  }),
+);
 const comparison = z.object({
-  differences: z.array(
-    z.object({
-      op: z.enum(["add", "remove", "replace"]),
-      path: z.string(),
-      old_value: anyJson.optional(),
-      new_value: anyJson.optional(),
-    }),
-  ),
+  differences,
   masked: z.boolean().describe("Values are left out: the caller may not see persons"),
   from: auditLogShape,
   to: auditLogShape,
+  ...seenShape,
+});
+
+const changes = z.object({
+  data: z.array(
+    z.object({
+      record: auditLogShape,
+      old_values: anyJson
+        .optional()
+        .describe(
+          "Before: of objects the members that differ. Absent where there was nothing, or it is not told",
+        ),
+      new_values: anyJson.optional().describe("After, likewise"),
+      differences,
+      erased: z.boolean().describe("A state that it is told from was erased: no values and no differences"),
+      masked: z.boolean().describe("Values are left out: the caller may not see persons"),
+    }),
+  ),
+  next_page_token: z.string(),
   ...seenShape,
 });
 
@@ -89,10 +110,26 @@ const differenceText = ({ op, path, oldValue, newValue }: ShownDifference): stri
     },
   );
 
+const differencesText = (all: readonly ShownDifference[]): string => `[${all.map(differenceText).join(",")}]`;
+
+function changeText(change: Change, seen: SeenTree): string {
+  const { record, oldValues, newValues, erased, masked } = change;
+  return withRaw(
+    { erased, masked },
+    {
+      record: auditLogText(record, seen),
+      ...(oldValues === undefined ? {} : { old_values: oldValues }),
+      ...(newValues === undefined ? {} : { new_values: newValues }),
+      differences: differencesText(change.differences),
+    },
+  );
+}
+
 export const entityRoutes = (deps: QueryDeps): readonly Route[] => [
   historyRoute(deps),
   stateRoute(deps),
   compareRoute(deps),
+  changesRoute(deps),
 ];
 
 const historyRoute = (deps: QueryDeps): Route =>
@@ -209,10 +246,54 @@ const compareRoute = (deps: QueryDeps): Route =>
         tree_size: seen.treeSize ?? null,
       };
       const raw = {
-        differences: `[${answer.differences.map(differenceText).join(",")}]`,
+        differences: differencesText(answer.differences),
         from: auditLogText(answer.from, seen),
         to: auditLogText(answer.to, seen),
       };
       return { body: withRaw(fields, raw), treeSize: seen.treeSize };
+    },
+  });
+
+/** Left out it is the first, or the head; 0, which says so to gRPC, is no version. */
+const version = fromOne.refine((given) => given > 0, "must be a version from 1 on").optional();
+
+const changesRoute = (deps: QueryDeps): Route =>
+  route({
+    method: "GET",
+    url: "/entities/:namespace/:type/:id/changes",
+    name: "listChanges",
+    asks: "ListChanges",
+    summary:
+      "What each version in a range changed: old values, new values and the difference (RFC 6902), oldest first",
+    tag,
+    params,
+    query: {
+      ...tenant,
+      ...paging,
+      from_version: version.describe("The first by default"),
+      to_version: version.describe("Inclusive; the head by default"),
+      recorded_from: time.optional().describe("Only what was recorded from this time on"),
+      recorded_to: time.optional().describe("Only what was recorded before this time"),
+    },
+    answers: { 200: jsonAnswer("A page of changes", changes), ...readProblems },
+    async handle({ params: named, query }, caller, signal) {
+      const request = {
+        entity: entityOf(named, query),
+        fromVersion: query.from_version ?? 0,
+        toVersion: query.to_version ?? 0,
+        recordedFromMs: query.recorded_from,
+        recordedToMs: query.recorded_to,
+        pageSize: query.limit ?? 0,
+        pageToken: query.page_token ?? "",
+      };
+      const { answer, seen } = await withSeenTree(
+        deps,
+        signal,
+        () => listChanges(deps, request, caller, signal),
+        (page) => page.changes.map(({ record }) => record),
+      );
+      const fields = { next_page_token: answer.nextPageToken, tree_size: seen.treeSize ?? null };
+      const data = `[${answer.changes.map((change) => changeText(change, seen)).join(",")}]`;
+      return { body: withRaw(fields, { data }), treeSize: seen.treeSize };
     },
   });

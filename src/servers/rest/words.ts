@@ -1,10 +1,11 @@
 /** Parameters of requests: what each may be, and what they ask for. All of them are text until they are read here. */
 import * as z from "zod";
 import { severities, statuses } from "../../core/event.ts";
-import { filterBytesMax } from "../../core/filter.ts";
+import { filterBytesMax, textWordsMax } from "../../core/filter.ts";
 import { normaliseIp } from "../../core/ip-address.ts";
 import { pageTokenCharactersMax } from "../../core/page-token.ts";
 import type { OrderField } from "../../core/search-walk.ts";
+import { termsIn } from "../../core/terms.ts";
 import { parseTimestamp } from "../../core/timestamp.ts";
 import { type AuditWords, filterOfWords } from "../../query/audit-words.ts";
 import type { WalkRequest } from "../../query/search-records.ts";
@@ -82,7 +83,12 @@ export const filters = {
   severity: oneOf(...severities).optional(),
   ip_address: ip.optional().describe("The address that was acted from"),
   service_name: text.optional().describe("The producer service"),
-  search: text.optional().describe("Begins the text of an id, type, action, user or service"),
+  search: text
+    .refine((given) => termsIn(given).length <= textWordsMax, `has more than ${textWordsMax} words`)
+    .optional()
+    .describe(
+      "Full text: all of these words, whatever their accents and capitals, the last one as a beginning; or the beginning of a resource's or a user's id",
+    ),
   filter: z
     .string()
     .max(filterBytesMax, `has more than ${filterBytesMax} characters`)

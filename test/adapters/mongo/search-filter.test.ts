@@ -8,6 +8,7 @@ import {
   walkProjection,
   walkSort,
 } from "../../../src/adapters/mongo/search-filter.ts";
+import { anyOf, compare } from "../../../src/core/filter.ts";
 import { orderFields, planWalk, type Walk } from "../../../src/core/search-walk.ts";
 import { allOf, equal } from "../../support/filters.ts";
 import { makeScene, startMs } from "../../support/records.ts";
@@ -93,12 +94,18 @@ describe("search filters", () => {
     const indexes = indexPlans.map(({ collection, key }) => `${collection} ${Object.keys(key).join()}`);
     const plans = orderFields.flatMap((field) =>
       (["asc", "desc"] as const).flatMap((direction) =>
-        [allOf(), equal("tenant", "x"), equal("owner_id", "x"), equal("trace_id", "")].map((filter) =>
+        [
+          allOf(),
+          equal("tenant", "x"),
+          equal("owner_id", "x"),
+          equal("trace_id", ""),
+          anyOf([equal("owner_id", "x"), compare("entity_id", "prefix", "x")]),
+        ].map((filter) =>
           planWalk({ filter, order: { field, direction }, after: undefined, limit: 1, scanMax: 1 }),
         ),
       ),
     );
-    const walks = plans.flatMap(({ ordered, collected }) => [...ordered, ...(collected ? [collected] : [])]);
+    const walks = plans.flatMap(({ ordered, collected }) => [...ordered, ...collected]);
     expect(walks.length).toBeGreaterThan(plans.length);
     for (const one of walks) {
       const keys = Object.keys(walkIndex(one));

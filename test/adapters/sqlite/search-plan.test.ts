@@ -31,7 +31,7 @@ function explain(of: readonly Filter[], order: SearchOrder): readonly string[] {
   const plans = ["", "x"].flatMap((value) =>
     [undefined, { value, at: startMs + 500, rid: makeScene().rid(7) }].flatMap((after) => {
       const { ordered, collected } = planWalk({ filter, order, after, limit: 50, scanMax: 100 });
-      return (collected === undefined ? ordered : [collected]).flatMap((walk) => {
+      return (collected.length === 0 ? ordered : collected).flatMap((walk) => {
         const { sql, values } = stepOf(walk, columns, firstCursor(walk), 50);
         return db.prepare(`EXPLAIN QUERY PLAN ${sql}`).all(...values).map((row) => String(row["detail"]));
       });
@@ -68,10 +68,39 @@ describe("by recorded_at", () => {
   }
 });
 
-test("R-23 what is in no conjunct seeks nothing: alternatives, negations and prefixes walk by time", () => {
+const any = (...of: readonly Filter[]): Filter => ({ kind: "any", of });
+
+test("R-23 alternatives of which each has a narrow index seek each in its own, in every order", () => {
+  const word = compare("text", "has", "x");
+  const alternatives = any(
+    is("owner_id"),
+    allOf(is("trace_id"), is("action")),
+    compare("entity_id", "prefix", "x"),
+    word,
+  );
+  for (const field of ["recorded_at", "action_at", "entity_id", "tenant"] as const) {
+    const order = { field, direction: "desc" } as const;
+    const details = searched(explain([is("namespace"), alternatives, ...timeRange], order)).join("\n");
+    expect(details).toMatch(/records_by_owner .owner_id=\? AND recorded_at>\? AND recorded_at<\?/);
+    expect(details).toMatch(/records_by_trace .trace_id=\? AND recorded_at>\? AND recorded_at<\?/);
+    expect(details).toMatch(/records_by_entity .entity_id>\? AND entity_id<\?/);
+    expect(details).toMatch(/terms .*term=\? AND recorded_at>\? AND recorded_at<\?/);
+    expect(details).not.toMatch(/SCAN|records_by_(time|action_time|tenant)/);
+  }
+  // A conjunct that has one comes first.
+  const details = explain([is("ownership_id"), alternatives], { field: "recorded_at", direction: "desc" });
+  expect(searched(details).join()).toMatch(
+    /^SEARCH records USING INDEX records_by_ownership [^,]*,SEARCH texts/,
+  );
+});
+
+test("R-23 what is in no conjunct seeks nothing: alternatives of which one has no narrow index, negations and prefixes walk by time", () => {
   const order = { field: "recorded_at", direction: "desc" } as const;
   const others: readonly Filter[] = [
-    { kind: "any", of: [is("owner_id"), is("trace_id")] },
+    any(is("owner_id"), is("tenant")),
+    any(is("owner_id"), { kind: "not", of: is("trace_id") }),
+    any(is("owner_id"), compare("text", "has", "*")),
+    any(is("owner_id"), equal("ownership_id", "")),
     { kind: "not", of: is("owner_id") },
     compare("owner_id", "prefix", "x"),
   ];

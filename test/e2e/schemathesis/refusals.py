@@ -10,9 +10,13 @@ rules = {
     "page_token": r"page_token (is not a token of this service|was given for another request)",
     # Has a grammar of its own (docs/search.md).
     "filter": r"filter, character \d+: |filter has ",
+    # Words are what is left of a text once it is folded.
+    "search": r"search has more than 16 words$",
     # Between parameters.
     "offset": r"offset must not be given with a page_token$",
     "to_date": r"to_date is before from_date$",
+    "to_version": r"to_version must not be below from_version$",
+    "recorded_to": r"recorded_to must be later than recorded_from$",
     "recorded_at": r"recorded_at must not be given with version$",
     "action_at": r"action_at must not be given with (version|recorded_at)$",
     "id": r"either id or index must be given$",
@@ -26,7 +30,7 @@ rules = {
 }
 
 # A zone may carry the first hours of 2000 into 1999.
-too_early = r"(from_date|to_date|recorded_at|action_at) must lie between the year 2000"
+too_early = r"(from_date|to_date|recorded_at|recorded_from|recorded_to|action_at) must lie between the year 2000"
 # Moves with the clock, and lies elsewhere in a CloudEvent.
 out_of_range = r"TIMESTAMP_RANGE: "
 # Holds at any depth of an event.

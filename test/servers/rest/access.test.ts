@@ -39,6 +39,7 @@ const requests: Readonly<Partial<Record<MatrixMethod, (tenant: Tenant) => Asked>
   GetHistory: (tenant) => ({ path: `${entity}/history?tenant=${tenant}` }),
   GetState: (tenant) => ({ path: `${entity}/state?tenant=${tenant}` }),
   CompareVersions: (tenant) => ({ path: `${entity}/compare?tenant=${tenant}&from_version=1&to_version=2` }),
+  ListChanges: (tenant) => ({ path: `${entity}/changes?tenant=${tenant}` }),
   SearchRecords: (tenant) => ({ path: `/audit-logs?tenant=${tenant}` }),
   SummarizeRecords: (tenant) => ({ path: `/audit-logs/summary?tenant=${tenant}` }),
   GetOwnership: (tenant) => ({ path: `/ownerships/${ownership}?tenant=${tenant}` }),
@@ -109,6 +110,7 @@ describe("R-25 R-70 role, route, own and foreign tenant", () => {
     );
     expect(await reached(masked, { path: "/audit-logs/user/789/ip-history" })).toBe("denied");
     expect(await reached(masked, { path: "/audit-logs?user_id=789" })).toBe("denied");
+    expect(await reached(masked, { path: "/audit-logs?search=a" })).toBe("denied");
     expect(await reached(masked, { path: "/audit-logs" })).toBe("answered");
   });
 });

@@ -25,7 +25,7 @@ test.each([
   ["/audit-logs?ip_address=203.0.113.10", ["auth.login 9"]],
   ["/audit-logs?ip_address=::ffff:203.0.113.10", ["auth.login 9"]],
   ["/audit-logs?service_name=billing", ["report.exported 7"]],
-  ["/audit-logs?search=rep", ["report.exported 7"]],
+  ["/audit-logs?search=bo", ["auth.login 8"]],
   ["/audit-logs?to_date=2024-06-21T10:00:00Z", ["report.exported 7", "account.created a-1"]],
   ["/audit-logs?from_date=2024-06-20T10:00:00Z&to_date=2024-06-21T09:59:59.999Z", ["account.created a-1"]],
   [
@@ -73,6 +73,7 @@ test.each([
   ["user_id=a&user_id=b", "400 INVALID_ARGUMENT user_id"], ["$where=1", "400 INVALID_ARGUMENT $where"], ["__proto__=1", "400 INVALID_ARGUMENT __proto__"],
   ["user_id=", "400 INVALID_ARGUMENT user_id"], [`user_id=${"x".repeat(257)}`, "400 INVALID_ARGUMENT user_id"], ["status=success", "400 INVALID_ARGUMENT status"],
   ["severity=SEVERE", "400 INVALID_ARGUMENT severity"], ["ip_address=10.1", "400 INVALID_ARGUMENT ip_address"], ["filter=payload.$where%20%3D%20%22x%22", "400 INVALID_ARGUMENT filter"],
+  [`search=${"a%20".repeat(17)}`, "400 INVALID_ARGUMENT search"], ["search=", "400 INVALID_ARGUMENT search"],
   ["from_date=2024-06-22", "400 INVALID_ARGUMENT from_date"], ["from_date=2024-06-22T12:00:00", "400 INVALID_ARGUMENT from_date"],
 ])("R-65 row 75 %s is refused: %s", async (query, expected) => {
   expect(await refusal(`${rest.url}/audit-logs?${query}`)).toBe(expected);
@@ -138,6 +139,52 @@ test("R-64 a summary counts what matches", async () => {
   ]);
   expect(by.day).toEqual([{ value: "2024-06-22", count: 7 }]);
 });
+
+test("R-61 changes are told version by version, oldest first, in pages, to the digit", async () => {
+  const at = `${rest.url}/entities/team_service/account/a-1/changes`;
+  const { text, headers } = await ask(at);
+  expect(text).toContain(
+    '"old_values":{"total":1},"new_values":{"total":9007199254740993},"differences":[{"op":"replace","path":"/total","old_value":1,"new_value":9007199254740993}]',
+  );
+  const { data, ...page } = JSON.parse(text);
+  expect([page, headers.get("x-audit-tree-size")]).toEqual([{ next_page_token: "", tree_size: null }, null]);
+  expect(data).toMatchObject([
+    { record: { version: 1, event_type: "account.created" }, new_values: { public_id: "a-1", total: 1 }, erased: false, masked: false },
+    { record: { version: 2, event_type: "account.updated", user_id: "789" }, erased: false, masked: false },
+  ]);
+  expect("old_values" in data[0]).toBe(false);
+  const first = await json(`${at}?limit=1`);
+  const second = await json(`${at}?limit=1&page_token=${first.next_page_token}`);
+  expect([...first.data, ...second.data]).toEqual(data);
+  expect(second.next_page_token).toBe("");
+}); // biome-ignore format: a record a line
+
+test("R-61 a range of changes is named by versions, by times of recording, or by both", async () => {
+  const versions = async (query: string): Promise<number[]> => {
+    const { data } = await json(`${rest.url}/entities/team_service/account/a-1/changes?${query}`);
+    return data.map(({ record }: { readonly record: { readonly version: number } }) => record.version);
+  };
+  // All were recorded in one moment.
+  const { data } = await json(`${rest.url}/audit-logs?limit=1`);
+  const { recorded_at: at } = data[0];
+  const later = new Date(Date.parse(at) + 1).toISOString();
+  expect(await versions("from_version=2")).toEqual([2]);
+  expect(await versions("to_version=1")).toEqual([1]);
+  expect(await versions("from_version=3")).toEqual([]);
+  expect(await versions(`recorded_from=${at}&recorded_to=${later}`)).toEqual([1, 2]);
+  expect(await versions(`recorded_from=${at}&to_version=1`)).toEqual([1]);
+  expect(await versions(`recorded_to=${at}`)).toEqual([]);
+  expect(await versions(`recorded_from=${later}`)).toEqual([]);
+});
+
+test.each([
+  ["from_version=0", "400 INVALID_ARGUMENT from_version"], ["to_version=-1", "400 INVALID_ARGUMENT to_version"],
+  ["from_version=2&to_version=1", "400 INVALID_ARGUMENT to_version"], ["recorded_to=2024-06-22", "400 INVALID_ARGUMENT recorded_to"],
+  ["recorded_from=2024-06-22T12:00:00Z&recorded_to=2024-06-22T12:00:00Z", "400 INVALID_ARGUMENT recorded_to"],
+  ["page_token=x", "400 INVALID_ARGUMENT page_token"], ["kind=all", "400 INVALID_ARGUMENT kind"],
+])("R-61 changes for %s are refused: %s", async (query, expected) => {
+  expect(await refusal(`${rest.url}/entities/team_service/account/a-1/changes?${query}`)).toBe(expected);
+}); // biome-ignore format: a table
 
 test("R-61 a comparison tells numbers by their digits", async () => {
   const { text } = await ask(
