@@ -44,10 +44,10 @@ export type ParseOptions = {
   readonly lateAfterMs: number;
 };
 
-/** Everything but the time. */
-/** The producer of the service's own events: they are about no person's data, and need no ownership. */
+/** The producer of the service's own events: they are about no person's data, and need no ownership. Nobody else may say so at our own doors. */
 export const selfProducer = "lastro";
 
+/** Everything but the time. */
 export const defaultParseOptions: Omit<ParseOptions, "nowMs"> = {
   limits: defaultLimits,
   schemaVersions: { knownMajors: ["1"], unknown: "flag" },

@@ -8,7 +8,7 @@ import { LastroError } from "../core/errors.ts";
 import { allOf, type Filter } from "../core/filter.ts";
 import { holds, type ReadField } from "../core/filter-holds.ts";
 import type { RecordRow } from "../core/record.ts";
-import { type SearchField, valueOfRow } from "../core/search-fields.ts";
+import { type FieldValue, type SearchField, valueOfRow } from "../core/search-fields.ts";
 import type { QueryDeps } from "./deps.ts";
 import { asksPersonal, masked, showsBody } from "./mask.ts";
 import type { RecordView } from "./record-view.ts";
@@ -55,7 +55,7 @@ function requireScopes({ guard }: Deps, caller: Caller, method: string): readonl
 export function requireReach(
   { guard }: Deps,
   { caller, method, seen }: Pick<Access, "caller" | "method" | "seen">,
-  named: Readonly<Partial<Record<SearchField, string>>>,
+  named: Readonly<Partial<Record<SearchField, FieldValue>>>,
 ): void {
   const read: ReadField = (field) => named[field as SearchField];
   if (seen === undefined || holds(seen, read) !== false) return;
