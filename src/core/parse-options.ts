@@ -62,3 +62,6 @@ export const isIdText = (text: string): boolean =>
   text.length > 0 &&
   !text.includes("\u0000") &&
   (text.length <= idCharsMax || (text.length <= 2 * idCharsMax && [...text].length <= idCharsMax));
+/** A text that is not empty as an id: cut where it is too long, NUL replaced. */
+export const asIdText = (text: string): string =>
+  [...text.replaceAll("\u0000", "\ufffd")].slice(0, idCharsMax).join("");

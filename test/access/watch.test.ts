@@ -172,36 +172,49 @@ describe("R-87 what becomes an event", () => {
     expect([off.watch.isOn, off.topic.events]).toEqual([false, []]);
   });
 
-  test("every event is accepted as it is: its verb is known, and its actor is sealed apart", async () => {
-    const { topic, watch } = openTopic();
-    await watch.read(anna, "GetRecord", [record()], signal);
-    watch.denied(person("x".repeat(1_000)), "GetRecord");
-    for (const type of toldTypes) await watch.act(anna, { type, id: "1", detail: { reason: "r" } }, signal);
-    const lent = { id: "1", token: "", expiresAtMs: nowMs, grants: viewer(1).grants };
-    await watch.act(anna, lending(lent), signal);
-    await watch[Symbol.asyncDispose]();
-    expect(topic.events).toHaveLength(toldTypes.length + 3);
-    for (const { key, value, headers } of topic.events) {
-      const event = {
-        offset: 0,
-        key: Buffer.from(key),
-        value,
-        headers: Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)] as const),
-        timestampMs: nowMs,
-      };
-      const parsed = parseEvent(event, { ...defaultParseOptions, nowMs });
-      if (!parsed.ok) throw new Error(JSON.stringify(parsed));
-      const classified = classify(parsed.envelope, emptyCatalogue);
-      if (!classified.ok) throw new Error(JSON.stringify(classified));
-      expect(classified.classification.action.kind).toBe("activity");
-      expect([...parsed.envelope.flags, ...classified.classification.flags]).toEqual([]);
-      expect(parsed.envelope.identity).toEqual({ form: "header", parts: [headers["event_id"]] });
-      const cut = parsed.envelope.cuts.map(({ start, end }) =>
-        Buffer.from(value.subarray(start, end)).toString(),
-      );
-      expect(cut).toContain(JSON.stringify(parsed.envelope.actor.id));
-    }
-  });
+  const smile = "\u{1f600}";
+  test.each([
+    ["a name like any other", "1"],
+    ["one that is too long", "x".repeat(1_000)],
+    ["one that is too long in code points alone", smile.repeat(1_000)],
+    ["one with a pair of surrogates where it is cut", "x".repeat(255 - person("").id.length) + smile],
+    ["half a pair of surrogates", smile.slice(0, 1)],
+    ["NUL", "a\u0000b"],
+  ])(
+    "every event is accepted as it is: its verb is known, and its actor is sealed apart; whatever its caller and what it is about are called: %s",
+    async (_, name) => {
+      const { topic, watch } = openTopic();
+      const caller = person(name, grant("auditor"));
+      await watch.read(caller, "GetRecord", [record()], signal);
+      watch.denied(caller, "GetRecord");
+      for (const type of toldTypes)
+        await watch.act(caller, { type, id: name, detail: { reason: name } }, signal);
+      const lent = { id: "1", token: "", expiresAtMs: nowMs, grants: viewer(1).grants };
+      await watch.act({ ...viewer(1), lentBy: caller.id }, lending(lent), signal);
+      await watch[Symbol.asyncDispose]();
+      expect(topic.events).toHaveLength(toldTypes.length + 3);
+      for (const { key, value, headers } of topic.events) {
+        const event = {
+          offset: 0,
+          key: Buffer.from(key),
+          value,
+          headers: Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)] as const),
+          timestampMs: nowMs,
+        };
+        const parsed = parseEvent(event, { ...defaultParseOptions, nowMs });
+        if (!parsed.ok) throw new Error(JSON.stringify(parsed));
+        const classified = classify(parsed.envelope, emptyCatalogue);
+        if (!classified.ok) throw new Error(JSON.stringify(classified));
+        expect(classified.classification.action.kind).toBe("activity");
+        expect([...parsed.envelope.flags, ...classified.classification.flags]).toEqual([]);
+        expect(parsed.envelope.identity).toEqual({ form: "header", parts: [headers["event_id"]] });
+        const cut = parsed.envelope.cuts.map(({ start, end }) =>
+          Buffer.from(value.subarray(start, end)).toString(),
+        );
+        expect(cut).toContain(JSON.stringify(parsed.envelope.actor.id));
+      }
+    },
+  );
 });
 
 describe("while Kafka is away", () => {
