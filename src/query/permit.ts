@@ -1,7 +1,7 @@
 /** What a caller may see of an answer. Every question begins with `permit`, before anything is read, and shows records through `show`. */
 import { type Method, needsNoGrant, scopesFor } from "../access/policy.ts";
 import { filterOfScopes } from "../access/scope.ts";
-import type { Read } from "../access/watch.ts";
+import type { Read, Told } from "../access/watch.ts";
 import type { Caller, Scope } from "../core/caller.ts";
 import { emptyCatalogue } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
@@ -106,6 +106,16 @@ export async function tellReads(
   signal: AbortSignal,
 ): Promise<void> {
   if (guard.watch.isOn) await guard.watch.read(caller, method, reads, signal);
+}
+
+/** Likewise, that persons were told of without their records. */
+export async function tellTold(
+  { guard }: Deps,
+  { caller, method }: Access,
+  told: Told,
+  signal: AbortSignal,
+): Promise<void> {
+  if (guard.watch.isOn) await guard.watch.told(caller, method, told, signal);
 }
 
 export async function tellRead(

@@ -90,6 +90,26 @@ describe("R-87 what becomes an event", () => {
     expect(topic.outcomes).toEqual({ published: 2, dropped: 0 });
   });
 
+  test("what tells of persons without their records: one a call with the number of what was told, where anything was", async () => {
+    const { topic, watch } = openTopic();
+    const counts = { what: "records_counted", number: 7, tenants: [] } as const;
+    await watch.told(anna, "SummarizeRecords", counts, signal);
+    await watch.told(anna, "GetOwnership", { what: "ownerships", number: 1, tenants: ["b"] }, signal);
+    await watch.told(anna, "ListOwnerships", { what: "ownerships", number: 0, tenants: [] }, signal);
+    await watch[Symbol.asyncDispose]();
+    expect(topic.told()).toEqual([
+      expect.objectContaining({
+        event_type: "personal_data.viewed",
+        payload: { id: "SummarizeRecords", records_counted: 7, tenants: [] },
+        metadata: expect.objectContaining({ owner_id: anna.id, tenant_id: "default" }),
+      }),
+      expect.objectContaining({
+        payload: { id: "GetOwnership", ownerships: 1, tenants: ["b"] },
+        metadata: expect.objectContaining({ tenant_id: "b" }),
+      }),
+    ]);
+  });
+
   test("denied attempts: one a caller and window, however many; a flood from more callers than are counted is bounded too", async () => {
     const { topic, watch } = openTopic();
     for (let i = 0; i < 5_000; i++) watch.denied(anna, i % 2 === 0 ? "GetRecord" : "SkipOffsets");
@@ -163,8 +183,12 @@ describe("R-87 what becomes an event", () => {
   test("where reads are counted, one a caller and window; off, nothing at all", async () => {
     const counted = openTopic({ reads: "counted" });
     for (let i = 0; i < 100; i++) await counted.watch.read(anna, "GetRecord", [record(), record()], signal);
+    const owners = { what: "ownerships", number: 3, tenants: ["a"] } as const;
+    for (let i = 0; i < 2; i++) await counted.watch.told(anna, "ListOwnerships", owners, signal);
     await counted.watch[Symbol.asyncDispose]();
-    expect(counted.topic.told().map(({ payload }) => payload.times)).toEqual([{ GetRecord: 200 }]);
+    expect(counted.topic.told().map(({ payload }) => payload.times)).toEqual([
+      { GetRecord: 200, ListOwnerships: 6 },
+    ]);
     const off = openTopic({ mode: "off" });
     await off.watch.read(anna, "GetRecord", [record()], signal);
     off.watch.denied(anna, "GetRecord");
@@ -276,6 +300,10 @@ describe("while Kafka is away", () => {
       code: "SOURCE_UNAVAILABLE",
     });
     const act = { type: "offset_skip.submitted", id: "1", detail: {} } as const;
+    const counts = { what: "records_counted", number: 1, tenants: [] } as const;
+    await expect(watch.told(anna, "SummarizeRecords", counts, signal)).rejects.toMatchObject({
+      code: "SOURCE_UNAVAILABLE",
+    });
     await expect(watch.act(anna, act, signal)).rejects.toMatchObject({ code: "SOURCE_UNAVAILABLE" });
     await watch.read(anna, "GetRecord", [], signal);
     await watch[Symbol.asyncDispose]();
