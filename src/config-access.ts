@@ -1,14 +1,9 @@
 /** Variables of who may ask and of TLS: on the listeners, and towards Kafka, Redis and MongoDB. */
 import * as z from "zod";
 import { httpUrl, number, optional, type Rule, second, text, variable } from "./config-variable.ts";
-import { hostPort, isLoopback, list, onOff } from "./lib/env-values.ts";
+import { hostPort, isLoopback, isPrivateEnough, list, onOff } from "./lib/env-values.ts";
 
 const saslMechanisms = ["plain", "scram-sha-256", "scram-sha-512"] as const;
-const isPrivateEnough = (url: string): boolean => {
-  if (!URL.canParse(url)) return false;
-  const { protocol, hostname } = new URL(url);
-  return protocol === "https:" || isLoopback({ host: hostname.replace(/^\[|\]$/g, ""), port: 0 });
-};
 /** Whoever can answer in its place can let anybody in. */
 export const providerUrl = httpUrl.refine(isPrivateEnough, "must be an https:// address, or on loopback");
 

@@ -19,6 +19,7 @@ import {
   variable,
 } from "./config-variable.ts";
 import { vaultRules, vaultShape, vaultVariables } from "./config-vault.ts";
+import { isTopicName } from "./core/ids.ts";
 import { defaultLimits, defaultParseOptions, valueBytesHardMax } from "./core/parse-options.ts";
 import { formatSecretReference, type SecretReference } from "./core/secret-reference.ts";
 import { launched } from "./launched-parts.ts";
@@ -26,7 +27,7 @@ import { list, onOff, parseHostPort, share, wholeNumber, withoutSecrets } from "
 import { type Environment, type Given, readGiven } from "./variables-given.ts";
 import { witnessesMax, witnessList } from "./witness-list.ts";
 
-const topicName = z.string().regex(/^[a-zA-Z0-9._-]{1,249}$/, "must be a Kafka topic name");
+const topicName = z.string().refine(isTopicName, "must be a Kafka topic name");
 const storeUrl = z
   .string()
   .regex(

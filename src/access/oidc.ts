@@ -1,8 +1,9 @@
 /** Access tokens of an OpenID provider. Its keys are fetched over HTTP, remembered for minutes, and looked for anew at most every 30 s. */
-import { createRemoteJWKSet, type JWTPayload, type JWTVerifyGetKey, jwtVerify } from "jose";
+import { createRemoteJWKSet, type JWTPayload, jwtVerify } from "jose";
 import * as z from "zod";
 import { LastroError } from "../core/errors.ts";
 import { boundedBody } from "../lib/bounded-body.ts";
+import { isPrivateEnough } from "../lib/env-values.ts";
 import type { Clock } from "../ports/clock.ts";
 import { asymmetricAlgorithms } from "./key-algorithms.ts";
 import { tokenFault } from "./refusal.ts";
@@ -29,7 +30,7 @@ export function oidcVerifier(settings: OidcSettings, now: Clock): VerifyToken {
   const keys = keysOf(settings);
   return async (token) => {
     try {
-      const verified = await jwtVerify(token, await keys(), {
+      const verified = await jwtVerify(token, await keys.get(), {
         issuer,
         audience: [...audience],
         algorithms: asymmetricAlgorithms,
@@ -39,7 +40,9 @@ export function oidcVerifier(settings: OidcSettings, now: Clock): VerifyToken {
       });
       return verified.payload;
     } catch (error) {
-      throw tokenFault(error) ?? keysAway(error);
+      const fault = tokenFault(error);
+      if (fault === undefined) keys.away();
+      throw fault ?? keysAway(error);
     }
   };
 }
@@ -49,19 +52,29 @@ const keysAway = (cause: unknown): LastroError =>
     ? cause
     : new LastroError("KEY_UNAVAILABLE", "the keys of the OpenID provider cannot be had", { cause });
 
-/** Looked for once, for all who ask at the same time; what failed is tried again by the next call. */
-function keysOf({ issuer, jwksUrl }: OidcSettings): () => Promise<JWTVerifyGetKey> {
-  let found: Promise<JWTVerifyGetKey> | undefined;
-  const find = async (): Promise<JWTVerifyGetKey> =>
-    createRemoteJWKSet(new URL(jwksUrl ?? (await discoveredJwksUrl(issuer))), {
-      timeoutDuration: fetchMsMax,
-    });
-  return () => {
-    found ??= find().catch((error: unknown) => {
-      found = undefined;
-      throw error;
-    });
-    return found;
+type Keys = ReturnType<typeof createRemoteJWKSet>;
+
+/** Found once, for all who ask at the same time; what failed is tried again by the next call. */
+function keysOf({ issuer, jwksUrl }: OidcSettings) {
+  let found: Promise<Keys> | undefined;
+  let remembered: Keys | undefined;
+  const find = async (): Promise<Keys> => {
+    const url = new URL(jwksUrl ?? (await discoveredJwksUrl(issuer)));
+    remembered = createRemoteJWKSet(url, { timeoutDuration: fetchMsMax });
+    return remembered;
+  };
+  return {
+    get: (): Promise<Keys> => {
+      found ??= find().catch((error: unknown) => {
+        found = undefined;
+        throw error;
+      });
+      return found;
+    },
+    /** They may lie elsewhere by now. What is still fresh stays in use: a token that names a made-up key must not take it from all others. */
+    away(): void {
+      if (!remembered?.fresh) found = undefined;
+    },
   };
 }
 
@@ -76,6 +89,11 @@ async function discoveredJwksUrl(issuer: string): Promise<string> {
     throw new LastroError(
       "KEY_UNAVAILABLE",
       "the OpenID provider names another issuer than LASTRO_OIDC_ISSUER",
+    );
+  if (!isPrivateEnough(jwksUrl))
+    throw new LastroError(
+      "KEY_UNAVAILABLE",
+      "the OpenID provider names a jwks_uri that is neither https nor on loopback: correct it there, or set LASTRO_OIDC_JWKS_URL",
     );
   return jwksUrl;
 }

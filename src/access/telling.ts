@@ -3,7 +3,7 @@ import { type Caller, countedAs } from "../core/caller.ts";
 import { isTransient } from "../core/errors.ts";
 import type { JsonObject } from "../core/json.ts";
 import { isoTime } from "../core/leaf.ts";
-import { selfProducer } from "../core/parse-options.ts";
+import { asIdText, selfProducer } from "../core/parse-options.ts";
 import { backoffMs, sleep } from "../lib/backoff.ts";
 import { withDeadline } from "../lib/signals.ts";
 import type { Clock, Randomness } from "../ports/clock.ts";
@@ -138,11 +138,14 @@ export function openTelling(options: TellingOptions): Telling {
 const severalViewers = (one: Caller): Caller => ({ ...one, id: "viewer:several" });
 
 const idBytes = 16;
-/** As long as an id of the envelope may be. */
-const ownerIdCharactersMax = 256;
 /** The envelope wants an address, and callers come without one: the unspecified one. */
 const noAddress = "::";
 
+/** Half a surrogate pair, as a claim of a token may hold, would make the event a dead letter. */
+const wellFormed = (_name: string, value: unknown): unknown =>
+  typeof value === "string" ? value.toWellFormed() : value;
+
+/** Whatever a caller is called or asks for, intake accepts it. */
 function eventOf(
   { instance, now, random }: TellingOptions,
   { id, kind, grants, lentBy }: Caller,
@@ -156,15 +159,19 @@ function eventOf(
     trace_id: eventId,
     timestamp: isoTime(now()),
     event_type: type,
-    payload: { id: entityId, ...detail, ...(lentBy !== undefined && { lent_by: lentBy }) },
+    payload: { id: asIdText(entityId), ...detail, ...(lentBy !== undefined && { lent_by: lentBy }) },
     metadata: {
       event_schema_version: "1.0",
-      owner_id: id.slice(0, ownerIdCharactersMax),
+      owner_id: asIdText(id),
       owner_ip: noAddress,
       owner_role: [...new Set(grants.map(({ role }) => role))].join(",") || "none",
       owner_type: kind === "service" ? "service" : "user",
       tenant_id: tenant,
     },
   };
-  return { key: eventId, value: Buffer.from(JSON.stringify(event)), headers: { event_id: eventId } };
+  return {
+    key: eventId,
+    value: Buffer.from(JSON.stringify(event, wellFormed)),
+    headers: { event_id: eventId },
+  };
 }

@@ -6,8 +6,16 @@ import { type Act, openTelling, type Telling, type TellingOptions } from "./tell
 /** A record that was shown whole. */
 export type Read = { readonly tenant: string; readonly producerService: string };
 
+/** What else tells of persons: counts of records by persons or of theirs, and ownerships with their ids. */
+export type Told = {
+  readonly what: "records_counted" | "ownerships";
+  readonly number: number;
+  /** As far as they are known. */
+  readonly tenants: readonly string[];
+};
+
 /**
- * Contract. Nothing throws or waits, except that in strict mode `read` and `act` resolve once the event is published, and throw SOURCE_UNAVAILABLE
+ * Contract. Nothing throws or waits, except that in strict mode `read`, `told` and `act` resolve once the event is published, and throw SOURCE_UNAVAILABLE
  * where that is not known: then the caller gets no answer.
  */
 export type Watch = {
@@ -15,6 +23,8 @@ export type Watch = {
   readonly isOn: boolean;
   /** Bodies were read: one event a call. Of reading what was told here, one event a caller and window, so that telling never feeds itself. */
   read(caller: Caller, method: string, records: readonly Read[], signal: AbortSignal): Promise<void>;
+  /** One event a call, as of a read. */
+  told(caller: Caller, method: string, told: Told, signal: AbortSignal): Promise<void>;
   /** One event a caller and window, however often. */
   denied(caller: Caller, method: string): void;
   /** Before it is done. */
@@ -22,7 +32,13 @@ export type Watch = {
 };
 
 const done = Promise.resolve();
-export const noWatch: Watch = { isOn: false, read: () => done, denied: () => undefined, act: () => done };
+export const noWatch: Watch = {
+  isOn: false,
+  read: () => done,
+  told: () => done,
+  denied: () => undefined,
+  act: () => done,
+};
 
 export type WatchOptions = TellingOptions & {
   readonly mode: "off" | "on" | "strict";
@@ -50,19 +66,28 @@ function watchBy(telling: Telling, isStrict: boolean, reads: WatchOptions["reads
     telling.soon(caller, act, tenant);
     return done;
   };
+  const view = async (
+    caller: Caller,
+    method: string,
+    { what, number, tenants }: Omit<Told, "what"> & { readonly what: Told["what"] | "records" },
+    signal: AbortSignal,
+  ): Promise<void> => {
+    if (number === 0) return;
+    if (reads === "counted") return telling.count(caller, viewed, method, number);
+    const detail = { [what]: number, tenants: tenants.slice(0, tenantsMax) };
+    const tenant = tenants.length === 1 ? tenants[0] : undefined;
+    await tell(caller, { type: viewed, id: method, detail }, tenant, signal);
+  };
   return {
     isOn: true,
     async read(caller, method, records, signal) {
       const others = records.filter(({ producerService }) => producerService !== selfProducer);
       const own = records.length - others.length;
       if (own > 0) telling.count(caller, viewed, `${method} of self-audit`, own);
-      if (others.length === 0) return;
-      if (reads === "counted") return telling.count(caller, viewed, method, others.length);
       const tenants = [...new Set(others.map(({ tenant }) => tenant))];
-      const detail = { records: others.length, tenants: tenants.slice(0, tenantsMax) };
-      const tenant = tenants.length === 1 ? tenants[0] : undefined;
-      await tell(caller, { type: viewed, id: method, detail }, tenant, signal);
+      await view(caller, method, { what: "records", number: others.length, tenants }, signal);
     },
+    told: view,
     denied: (caller, method) => telling.count(caller, denied, method, 1),
     act: (caller, act, signal) => tell(caller, act, undefined, signal),
   };

@@ -6,7 +6,7 @@ import { LastroError } from "../core/errors.ts";
 import type { Envelope } from "../core/event.ts";
 import type { Rid } from "../core/ids.ts";
 import type { OutcomeRow, Rejection } from "../core/outcome.ts";
-import type { ParseOptions } from "../core/parse-options.ts";
+import { type ParseOptions, selfProducer } from "../core/parse-options.ts";
 import { searchable } from "../core/projection.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventPublisher } from "../ports/event-publisher.ts";
@@ -82,22 +82,25 @@ async function settle(
 }
 
 function check(deps: CollectDeps, access: Access, event: OfferedEvent, field: string): Checked {
-  const { catalogue, parse, now } = deps;
+  const { catalogue, parse } = deps;
+  const nowMs = deps.now();
   const headers = Object.entries(event.headers).map(
     ([name, text]) => [acceptedHeader(name, field), new TextEncoder().encode(text)] as const,
   );
   const source = { offset: 0, key: null, value: event.value, headers, timestampMs: -1 };
-  const parsed = parseEvent(source, { ...parse, nowMs: now() });
+  const parsed = parseEvent(source, { ...parse, nowMs });
   if (!parsed.ok) throw refused(parsed.rejection, field);
   const classified = classify(parsed.envelope, catalogue);
   if (!classified.ok) throw refused(classified.rejection, field);
   const { type, id } = classified.classification.entity;
   const { tenant, producerService, ownershipId } = parsed.envelope;
+  if (producerService === selfProducer) throw forged(deps, access, field);
   requireReach(deps, access, {
     tenant,
     producer_service: searchable(producerService),
     entity_type: searchable(type),
     ownership_id: searchable(ownershipId ?? ""),
+    recorded_at: nowMs,
   });
   return { ...event, key: id, eventId: eventIdOf(parsed.envelope) };
 }
@@ -108,6 +111,13 @@ function acceptedHeader(name: string, field: string): string {
   if (headerForm.test(name)) return name;
   const why = "may be event_id, content-type, traceparent, tracestate and ce_*";
   throw new LastroError("INVALID_ARGUMENT", `${field}.headers ${why}`, { field: `${field}.headers` });
+}
+
+/** What the service says of its callers would prove nothing, could they say it themselves. */
+function forged({ guard }: CollectDeps, { caller, method }: Access, field: string): LastroError {
+  guard.watch.denied(caller, method);
+  const why = `events of ${selfProducer} are the service's own: publish under the name of your service`;
+  return new LastroError("PERMISSION_DENIED", `${field}: ${why}`, { field });
 }
 
 const refused = ({ reason, pointer, sentence }: Rejection, field: string): LastroError =>

@@ -14,7 +14,7 @@ export type RecordFormat = {
 };
 
 /** Raised whenever what is written of a record changes: an export is of one version from its first line to its last. */
-export const formatsVersion = 2;
+export const formatsVersion = 3;
 
 const lines = (extension: string, text: RecordFormat["text"]): RecordFormat => ({
   extension,

@@ -35,6 +35,10 @@ export type SourcePosition = {
 export const srcOf = (topicId: TopicId, partition: number): Src => `${topicId}.${partition}` as Src;
 export const ridOf = (src: Src, offset: number): Rid => `${src}.${offset}` as Rid;
 
+const topicNameForm = /^[a-zA-Z0-9._-]{1,249}$/;
+/** Whether Kafka would take it for a topic's name. */
+export const isTopicName = (text: string): boolean => topicNameForm.test(text);
+
 const ridForm = /^([A-Za-z0-9_-]{22})\.(0|[1-9]\d{0,9})\.(0|[1-9]\d{0,15})$/;
 const partitionMax = 0x7fff_ffff;
 

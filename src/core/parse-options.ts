@@ -44,10 +44,10 @@ export type ParseOptions = {
   readonly lateAfterMs: number;
 };
 
-/** Everything but the time. */
-/** The producer of the service's own events: they are about no person's data, and need no ownership. */
+/** The producer of the service's own events: they are about no person's data, and need no ownership. Nobody else may say so at our own doors. */
 export const selfProducer = "lastro";
 
+/** Everything but the time. */
 export const defaultParseOptions: Omit<ParseOptions, "nowMs"> = {
   limits: defaultLimits,
   schemaVersions: { knownMajors: ["1"], unknown: "flag" },
@@ -62,3 +62,6 @@ export const isIdText = (text: string): boolean =>
   text.length > 0 &&
   !text.includes("\u0000") &&
   (text.length <= idCharsMax || (text.length <= 2 * idCharsMax && [...text].length <= idCharsMax));
+/** A text that is not empty as an id: cut where it is too long, NUL replaced. */
+export const asIdText = (text: string): string =>
+  [...text.replaceAll("\u0000", "\ufffd")].slice(0, idCharsMax).join("");

@@ -54,6 +54,13 @@ export const hostPort = z.string().transform((text, context): HostPort => {
 export const isLoopback = ({ host }: HostPort): boolean =>
   host === "localhost" || (ipaddr.isValid(host) && ipaddr.process(host).range() === "loopback");
 
+/** Whether nobody on the way can answer in the place of who is asked there. */
+export function isPrivateEnough(url: string): boolean {
+  if (!URL.canParse(url)) return false;
+  const { protocol, hostname } = new URL(url);
+  return protocol === "https:" || isLoopback({ host: hostname.replace(/^\[|\]$/g, ""), port: 0 });
+}
+
 /** A URL without user, password and options, for people to read. */
 export const withoutSecrets = (url: string): string => {
   const [, scheme = "", rest = ""] = /^([a-z][a-z0-9+.-]*:(?:\/\/)?)(.*)$/is.exec(url) ?? [];

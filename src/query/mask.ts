@@ -1,5 +1,6 @@
 /** What is shown of a record to who may see it and not the persons in it. Entry, hash and places stay, so that it verifies as before. */
 import type { Filter } from "../core/filter.ts";
+import { normaliseIp } from "../core/ip-address.ts";
 import { type FilterField, isIndexedPath, type SearchField } from "../core/search-fields.ts";
 import { contentOf, type RecordView } from "./record-view.ts";
 
@@ -45,12 +46,16 @@ export const isPersonal = (field: FilterField): boolean => isIndexedPath(field) 
 
 const nothing = new Uint8Array();
 
+/** An address is the same in each of its spellings. */
+const spelled = (text: string | undefined): string | undefined =>
+  text === undefined ? undefined : (normaliseIp(text) ?? text);
+
 /** What was erased or does not open has nothing to hide. */
 export function masked(view: RecordView): RecordView {
   const content = contentOf(view);
   if (content === undefined) return view;
   const { id, ip, ...actor } = content.actor;
-  const isPerson = [content.ownershipId, id, ip].includes(content.entityId);
+  const isPerson = [content.ownershipId, id, ip].map(spelled).includes(spelled(content.entityId));
   return {
     ...view,
     content: {

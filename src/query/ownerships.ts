@@ -6,7 +6,7 @@ import { searchable } from "../core/projection.ts";
 import type { OwnershipDocument } from "../ports/history-reader.ts";
 import { type Caller, type QueryDeps, requireText, tenantOf } from "./deps.ts";
 import { collectRows, type PageRequest, pager } from "./page.ts";
-import { type Access, permit, requireReach, requireWhole } from "./permit.ts";
+import { type Access, permit, requireReach, requireWhole, tellTold } from "./permit.ts";
 import { onlyTenantOf } from "./switched-on.ts";
 
 /** Masked: the id of the person was left out. */
@@ -27,7 +27,21 @@ export async function getOwnership(
   if (document === undefined) {
     throw new LastroError("NOT_FOUND", "there is no ownership with this id", { field: "ownership_id" });
   }
-  return { ...document, isMasked: false };
+  const answer = { ...document, isMasked: false };
+  await tellOwnerships(deps, access, [answer], signal);
+  return answer;
+}
+
+/** Of an erased or a masked one nobody is told who it was. */
+async function tellOwnerships(
+  deps: QueryDeps,
+  access: Access,
+  answer: readonly ShownOwnership[],
+  signal: AbortSignal,
+): Promise<void> {
+  const named = answer.filter(({ ownershipId }) => ownershipId !== undefined);
+  const tenants = [...new Set(named.map(({ tenant }) => tenant))];
+  await tellTold(deps, access, { what: "ownerships", number: named.length, tenants }, signal);
 }
 
 /** What an ownership says of the fields that scopes may bound it by. Of an erased one the id is not known. */
@@ -70,8 +84,10 @@ export async function listOwnerships(
     },
     (row) => shown(access, row) !== undefined,
   );
+  const ownerships = rows.map((row) => shown(access, row)).filter((row) => row !== undefined);
+  await tellOwnerships(deps, access, ownerships, signal);
   return {
-    ownerships: rows.map((row) => shown(access, row)).filter((row) => row !== undefined),
+    ownerships,
     nextPageToken: last === undefined ? "" : page.tokenAt([last.ownership]),
   };
 }

@@ -1,14 +1,14 @@
 /** What a caller may see of an answer. Every question begins with `permit`, before anything is read, and shows records through `show`. */
 import { type Method, needsNoGrant, scopesFor } from "../access/policy.ts";
 import { filterOfScopes } from "../access/scope.ts";
-import type { Read } from "../access/watch.ts";
+import type { Read, Told } from "../access/watch.ts";
 import type { Caller, Scope } from "../core/caller.ts";
 import { emptyCatalogue } from "../core/catalogue.ts";
 import { LastroError } from "../core/errors.ts";
 import { allOf, type Filter } from "../core/filter.ts";
 import { holds, type ReadField } from "../core/filter-holds.ts";
 import type { RecordRow } from "../core/record.ts";
-import { type SearchField, valueOfRow } from "../core/search-fields.ts";
+import { type FieldValue, type SearchField, valueOfRow } from "../core/search-fields.ts";
 import type { QueryDeps } from "./deps.ts";
 import { asksPersonal, masked, showsBody } from "./mask.ts";
 import type { RecordView } from "./record-view.ts";
@@ -55,7 +55,7 @@ function requireScopes({ guard }: Deps, caller: Caller, method: string): readonl
 export function requireReach(
   { guard }: Deps,
   { caller, method, seen }: Pick<Access, "caller" | "method" | "seen">,
-  named: Readonly<Partial<Record<SearchField, string>>>,
+  named: Readonly<Partial<Record<SearchField, FieldValue>>>,
 ): void {
   const read: ReadField = (field) => named[field as SearchField];
   if (seen === undefined || holds(seen, read) !== false) return;
@@ -106,6 +106,16 @@ export async function tellReads(
   signal: AbortSignal,
 ): Promise<void> {
   if (guard.watch.isOn) await guard.watch.read(caller, method, reads, signal);
+}
+
+/** Likewise, that persons were told of without their records. */
+export async function tellTold(
+  { guard }: Deps,
+  { caller, method }: Access,
+  told: Told,
+  signal: AbortSignal,
+): Promise<void> {
+  if (guard.watch.isOn) await guard.watch.told(caller, method, told, signal);
 }
 
 export async function tellRead(

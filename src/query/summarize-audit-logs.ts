@@ -1,8 +1,9 @@
 /** The summary of audit logs, by the words of REST: counts of SummarizeRecords, all as of one tree. */
 import { allOf, compare, type Filter } from "../core/filter.ts";
 import type { Caller, QueryDeps } from "./deps.ts";
+import { permit, tellTold } from "./permit.ts";
 import type { WalkRequest } from "./search-records.ts";
-import { type Summary, summarizeRecords, type ValueCount } from "./summarize.ts";
+import { type Summary, summarize, type ValueCount } from "./summarize.ts";
 
 export const countGroups = [
   "action", "resource", "severity", "status", "service_name", "user_id", "day",
@@ -27,20 +28,24 @@ export async function summarizeAuditLogs(
   treeSize: number | undefined,
 ): Promise<AuditLogCounts> {
   const common = { filter, timeZone: "", valuesMax: topMax, bucket: undefined, also };
-  const main = await summarizeRecords(
+  const access = permit(deps, caller, "SummarizeRecords");
+  const { summary: main, told } = await summarize(
     deps,
+    access,
     { ...common, groupBy: fields, bucket: "day", asOfTreeSize: undefined },
-    caller,
     signal,
     treeSize,
   );
   const then = { ...common, asOfTreeSize: main.countedTreeSize };
-  const count = (groupBy: string, more: Filter = allOf([])): Promise<Summary> => {
+  const count = (groupBy: string, more: Filter = allOf([])) => {
     const narrower = also === undefined ? more : allOf([also, more]);
-    return summarizeRecords(deps, { ...then, groupBy: [groupBy], also: narrower }, caller, signal, treeSize);
+    return summarize(deps, access, { ...then, groupBy: [groupBy], also: narrower }, signal, treeSize);
   };
-  const types = await count("entity_type", unnamedResource);
-  const users = withUsers ? await count("owner_id") : undefined;
+  const { summary: types } = await count("entity_type", unnamedResource);
+  const byUser = withUsers ? await count("owner_id") : undefined;
+  const users = byUser?.summary;
+  const toldOnce = byUser?.told ?? told;
+  if (toldOnce !== undefined) await tellTold(deps, access, toldOnce, signal);
   const [action = [], severity = [], status = [], services = [], resources = []] = main.fields.map(named);
   return {
     total: main.total,

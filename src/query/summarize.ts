@@ -1,6 +1,14 @@
 /** Counts of records by their values and by time, as of a tree: by the index's cells where they know all that is asked, else of a bounded number of records. */
-
-import { allOf, conjunctsOf, type Filter, parseField, parseFilter, rangeOf } from "../core/filter.ts";
+import type { Told } from "../access/watch.ts";
+import {
+  allOf,
+  type Comparison,
+  conjunctsOf,
+  type Filter,
+  parseField,
+  parseFilter,
+  rangeOf,
+} from "../core/filter.ts";
 import type { FilterField } from "../core/search-fields.ts";
 import { isCountable, knownToCells, newTally, type SummaryQuestion, type Tally } from "../core/summary.ts";
 import { quarterMs } from "../core/summary-cells.ts";
@@ -9,8 +17,8 @@ import { checkAsOf, textTree } from "./as-of.ts";
 import { cellsWithin, type Reach, reachOf } from "./count-cells.ts";
 import { countedRowsMax, countRecords } from "./count-records.ts";
 import { type Caller, invalid, type QueryDeps } from "./deps.ts";
-import { isPersonal } from "./mask.ts";
-import { narrowed, permit, requireWhole } from "./permit.ts";
+import { asksPersonal, isPersonal } from "./mask.ts";
+import { type Access, narrowed, permit, requireWhole, tellTold } from "./permit.ts";
 import { indexedPaths } from "./search-records.ts";
 import { requireOn, requireTextOn } from "./switched-on.ts";
 
@@ -63,12 +71,28 @@ export async function summarizeRecords(
   treeSize: number | undefined,
 ): Promise<Summary> {
   const access = permit(deps, caller, "SummarizeRecords");
+  const { summary, told } = await summarize(deps, access, request, signal, treeSize);
+  if (told !== undefined) await tellTold(deps, access, told, signal);
+  return summary;
+}
+
+/** Whoever answers with it tells what is `told`, once. Undefined: it tells nothing that a mask would hide. */
+type Summarized = { readonly summary: Summary; readonly told: Told | undefined };
+
+export async function summarize(
+  deps: QueryDeps,
+  access: Access,
+  request: SummarizeRequest,
+  signal: AbortSignal,
+  treeSize: number | undefined,
+): Promise<Summarized> {
   await requireOn(deps, access, "summaries");
   const paths = indexedPaths(deps.catalogue);
   const given = parseFilter(request.filter, paths);
   const asked = request.also === undefined ? given : allOf([given, request.also]);
   const groupBy = groupByOf(request, paths);
-  const reached = groupBy.some(isPersonal) ? requireWhole(deps, access, "group_by") : access;
+  const namesPersons = groupBy.some(isPersonal);
+  const reached = namesPersons ? requireWhole(deps, access, "group_by") : access;
   const filter = narrowed(deps, reached, asked);
   await requireTextOn(deps, access, filter);
   const { asOfTreeSize: asOf } = request;
@@ -77,8 +101,23 @@ export async function summarizeRecords(
   const valuesMax = valuesMaxOf(request);
   const tally = newTally({ ...question, filter: withoutTime(filter) });
   const counted = await count(deps, question, tally, { asOf, treeSize }, signal);
-  return { ...answerOf(request, tally, valuesMax), ...counted };
+  const summary = { ...answerOf(request, tally, valuesMax), ...counted };
+  const tellsOfPersons = namesPersons || asksPersonal(asked);
+  return { summary, told: tellsOfPersons ? toldOf(summary, filter) : undefined };
 }
+
+const toldOf = ({ total }: Summary, filter: Filter): Told => ({
+  what: "records_counted",
+  number: total,
+  tenants: [
+    ...new Set(
+      conjunctsOf(filter)
+        .filter(namesTenant)
+        .map(({ value }) => String(value)),
+    ),
+  ],
+});
+const namesTenant = ({ field, operator }: Comparison): boolean => field === "tenant" && operator === "=";
 
 function groupByOf({ groupBy }: SummarizeRequest, paths: ReadonlySet<string>): readonly FilterField[] {
   if (groupBy.length > groupFieldsMax) throw invalid("group_by", `has more than ${groupFieldsMax} fields`);

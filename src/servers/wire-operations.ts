@@ -1,7 +1,8 @@
 /** Operators' answers and questions: domain ⇄ generated messages. Part of the wire, see wire.ts. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { assertNever, LastroError } from "../core/errors.ts";
+import { assertNever } from "../core/errors.ts";
+import { isTopicName } from "../core/ids.ts";
 import type { DeadLetterPosition, OutcomeCounts, OutcomeRow } from "../core/outcome.ts";
 import {
   type BreakerSchema,
@@ -15,6 +16,7 @@ import {
 import type { ReplayVerdict as Verdict } from "../ports/dead-letters.ts";
 import type { PartitionIntake } from "../ports/operations.ts";
 import type { BreakerState } from "../ports/store-state.ts";
+import { invalid } from "../query/deps.ts";
 import { numberOf } from "./wire.ts";
 
 const stateToWire = {
@@ -97,14 +99,13 @@ export function outcomeKindFromWire(kind: OutcomeKind): OutcomeRow["kind"] {
     case OutcomeKind.GAP:
       return "gap";
     default:
-      throw new LastroError("INVALID_ARGUMENT", "kinds holds a kind that has no outcome rows", {
-        field: "kinds",
-      });
+      throw invalid("kinds", "holds a kind that has no outcome rows");
   }
 }
 
 export function positionFromWire(position: DeadLetterPositionMessage): DeadLetterPosition {
   const { topic, partition } = position;
+  if (!isTopicName(topic)) throw invalid("positions", "holds a topic that is no Kafka topic name");
   return { topic, partition, offset: numberOf(position.offset, "positions") };
 }
 

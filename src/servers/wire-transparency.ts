@@ -1,7 +1,6 @@
 /** The log's answers and questions: domain ⇄ generated messages. Part of the wire, see wire.ts. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { LastroError } from "../core/errors.ts";
 import { LogState } from "../gen/lastro/v1/record_pb.ts";
 import {
   CheckpointName,
@@ -15,6 +14,7 @@ import {
   LogEntryKind,
 } from "../gen/lastro/v1/transparency_pb.ts";
 import type { CheckpointName as Name } from "../ports/log-store.ts";
+import { invalid } from "../query/deps.ts";
 import type { ConsistencyProof } from "../query/get-consistency-proof.ts";
 import type { Coverage } from "../query/get-coverage.ts";
 import type { EntryAnswer } from "../query/get-entry.ts";
@@ -30,9 +30,6 @@ const kindToWire = {
   coverage: LogEntryKind.COVERAGE,
   control: LogEntryKind.CONTROL,
 } as const;
-
-const invalid = (field: string, why: string): LastroError =>
-  new LastroError("INVALID_ARGUMENT", `${field} ${why}`, { field });
 
 export function checkpointNameFromWire(name: CheckpointName, field: string): Name {
   switch (name) {

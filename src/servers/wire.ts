@@ -2,7 +2,6 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
 import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { operationOf } from "../core/actions.ts";
-import { LastroError } from "../core/errors.ts";
 import type { EventIdentity, StreamKind as Kind } from "../core/event.ts";
 import type { ChangeSchema, DifferenceSchema } from "../gen/lastro/v1/history_pb.ts";
 import { type OwnershipSchema, OwnershipState } from "../gen/lastro/v1/ownership_pb.ts";
@@ -21,7 +20,7 @@ import {
   StreamKind,
 } from "../gen/lastro/v1/record_pb.ts";
 import type { ShownDifference } from "../query/compare-versions.ts";
-import type { EntityName } from "../query/deps.ts";
+import { type EntityName, invalid } from "../query/deps.ts";
 import type { EventIdQuestion } from "../query/get-record.ts";
 import type { Change } from "../query/list-changes.ts";
 import type { ShownOwnership } from "../query/ownerships.ts";
@@ -30,9 +29,6 @@ import type { LogPlace, SeenTree } from "../query/seen-tree.ts";
 
 /** Payload and metadata are parts of the event; of a larger one they are not repeated, so that it fits a message. */
 const repeatedEventBytesMax = 1024 * 1024;
-
-const invalid = (field: string, why: string): LastroError =>
-  new LastroError("INVALID_ARGUMENT", `${field} ${why}`, { field });
 
 export function numberOf(value: bigint, field: string): number {
   const number = Number(value);

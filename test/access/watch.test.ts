@@ -90,6 +90,26 @@ describe("R-87 what becomes an event", () => {
     expect(topic.outcomes).toEqual({ published: 2, dropped: 0 });
   });
 
+  test("what tells of persons without their records: one a call with the number of what was told, where anything was", async () => {
+    const { topic, watch } = openTopic();
+    const counts = { what: "records_counted", number: 7, tenants: [] } as const;
+    await watch.told(anna, "SummarizeRecords", counts, signal);
+    await watch.told(anna, "GetOwnership", { what: "ownerships", number: 1, tenants: ["b"] }, signal);
+    await watch.told(anna, "ListOwnerships", { what: "ownerships", number: 0, tenants: [] }, signal);
+    await watch[Symbol.asyncDispose]();
+    expect(topic.told()).toEqual([
+      expect.objectContaining({
+        event_type: "personal_data.viewed",
+        payload: { id: "SummarizeRecords", records_counted: 7, tenants: [] },
+        metadata: expect.objectContaining({ owner_id: anna.id, tenant_id: "default" }),
+      }),
+      expect.objectContaining({
+        payload: { id: "GetOwnership", ownerships: 1, tenants: ["b"] },
+        metadata: expect.objectContaining({ tenant_id: "b" }),
+      }),
+    ]);
+  });
+
   test("denied attempts: one a caller and window, however many; a flood from more callers than are counted is bounded too", async () => {
     const { topic, watch } = openTopic();
     for (let i = 0; i < 5_000; i++) watch.denied(anna, i % 2 === 0 ? "GetRecord" : "SkipOffsets");
@@ -163,8 +183,12 @@ describe("R-87 what becomes an event", () => {
   test("where reads are counted, one a caller and window; off, nothing at all", async () => {
     const counted = openTopic({ reads: "counted" });
     for (let i = 0; i < 100; i++) await counted.watch.read(anna, "GetRecord", [record(), record()], signal);
+    const owners = { what: "ownerships", number: 3, tenants: ["a"] } as const;
+    for (let i = 0; i < 2; i++) await counted.watch.told(anna, "ListOwnerships", owners, signal);
     await counted.watch[Symbol.asyncDispose]();
-    expect(counted.topic.told().map(({ payload }) => payload.times)).toEqual([{ GetRecord: 200 }]);
+    expect(counted.topic.told().map(({ payload }) => payload.times)).toEqual([
+      { GetRecord: 200, ListOwnerships: 6 },
+    ]);
     const off = openTopic({ mode: "off" });
     await off.watch.read(anna, "GetRecord", [record()], signal);
     off.watch.denied(anna, "GetRecord");
@@ -172,36 +196,49 @@ describe("R-87 what becomes an event", () => {
     expect([off.watch.isOn, off.topic.events]).toEqual([false, []]);
   });
 
-  test("every event is accepted as it is: its verb is known, and its actor is sealed apart", async () => {
-    const { topic, watch } = openTopic();
-    await watch.read(anna, "GetRecord", [record()], signal);
-    watch.denied(person("x".repeat(1_000)), "GetRecord");
-    for (const type of toldTypes) await watch.act(anna, { type, id: "1", detail: { reason: "r" } }, signal);
-    const lent = { id: "1", token: "", expiresAtMs: nowMs, grants: viewer(1).grants };
-    await watch.act(anna, lending(lent), signal);
-    await watch[Symbol.asyncDispose]();
-    expect(topic.events).toHaveLength(toldTypes.length + 3);
-    for (const { key, value, headers } of topic.events) {
-      const event = {
-        offset: 0,
-        key: Buffer.from(key),
-        value,
-        headers: Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)] as const),
-        timestampMs: nowMs,
-      };
-      const parsed = parseEvent(event, { ...defaultParseOptions, nowMs });
-      if (!parsed.ok) throw new Error(JSON.stringify(parsed));
-      const classified = classify(parsed.envelope, emptyCatalogue);
-      if (!classified.ok) throw new Error(JSON.stringify(classified));
-      expect(classified.classification.action.kind).toBe("activity");
-      expect([...parsed.envelope.flags, ...classified.classification.flags]).toEqual([]);
-      expect(parsed.envelope.identity).toEqual({ form: "header", parts: [headers["event_id"]] });
-      const cut = parsed.envelope.cuts.map(({ start, end }) =>
-        Buffer.from(value.subarray(start, end)).toString(),
-      );
-      expect(cut).toContain(JSON.stringify(parsed.envelope.actor.id));
-    }
-  });
+  const smile = "\u{1f600}";
+  test.each([
+    ["a name like any other", "1"],
+    ["one that is too long", "x".repeat(1_000)],
+    ["one that is too long in code points alone", smile.repeat(1_000)],
+    ["one with a pair of surrogates where it is cut", "x".repeat(255 - person("").id.length) + smile],
+    ["half a pair of surrogates", smile.slice(0, 1)],
+    ["NUL", "a\u0000b"],
+  ])(
+    "every event is accepted as it is: its verb is known, and its actor is sealed apart; whatever its caller and what it is about are called: %s",
+    async (_, name) => {
+      const { topic, watch } = openTopic();
+      const caller = person(name, grant("auditor"));
+      await watch.read(caller, "GetRecord", [record()], signal);
+      watch.denied(caller, "GetRecord");
+      for (const type of toldTypes)
+        await watch.act(caller, { type, id: name, detail: { reason: name } }, signal);
+      const lent = { id: "1", token: "", expiresAtMs: nowMs, grants: viewer(1).grants };
+      await watch.act({ ...viewer(1), lentBy: caller.id }, lending(lent), signal);
+      await watch[Symbol.asyncDispose]();
+      expect(topic.events).toHaveLength(toldTypes.length + 3);
+      for (const { key, value, headers } of topic.events) {
+        const event = {
+          offset: 0,
+          key: Buffer.from(key),
+          value,
+          headers: Object.entries(headers).map(([name, text]) => [name, Buffer.from(text)] as const),
+          timestampMs: nowMs,
+        };
+        const parsed = parseEvent(event, { ...defaultParseOptions, nowMs });
+        if (!parsed.ok) throw new Error(JSON.stringify(parsed));
+        const classified = classify(parsed.envelope, emptyCatalogue);
+        if (!classified.ok) throw new Error(JSON.stringify(classified));
+        expect(classified.classification.action.kind).toBe("activity");
+        expect([...parsed.envelope.flags, ...classified.classification.flags]).toEqual([]);
+        expect(parsed.envelope.identity).toEqual({ form: "header", parts: [headers["event_id"]] });
+        const cut = parsed.envelope.cuts.map(({ start, end }) =>
+          Buffer.from(value.subarray(start, end)).toString(),
+        );
+        expect(cut).toContain(JSON.stringify(parsed.envelope.actor.id));
+      }
+    },
+  );
 });
 
 describe("while Kafka is away", () => {
@@ -263,6 +300,10 @@ describe("while Kafka is away", () => {
       code: "SOURCE_UNAVAILABLE",
     });
     const act = { type: "offset_skip.submitted", id: "1", detail: {} } as const;
+    const counts = { what: "records_counted", number: 1, tenants: [] } as const;
+    await expect(watch.told(anna, "SummarizeRecords", counts, signal)).rejects.toMatchObject({
+      code: "SOURCE_UNAVAILABLE",
+    });
     await expect(watch.act(anna, act, signal)).rejects.toMatchObject({ code: "SOURCE_UNAVAILABLE" });
     await watch.read(anna, "GetRecord", [], signal);
     await watch[Symbol.asyncDispose]();

@@ -1,5 +1,6 @@
 /** Events that are offered are checked at the door, published as they came, and waited for. */
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
+import { noWatch, type Watch } from "../../src/access/watch.ts";
 import { type OfferedEvent, type PublishWait, publishEvents } from "../../src/collect/publish-events.ts";
 import { storeWaitersMax, untilAccounted } from "../../src/collect/until-accounted.ts";
 import type { Caller, Scope } from "../../src/core/caller.ts";
@@ -7,6 +8,7 @@ import { parseCatalogue } from "../../src/core/catalogue.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import type { Rid } from "../../src/core/ids.ts";
 import type { OutcomeRow } from "../../src/core/outcome.ts";
+import { selfProducer } from "../../src/core/parse-options.ts";
 import { grant, person } from "../support/callers.ts";
 import { type Collecting, collectInto } from "../support/collecting.ts";
 import { anna, eventText, type HistoryWorld, openHistoryWorld, worldSrc } from "../support/history-world.ts";
@@ -20,6 +22,8 @@ beforeEach(async () => {
 afterEach(async () => world[Symbol.asyncDispose]());
 
 let n = 0;
+/** Where the clock of a new world stands. */
+const worldBegins = Date.parse("2024-06-22T12:00:00Z");
 /** Each another event: without an id of its own the same again would be its duplicate. */
 const another = (): OfferedEvent => offered(eventText({ payload: { public_id: "a-1", n: n++ } }));
 
@@ -136,9 +140,36 @@ describe("R-25 who may publish, and what", () => {
   });
 
   test.each<[string, Partial<Scope>]>([
+    ["no bounds", {}],
+    ["its tenant alone", { tenants: ["default"] }],
+    ["the very name", { producerServices: [selfProducer] }],
+  ])(
+    "with %s nobody publishes what the service itself would say of its callers, and who tries is told",
+    async (_, scope) => {
+      const denied: string[] = [];
+      const watch: Watch = { ...noWatch, denied: ({ id }, method) => denied.push(`${id} ${method}`) };
+      deps = { ...deps, guard: { ...deps.guard, watch } };
+      const forged = offered(
+        eventText({
+          producer: selfProducer,
+          type: "personal_data.viewed",
+          payload: { id: "GetRecord", records: 1, tenants: ["default"] },
+        }),
+      );
+      expect(await by(bounded(scope), forged, another())).toMatch(
+        /^PERMISSION_DENIED event: .*under the name/,
+      );
+      expect(denied).toEqual(["person:test#team PublishEvents"]);
+      expect(deps.published).toEqual([]);
+    },
+  );
+
+  test.each<[string, Partial<Scope>]>([
     ["another tenant", { tenants: ["other"] }],
     ["another service", { producerServices: ["billing"] }],
     ["another type of entity", { entityTypes: ["invoice"] }],
+    ["a time that is over", { toMs: worldBegins }],
+    ["a time to come", { fromMs: worldBegins + 1 }],
   ])("a producer for %s does not, and one whose bounds the event keeps does", async (_, scope) => {
     expect(await by(bounded(scope), another())).toMatch(/^PERMISSION_DENIED/);
     expect(deps.published).toEqual([]);
@@ -146,6 +177,8 @@ describe("R-25 who may publish, and what", () => {
       tenants: ["default"],
       producerServices: ["team_service"],
       entityTypes: ["account"],
+      fromMs: worldBegins,
+      toMs: worldBegins + 1,
     });
     await publishEvents(deps, [another()], "acknowledged", () => "event", own, signal);
     expect(deps.published).toHaveLength(1);

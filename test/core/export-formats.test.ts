@@ -67,6 +67,18 @@ const records: readonly ExportedRecord[] = [
   { ...base, ...activity("user.login-failed") },
   { ...base, action: "update", event_type: "account.changed", status: "FAILURE" },
   { ...base, ...activity("report.requested") },
+  ...(
+    [["new", "user.created"], ["update", "iam.user-account.updated"], ["delete", "user.removed"], ["enable", "user.enabled"],
+     ["disable", "user.disabled"], ["disable", "user.locked"], ["enable", "user.unlocked"]] as const
+  ).map(([action, event_type]) => ({ ...base, action, event_type, entity_type: "user", entity_id: "u-1" })),
+  { ...base, ...activity("user.password_changed"), entity_type: "user", entity_id: "u-1" },
+  { ...base, ...activity("auth.password-reset"), entity_type: "auth" },
+  { ...base, ...activity("user.mfa_disabled"), entity_type: "user", entity_id: "u-1", owner_ip: "" },
+  { ...base, ...activity("user.role_assigned"), entity_type: "user", entity_id: "u-1" },
+  { ...base, ...activity("user.role_removed"), entity_type: "user", entity_id: "", body_state: "masked" },
+  { ...base, ...activity("team.permission_granted"), entity_type: "team", entity_id: "t-1" },
+  { ...base, ...activity("user.permission_revoked"), entity_type: "", entity_id: "", event: "", body_state: "erased" },
+  { ...base, ...activity("report.viewed") },
 ]; // biome-ignore format: one line of what was erased
 
 const written = (name: keyof typeof recordFormats): string => {
@@ -88,7 +100,18 @@ test("OCSF has the class and activity of each record, and its type is made of bo
   expect(events.map(({ class_uid, activity_id }) => [class_uid, activity_id])).toEqual([
     [3004, 1], [3004, 3], [3004, 4], [3004, 8], [3004, 9], [3002, 1], [3002, 1], [3002, 2], [6003, 99], [3004, 1],
     [3002, 1], [6003, 99], [6003, 99], [3002, 1], [3004, 3], [6003, 99],
+    [3001, 1], [3001, 99], [3001, 6], [3001, 2], [3001, 5], [3001, 9], [3001, 12], [3001, 3], [3001, 4], [3001, 11],
+    [3005, 1], [3005, 2], [3005, 1], [3005, 2], [6003, 2],
   ]); // biome-ignore format: a list
+  expect(events.filter(({ activity_id }) => activity_id === 99).map((one) => one.activity_name)).toEqual([
+    "EXPORT", "ACCESS_DENIED", "CHARGE_FAILED", "REQUESTED", "UPDATE",
+  ]); // biome-ignore format: a list
+  expect(events.filter(({ class_uid }) => class_uid === 3005).map(({ user }) => user)).toEqual([
+    { uid: "u-1", type_id: 1, type: "User" },
+    { uid: "unknown", type_id: 1, type: "User" },
+    { uid: "t-1", type_id: 99, type: "team" },
+    { uid: "unknown", type_id: 1, type: "User" },
+  ]);
   for (const { type_uid, class_uid, activity_id, unmapped, metadata } of events)
     expect([type_uid, unmapped.rid]).toEqual([class_uid * 100 + activity_id, metadata.uid]);
 });

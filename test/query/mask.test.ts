@@ -69,9 +69,10 @@ beforeAll(async () => {
     { ...event("a", { public_id: "a-1" }), type: "account.created" },
     { ...event("a", { public_id: "a-1", note: `${secrets.payload}-2` }) },
     { ...event("b", { public_id: "a-1" }) },
-    // Its entity is the owner, and of the next one the actor.
+    // Its entity is the owner, of the next one the actor, and of the last one the actor's address as another would write it.
     { ...event("a", { nothing: 1 }), type: "login.viewed" },
     { ...event("a", { public_id: secrets.owner_id }), type: "user.created" },
+    { ...event("a", { id: `::ffff:${secrets.owner_ip}` }), type: "address.blocked" },
   );
   rids = rows.map(({ rid }) => rid);
   server = await serve(world.deps, noOperations, {
@@ -141,9 +142,11 @@ describe("R-25 without the right to see persons", () => {
 
   test("an entity that is a person is not named, another is", async () => {
     const ids = await Promise.all(
-      [0, 3, 4].map(async (at) => (await ask(masked, history.getRecord, byRid(at))).record?.entity?.entityId),
+      [0, 3, 4, 5].map(
+        async (at) => (await ask(masked, history.getRecord, byRid(at))).record?.entity?.entityId,
+      ),
     );
-    expect(ids).toEqual(["a-1", "", ""]);
+    expect(ids).toEqual(["a-1", "", "", ""]);
   });
 
   test("states and differences are left out and say so; where values changed is told", async () => {

@@ -1,8 +1,7 @@
 /** OperationsService: what operators see and do of intake, through the operations port. */
-import { LastroError } from "../../core/errors.ts";
 import type { OperationsService, ResumePartitionRequest } from "../../gen/lastro/v1/operations_pb.ts";
 import type { Operations } from "../../ports/operations.ts";
-import { type QueryDeps, requireText } from "../../query/deps.ts";
+import { invalid, type QueryDeps, requireText } from "../../query/deps.ts";
 import { listOutcomes, requireSrc } from "../../query/list-outcomes.ts";
 import { withSeenTree } from "../../query/seen-tree.ts";
 import { numberOf, treeSizeToWire } from "../wire.ts";
@@ -17,9 +16,6 @@ import {
 import type { Handlers } from "./unary.ts";
 
 const replayPositionsMax = 1000;
-
-const invalid = (field: string, why: string): LastroError =>
-  new LastroError("INVALID_ARGUMENT", `${field} ${why}`, { field });
 
 /** An upper bound of 0 means: up to the mark. */
 function rangeOf(request: { readonly fromOffset: bigint; readonly toOffset: bigint }) {

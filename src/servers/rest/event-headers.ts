@@ -1,7 +1,7 @@
 /** Headers of an HTTP request that mean something to intake, as they would lie on Kafka: UTF-8 text under the names they have there. */
 import type { IncomingHttpHeaders } from "node:http";
 import type { OfferedEvent } from "../../collect/publish-events.ts";
-import { LastroError } from "../../core/errors.ts";
+import { invalid } from "../../query/deps.ts";
 
 export const structuredType = "application/cloudevents+json";
 const attributePrefix = "ce-";
@@ -27,7 +27,7 @@ function utf8(name: string, value: string): string {
   try {
     return decoder.decode(Buffer.from(value, "latin1"));
   } catch {
-    throw malformed(name, "must be UTF-8");
+    throw invalid(name, "must be UTF-8");
   }
 }
 
@@ -36,15 +36,12 @@ const quotedForm = /^"((?:[^"\\]|\\.)*)"$/s;
 /** As section 3.1.3.2 of the HTTP binding of CloudEvents 1.0.2 says: quotes are taken away, then percent-encoding, once. */
 function attribute(name: string, value: string): string {
   const quoted = quotedForm.exec(value)?.[1];
-  if (quoted === undefined && value.startsWith('"')) throw malformed(name, "has a quote that does not end");
+  if (quoted === undefined && value.startsWith('"')) throw invalid(name, "has a quote that does not end");
   const text = quoted?.replaceAll(/\\(.)/gs, "$1") ?? value;
   const bytes = text.replaceAll(/%([0-9A-Fa-f]{2})?/g, (_, hex: string | undefined) => {
     if (hex === undefined)
-      throw malformed(name, "must be percent-encoded: % is followed by two hexadecimal digits");
+      throw invalid(name, "must be percent-encoded: % is followed by two hexadecimal digits");
     return String.fromCharCode(Number.parseInt(hex, 16));
   });
   return utf8(name, bytes);
 }
-
-const malformed = (name: string, why: string): LastroError =>
-  new LastroError("INVALID_ARGUMENT", `${name} ${why}`, { field: name });

@@ -10,7 +10,7 @@ import { LastroError } from "../../core/errors.ts";
 import type { Authenticate, Credentials } from "../../ports/authenticate.ts";
 import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
-import type { QueryDeps } from "../../query/deps.ts";
+import { invalid, type QueryDeps } from "../../query/deps.ts";
 import { admit } from "../../query/permit.ts";
 import { certificateNamesOf } from "../certificate-names.ts";
 import { lagHeader, lagText } from "../store-lag.ts";
@@ -120,8 +120,8 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
         signal.throwIfAborted();
         reply.raw.once("close", admit(options, caller, one.asks));
         const asked = {
-          params: checked(params, request.params, ""),
-          query: checked(query, request.query, ""),
+          params: checked(params, request.params),
+          query: checked(query, request.query),
           headers: request.headers,
           body: request.body instanceof Uint8Array ? request.body : new Uint8Array(),
         };
@@ -201,14 +201,14 @@ export function fail(error: unknown, request: FastifyRequest, reply: FastifyRepl
 }
 
 /** The first fault, under the name of its parameter. */
-function checked<T extends z.ZodObject>(schema: T, given: unknown, prefix: string): z.output<T> {
+function checked<T extends z.ZodObject>(schema: T, given: unknown): z.output<T> {
   const parsed = schema.safeParse(given);
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const unknown = issue?.code === "unrecognized_keys" ? issue.keys[0] : undefined;
-  const field = prefix + (unknown ?? String(issue?.path[0] ?? ""));
+  const field = visible(unknown ?? String(issue?.path[0] ?? ""));
   const why = unknown === undefined ? whyOf(given, issue) : "is no parameter of this path";
-  throw new LastroError("INVALID_ARGUMENT", `${visible(field)} ${why}`, { field: visible(field) });
+  throw invalid(field, why);
 }
 
 function whyOf(given: unknown, issue: z.core.$ZodIssue | undefined): string {

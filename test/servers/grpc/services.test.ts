@@ -224,6 +224,8 @@ describe("operators' calls reach intake", () => {
     ["skipOffsets", { src: "x", fromOffset: 3n, toOffset: 5n, reason: "x" }, "src"],
     ["resumePartition", {}, "target"],
     ["replayDeadLetters", {}, "positions"],
+    ["replayDeadLetters", { positions: [{ topic: "x".repeat(250) }] }, "positions"],
+    ["replayDeadLetters", { positions: [{ topic: "audit.dlq" }, { topic: "a\u0000b" }] }, "positions"],
     ["listOutcomes", { src: worldSrc, fromOffset: -1n }, "from_offset"],
     ["listOutcomes", { src: worldSrc, kinds: [OutcomeKind.STORED] }, "kinds"],
     ["getIntake", { srcs: ["x"] }, "srcs"],
