@@ -18,15 +18,13 @@ import { insightRoutes } from "./insight-routes.ts";
 import { logRoutes, ownershipRoutes } from "./log-routes.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { openApiOptions } from "./openapi.ts";
-import { eventTypes, publishRoute } from "./publish-route.ts";
+import { publishRoute } from "./publish-route.ts";
 import { fail, type Route, type RouteOptions, serveRoutes } from "./route.ts";
 
-export type RestLimits = RouteOptions["limits"] & { readonly bodyBytesMax: number };
-export type RestServerOptions = Omit<RouteOptions, "limits" | "guard"> & {
+export type RestServerOptions = Omit<RouteOptions, "guard"> & {
   readonly observeRequest: ObserveRequest;
   /** Port 0: any free one. */
   readonly address: { readonly host: string; readonly port: number };
-  readonly limits: RestLimits;
   /** Undefined: in the clear. */
   readonly tls?: ServerTlsSource | undefined;
 };
@@ -63,7 +61,6 @@ export async function buildRestServer(
   const server = fastify({
     https: httpsOptions(options.tls),
     logger: false,
-    bodyLimit: options.limits.bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     routerOptions: { maxParamLength: urlBytesMax },
     clientErrorHandler: refuseConnection,
@@ -71,9 +68,8 @@ export async function buildRestServer(
   });
   server.server.headersTimeout = headersTimeoutMs;
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser([...eventTypes], { parseAs: "buffer" }, (_request, body, done) =>
-    done(null, body),
-  );
+  // Whoever sends it is not known yet: a route takes the body.
+  server.addContentTypeParser("*", (_request, _body, done) => done(null));
   server.setValidatorCompiler(() => () => true);
   observe(server, options.observeRequest);
   server.addHook("onRequest", (_request, reply, next) => {
@@ -110,7 +106,6 @@ function observe(server: FastifyInstance, observeRequest: ObserveRequest): void 
     reply.raw.once("close", () => observed.end(reply.raw.writableFinished ? reply.statusCode : clientLeft));
     next();
   });
-  // Behind the body, which is read outside of what asked for it.
   server.addHook("preHandler", (request, _reply, next) => running.get(request)?.within(next));
 }
 
