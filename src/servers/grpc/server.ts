@@ -37,6 +37,7 @@ import { exportHandlers, longRunningHandlers } from "./export-service.ts";
 import { historyHandlers } from "./history-service.ts";
 import { identityHandlers } from "./identity-service.ts";
 import { ingestHandlers } from "./ingest-service.ts";
+import { openRequests } from "./open-methods.ts";
 import { operationsHandlers } from "./operations-service.ts";
 import { ownershipHandlers } from "./ownership-service.ts";
 import { fileDescriptorProtos, serviceDefinition } from "./service-definition.ts";
@@ -156,7 +157,12 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   const limits = { ...defaultGrpcLimits, ...options.limits };
   // It would write to the console; what matters reaches the log through errors.
   setLogVerbosity(logVerbosity.NONE);
-  const interceptors = [...(options.interceptors ?? []), authenticating(options.authenticate)];
+  const names = ["", ...services.map((service) => service.typeName)];
+  const interceptors = [
+    openRequests(new Set(names)),
+    ...(options.interceptors ?? []),
+    authenticating(options.authenticate, limits.deadlineMsMax),
+  ];
   const server = new Server({ ...optionsOf(limits), interceptors });
   limitHttp2(server, limits);
   const { guard } = parts.query;
@@ -181,7 +187,6 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   add(IdentityService, identityHandlers(parts.viewers, guard.watch));
   add(ExportService, exportHandlers(parts.exports));
   add(LongRunning, longRunningHandlers(parts.query, parts.exports));
-  const names = ["", ...services.map((service) => service.typeName)];
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));
   health.addToServer(server);
   if (options.reflection) addReflection(server);
