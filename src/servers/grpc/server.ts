@@ -1,5 +1,6 @@
 /** The gRPC server: limits, health, reflection, and an end that lets running calls finish. */
 import type { ServerOptions as Http2ServerOptions } from "node:http2";
+import type { Server as NetServer } from "node:net";
 import type { DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
@@ -31,6 +32,7 @@ import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import type { Exports } from "../../query/exports.ts";
 import type { Tail } from "../../query/tail-records.ts";
+import { defaultListenerLimits, type ListenerLimits, refuseNewest } from "../listener.ts";
 import { accessHandlers } from "./access-service.ts";
 import { authenticating } from "./authenticated.ts";
 import { exportHandlers, longRunningHandlers } from "./export-service.ts";
@@ -45,7 +47,7 @@ import { credentialsOf } from "./tls-credentials.ts";
 import { transparencyHandlers } from "./transparency-service.ts";
 import { type Handlers, implementation, type UnaryOptions } from "./unary.ts";
 
-export type GrpcLimits = {
+export type GrpcLimits = Pick<ListenerLimits, "connectionsMax" | "handshakeMsMax"> & {
   readonly receiveBytesMax: number;
   /** Above a page, which closes at 3.5 MiB, for a single record with a large event. */
   readonly sendBytesMax: number;
@@ -59,6 +61,7 @@ export type GrpcLimits = {
   readonly connectionAgeMsMax: number;
   readonly connectionAgeGraceMs: number;
   readonly connectionIdleMsMax: number;
+  /** A client that says nothing for so long is asked whether it is there, and cut without an answer in time. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
   readonly deadlineMsMax: number;
@@ -67,6 +70,8 @@ export type GrpcLimits = {
 };
 
 export const defaultGrpcLimits: GrpcLimits = {
+  connectionsMax: defaultListenerLimits.connectionsMax,
+  handshakeMsMax: defaultListenerLimits.handshakeMsMax,
   receiveBytesMax: 4 * 1024 * 1024,
   sendBytesMax: 8 * 1024 * 1024,
   concurrentStreamsMax: 100,
@@ -77,8 +82,8 @@ export const defaultGrpcLimits: GrpcLimits = {
   connectionAgeMsMax: 30 * 60_000,
   connectionAgeGraceMs: 5_000,
   connectionIdleMsMax: 5 * 60_000,
-  keepaliveMs: 60_000,
-  keepaliveTimeoutMs: 20_000,
+  keepaliveMs: 30_000,
+  keepaliveTimeoutMs: 10_000,
   deadlineMsMax: 30_000,
   streamStallMsMax: 10_000,
 };
@@ -141,6 +146,13 @@ function limitHttp2(server: Server, limits: GrpcLimits): void {
   } satisfies Http2ServerOptions);
 }
 
+/** Nor for this, once it listens. */
+function boundConnections(server: Server, { connectionsMax }: GrpcLimits, log: Log): void {
+  const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<NetServer, unknown> };
+  for (const listener of http2Servers.keys())
+    refuseNewest(listener, { connectionsMax, listener: "grpc", log });
+}
+
 export const services: readonly DescService[] = [
   HistoryService,
   OwnershipService,
@@ -190,7 +202,8 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));
   health.addToServer(server);
   if (options.reflection) addReflection(server);
-  const port = await bind(server, options);
+  const port = await bind(server, options, limits);
+  boundConnections(server, limits, options.log);
 
   let isDraining = false;
   const setServing = (isServing: boolean): void => {
@@ -223,10 +236,10 @@ function addReflection(server: Server): void {
   ).addToServer(server);
 }
 
-function bind(server: Server, { host, port, tls }: GrpcServerOptions): Promise<number> {
+function bind(server: Server, { host, port, tls }: GrpcServerOptions, limits: GrpcLimits): Promise<number> {
   const address = hostPortText({ host, port });
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentialsOf(tls), (error, bound) => {
+    server.bindAsync(address, credentialsOf(tls, limits), (error, bound) => {
       if (error === null) return resolve(bound);
       const why = `gRPC cannot listen on ${address}; free the port or set another with LASTRO_GRPC_ADDRESS`;
       reject(new LastroError("CONFIG_INVALID", why, { cause: error }));

@@ -8,7 +8,8 @@ import { hostPortText } from "../../lib/env-values.ts";
 import type { ObservedRequest, ObserveRequest } from "../../ports/request-observer.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
-import { httpsOptions, secureContextOf } from "../secure-context.ts";
+import { defaultListenerLimits, type ListenerLimits, refuseNewest } from "../listener.ts";
+import { listenerOptions, secureContextOf } from "../secure-context.ts";
 import { cutStalled } from "./answer-bounds.ts";
 import { auditLogRoutes } from "./audit-log-routes.ts";
 import { refuseConnection } from "./client-error.ts";
@@ -25,6 +26,7 @@ export type RestServerOptions = Omit<RouteOptions, "guard"> & {
   readonly observeRequest: ObserveRequest;
   /** Port 0: any free one. */
   readonly address: { readonly host: string; readonly port: number };
+  readonly listener?: Partial<ListenerLimits>;
   /** Undefined: in the clear. */
   readonly tls?: ServerTlsSource | undefined;
 };
@@ -39,9 +41,6 @@ export type RestServer = AsyncDisposable & {
 
 const prefix = "/api/v1";
 const urlBytesMax = 8_192;
-const headersTimeoutMs = 10_000;
-/** To take a request in. */
-const requestTimeoutMs = 30_000;
 const graceMs = 5_000;
 
 const routesOf = ({ query, collect }: RestParts): readonly Route[] => [
@@ -58,15 +57,16 @@ export async function buildRestServer(
   options: RestServerOptions,
   parts: RestParts,
 ): Promise<FastifyInstance> {
+  const limits = { ...defaultListenerLimits, ...options.listener };
   const server = fastify({
-    https: httpsOptions(options.tls),
+    ...listenerOptions(options.tls, limits),
     logger: false,
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: limits.requestMsMax,
     routerOptions: { maxParamLength: urlBytesMax },
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => fail(error, request, reply, options.log),
   });
-  server.server.headersTimeout = headersTimeoutMs;
+  refuseNewest(server.server, { ...limits, listener: "rest", log: options.log });
   server.removeAllContentTypeParsers();
   // Whoever sends it is not known yet: a route takes the body.
   server.addContentTypeParser("*", (_request, _body, done) => done(null));
