@@ -217,7 +217,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   void repeat(dependenciesShownMs, signal, showDependencies, () => undefined);
   const http = opened.use(
     await startHttpServer({
-      address: config.http.address,
+      ...config.http,
       metrics: telemetry.metrics,
       readiness: async () => parts(),
       tiles: { published, log },
@@ -345,7 +345,9 @@ const grpcOptions = (
   log,
   limits: {
     ...defaultGrpcLimits,
+    connectionsMax: grpc.connectionsMax,
     receiveBytesMax: grpc.messageBytesMax,
+    sendBytesMax: grpc.answerBytesMax,
     concurrentStreamsMax: grpc.streamsMax,
     deadlineMsMax: grpc.deadlineMaxMs,
     metadataBytesMax: grpc.metadataBytesMax,

@@ -8,9 +8,11 @@ import { hostPort, isLoopback, onOff } from "./lib/env-values.ts";
 
 // biome-ignore format: a table
 export const servingVariables = {
+  LASTRO_CONNECTIONS_MAX: number(10, 100_000, 1_000, "connections", "Connections at once on each listener. Over it gRPC and REST take no more; that of /livez ends its oldest, so that probes get through"),
   LASTRO_GRPC_ADDRESS: variable(hostPort, "127.0.0.1:50051", { description: "Listener of gRPC" }),
   LASTRO_GRPC_REFLECTION: optional(onOff, { description: "Server reflection", defaultText: "on while LASTRO_AUTH=none and gRPC is on loopback" }),
   LASTRO_GRPC_MESSAGE_BYTES_MAX: number(16 * kib, 64 * mib, 4 * mib, "bytes", "Largest request"),
+  LASTRO_GRPC_ANSWER_BYTES_MAX: number(8 * mib, 64 * mib, 8 * mib, "bytes", "Largest answer; what compares two large events holds them twice"),
   LASTRO_GRPC_STREAMS_MAX: number(1, 10_000, 100, "calls", "Calls at once on one connection"),
   LASTRO_GRPC_METADATA_BYTES_MAX: number(kib, mib, 32 * kib, "bytes", "Largest metadata of a call"),
   LASTRO_GRPC_RESETS_BURST_MAX: number(1, 1_000_000, 1_000, "streams", "Streams of a connection that its client may reset at once after a rest"),
@@ -33,6 +35,7 @@ export const servingVariables = {
   LASTRO_SELF_AUDIT_WINDOW_MS: number(second, 60 * minute, minute, "ms", "Window of what is counted: denied attempts, reads of these events themselves"),
   LASTRO_HTTP_ADDRESS: variable(hostPort, "127.0.0.1:8080", { description: "Listener of /metrics, /livez, /readyz, and of the transparency log" }),
   LASTRO_REST_ADDRESS: variable(hostPort, "127.0.0.1:8081", { description: "Listener of REST" }),
+  LASTRO_REST_HEADER_BYTES_MAX: number(4 * kib, 128 * kib, 16 * kib, "bytes", "Largest URL and headers of a request, a token among them"),
   LASTRO_REST_REQUESTS_MAX: number(1, 10_000, 64, "requests", "REST requests at once in this process"),
   LASTRO_REST_DEADLINE_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest a REST request may take"),
   LASTRO_REST_EXPORT_MAX_MS: number(second, 60 * minute, 10 * minute, "ms", "Longest an export over REST may take; what is cut never looks whole"),
@@ -50,7 +53,9 @@ export const servingShape = (v: Values) => ({
   grpc: {
     address: v.LASTRO_GRPC_ADDRESS,
     reflection: v.LASTRO_GRPC_REFLECTION ?? (v.LASTRO_AUTH === "none" && isLoopback(v.LASTRO_GRPC_ADDRESS)),
+    connectionsMax: v.LASTRO_CONNECTIONS_MAX,
     messageBytesMax: v.LASTRO_GRPC_MESSAGE_BYTES_MAX,
+    answerBytesMax: v.LASTRO_GRPC_ANSWER_BYTES_MAX,
     streamsMax: v.LASTRO_GRPC_STREAMS_MAX,
     metadataBytesMax: v.LASTRO_GRPC_METADATA_BYTES_MAX,
     resetsBurstMax: v.LASTRO_GRPC_RESETS_BURST_MAX,
@@ -81,9 +86,10 @@ export const servingShape = (v: Values) => ({
       keptMs: v.LASTRO_EXPORT_KEPT_MS,
     },
   },
-  http: { address: v.LASTRO_HTTP_ADDRESS },
+  http: { address: v.LASTRO_HTTP_ADDRESS, listener: { connectionsMax: v.LASTRO_CONNECTIONS_MAX } },
   rest: {
     address: v.LASTRO_REST_ADDRESS,
+    listener: { connectionsMax: v.LASTRO_CONNECTIONS_MAX, headerBytesMax: v.LASTRO_REST_HEADER_BYTES_MAX },
     limits: {
       requestsMax: v.LASTRO_REST_REQUESTS_MAX,
       deadlineMsMax: v.LASTRO_REST_DEADLINE_MAX_MS,

@@ -40,6 +40,12 @@ describe("configuration", () => {
     expect([...config.parse.ownershipExempt]).toEqual(["lastro", "clock_service", "jobs"]);
   });
 
+  test("connections are bounded alike on every listener", () => {
+    const { grpc, rest, http } = accepted({ LASTRO_CONNECTIONS_MAX: "50" });
+    const bounds = [grpc.connectionsMax, rest.listener.connectionsMax, http.listener.connectionsMax];
+    expect(bounds).toEqual([50, 50, 50]);
+  });
+
   test("every fault is named at once", () => {
     const errors = refused({
       LASTRO_KAFKA_BROKERS: "kafka",

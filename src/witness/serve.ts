@@ -24,6 +24,10 @@ export type WitnessOptions = WitnessRules & {
 
 const bodyBytesMax = 64 * 1024;
 const requestTimeoutMs = 10_000;
+/** So often Node looks for requests that take longer; by itself every 30 s. */
+const looksMs = 1_000;
+/** One more is not taken. */
+const connectionsMax = 1_000;
 /** Another process on the same memory may come between; then the request is judged again. */
 const attemptsMax = 5;
 
@@ -37,7 +41,9 @@ export async function serveWitness(
     bodyLimit: bodyBytesMax,
     requestTimeout: requestTimeoutMs,
     forceCloseConnections: true,
+    http: { connectionsCheckingInterval: looksMs },
   });
+  server.server.maxConnections = connectionsMax;
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("*", { parseAs: "string" }, (_request, body, done) => done(null, body));
   server.post("/add-checkpoint", (request, reply) => {

@@ -2,7 +2,6 @@
 import { anyone } from "../../src/core/caller.ts";
 import type { ObserveRequest } from "../../src/ports/request-observer.ts";
 import {
-  type RestLimits,
   type RestParts,
   type RestServer,
   type RestServerOptions,
@@ -10,7 +9,7 @@ import {
 } from "../../src/servers/rest/server.ts";
 
 export const unobserved: ObserveRequest = () => ({ within: (work) => work(), end: () => undefined });
-export const restLimits: RestLimits = {
+export const restLimits: RestServerOptions["limits"] = {
   requestsMax: 64,
   deadlineMsMax: 10_000,
   streamMsMax: 60_000,

@@ -1,7 +1,8 @@
-/** Finds out who asks before a message is decoded; handlers get that caller. Health asks for nobody, nor does reflection where it is switched on. */
+/** Finds out who asks before a message is decoded; handlers get that caller. A call that does not arrive whole ends at its time. */
 import {
   type Metadata,
   ServerInterceptingCall,
+  type ServerInterceptingCallInterface,
   type ServerInterceptor,
   ServerListenerBuilder,
 } from "@grpc/grpc-js";
@@ -11,8 +12,8 @@ import { withDeadline } from "../../lib/signals.ts";
 import type { Authenticate, Credentials } from "../../ports/authenticate.ts";
 import { certificateNamesOf } from "../certificate-names.ts";
 import { grpcStatus } from "./errors.ts";
+import { isOpen } from "./open-methods.ts";
 
-const open = /^\/grpc\.(?:health|reflection)\./;
 /** The issuer's keys may have to be fetched. */
 const authenticateMsMax = 10_000;
 
@@ -25,12 +26,14 @@ export function callerOf(metadata: Metadata): Caller {
   return caller;
 }
 
-export function authenticating(authenticate: Authenticate): ServerInterceptor {
+export function authenticating(authenticate: Authenticate, arrivalMsMax: number): ServerInterceptor {
   return (method, call) => {
-    if (open.test(method.path)) return new ServerInterceptingCall(call);
     const cancelled = new AbortController();
+    // Who sends a stream of requests may take as long as the connection.
+    const late = method.requestStream ? undefined : setTimeout(refuseLate, arrivalMsMax, call).unref();
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
+        if (isOpen(method)) return next(metadata);
         const credentials = credentialsOf(metadata, call.getAuthContext().sslPeerCertificate?.subjectaltname);
         authenticate(credentials, withDeadline(cancelled.signal, authenticateMsMax)).then(
           (caller) => {
@@ -40,11 +43,21 @@ export function authenticating(authenticate: Authenticate): ServerInterceptor {
           (error: unknown) => call.sendStatus(refusal(error)),
         );
       })
-      .withOnCancel(() => cancelled.abort(new Error("the call was cancelled")))
+      .withOnReceiveHalfClose((next) => {
+        clearTimeout(late);
+        next();
+      })
+      .withOnCancel(() => {
+        clearTimeout(late);
+        cancelled.abort(new Error("the call was cancelled"));
+      })
       .build();
     return new ServerInterceptingCall(call, { start: (next) => next(listener) });
   };
 }
+
+const refuseLate = (call: ServerInterceptingCallInterface): void =>
+  call.sendStatus(grpcStatus(new LastroError("DEADLINE_EXCEEDED", "the request did not arrive in time")));
 
 const credentialsOf = (metadata: Metadata, subjectAltName: string | undefined): Credentials => ({
   authorization: textOf(metadata, "authorization"),

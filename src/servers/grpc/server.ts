@@ -1,5 +1,6 @@
 /** The gRPC server: limits, health, reflection, and an end that lets running calls finish. */
 import type { ServerOptions as Http2ServerOptions } from "node:http2";
+import type { Server as NetServer } from "node:net";
 import type { DescService } from "@bufbuild/protobuf";
 import {
   logVerbosity,
@@ -31,12 +32,14 @@ import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import type { Exports } from "../../query/exports.ts";
 import type { Tail } from "../../query/tail-records.ts";
+import { defaultListenerLimits, type ListenerLimits, refuseNewest } from "../listener.ts";
 import { accessHandlers } from "./access-service.ts";
 import { authenticating } from "./authenticated.ts";
 import { exportHandlers, longRunningHandlers } from "./export-service.ts";
 import { historyHandlers } from "./history-service.ts";
 import { identityHandlers } from "./identity-service.ts";
 import { ingestHandlers } from "./ingest-service.ts";
+import { openRequests } from "./open-methods.ts";
 import { operationsHandlers } from "./operations-service.ts";
 import { ownershipHandlers } from "./ownership-service.ts";
 import { fileDescriptorProtos, serviceDefinition } from "./service-definition.ts";
@@ -44,7 +47,7 @@ import { credentialsOf } from "./tls-credentials.ts";
 import { transparencyHandlers } from "./transparency-service.ts";
 import { type Handlers, implementation, type UnaryOptions } from "./unary.ts";
 
-export type GrpcLimits = {
+export type GrpcLimits = Pick<ListenerLimits, "connectionsMax" | "handshakeMsMax"> & {
   readonly receiveBytesMax: number;
   /** Above a page, which closes at 3.5 MiB, for a single record with a large event. */
   readonly sendBytesMax: number;
@@ -58,6 +61,7 @@ export type GrpcLimits = {
   readonly connectionAgeMsMax: number;
   readonly connectionAgeGraceMs: number;
   readonly connectionIdleMsMax: number;
+  /** A client that says nothing for so long is asked whether it is there, and cut without an answer in time. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
   readonly deadlineMsMax: number;
@@ -66,6 +70,8 @@ export type GrpcLimits = {
 };
 
 export const defaultGrpcLimits: GrpcLimits = {
+  connectionsMax: defaultListenerLimits.connectionsMax,
+  handshakeMsMax: defaultListenerLimits.handshakeMsMax,
   receiveBytesMax: 4 * 1024 * 1024,
   sendBytesMax: 8 * 1024 * 1024,
   concurrentStreamsMax: 100,
@@ -76,8 +82,8 @@ export const defaultGrpcLimits: GrpcLimits = {
   connectionAgeMsMax: 30 * 60_000,
   connectionAgeGraceMs: 5_000,
   connectionIdleMsMax: 5 * 60_000,
-  keepaliveMs: 60_000,
-  keepaliveTimeoutMs: 20_000,
+  keepaliveMs: 30_000,
+  keepaliveTimeoutMs: 10_000,
   deadlineMsMax: 30_000,
   streamStallMsMax: 10_000,
 };
@@ -140,6 +146,13 @@ function limitHttp2(server: Server, limits: GrpcLimits): void {
   } satisfies Http2ServerOptions);
 }
 
+/** Nor for this, once it listens. */
+function boundConnections(server: Server, { connectionsMax }: GrpcLimits, log: Log): void {
+  const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<NetServer, unknown> };
+  for (const listener of http2Servers.keys())
+    refuseNewest(listener, { connectionsMax, listener: "grpc", log });
+}
+
 export const services: readonly DescService[] = [
   HistoryService,
   OwnershipService,
@@ -156,7 +169,12 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   const limits = { ...defaultGrpcLimits, ...options.limits };
   // It would write to the console; what matters reaches the log through errors.
   setLogVerbosity(logVerbosity.NONE);
-  const interceptors = [...(options.interceptors ?? []), authenticating(options.authenticate)];
+  const names = ["", ...services.map((service) => service.typeName)];
+  const interceptors = [
+    openRequests(new Set(names)),
+    ...(options.interceptors ?? []),
+    authenticating(options.authenticate, limits.deadlineMsMax),
+  ];
   const server = new Server({ ...optionsOf(limits), interceptors });
   limitHttp2(server, limits);
   const { guard } = parts.query;
@@ -181,11 +199,11 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   add(IdentityService, identityHandlers(parts.viewers, guard.watch));
   add(ExportService, exportHandlers(parts.exports));
   add(LongRunning, longRunningHandlers(parts.query, parts.exports));
-  const names = ["", ...services.map((service) => service.typeName)];
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));
   health.addToServer(server);
   if (options.reflection) addReflection(server);
-  const port = await bind(server, options);
+  const port = await bind(server, options, limits);
+  boundConnections(server, limits, options.log);
 
   let isDraining = false;
   const setServing = (isServing: boolean): void => {
@@ -218,10 +236,10 @@ function addReflection(server: Server): void {
   ).addToServer(server);
 }
 
-function bind(server: Server, { host, port, tls }: GrpcServerOptions): Promise<number> {
+function bind(server: Server, { host, port, tls }: GrpcServerOptions, limits: GrpcLimits): Promise<number> {
   const address = hostPortText({ host, port });
   return new Promise((resolve, reject) => {
-    server.bindAsync(address, credentialsOf(tls), (error, bound) => {
+    server.bindAsync(address, credentialsOf(tls, limits), (error, bound) => {
       if (error === null) return resolve(bound);
       const why = `gRPC cannot listen on ${address}; free the port or set another with LASTRO_GRPC_ADDRESS`;
       reject(new LastroError("CONFIG_INVALID", why, { cause: error }));

@@ -4,7 +4,8 @@ import fastify from "fastify";
 import { LastroError } from "../../core/errors.ts";
 import { hostPortText } from "../../lib/env-values.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
-import { httpsOptions, secureContextOf } from "../secure-context.ts";
+import { defaultListenerLimits, endOldest, type ListenerLimits } from "../listener.ts";
+import { listenerOptions, secureContextOf } from "../secure-context.ts";
 import { type TilesOptions, tiles } from "./tiles.ts";
 
 /** A part that is not `required` degrades the service without taking it out of rotation. */
@@ -26,6 +27,7 @@ export type HttpServerOptions = {
   readonly tiles: TilesOptions;
   /** Undefined: in the clear. */
   readonly tls?: ServerTlsSource | undefined;
+  readonly listener?: Partial<ListenerLimits>;
 };
 
 /** `address` is where it listens, with the port the system chose if 0 was asked for. */
@@ -33,19 +35,22 @@ export type HttpServer = AsyncDisposable & {
   readonly address: { readonly host: string; readonly port: number };
 };
 
-const requestTimeoutMs = 10_000;
+/** Nobody has a body to send. */
+const requestMsMax = 10_000;
 const urlBytesMax = 1_024;
 
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
   const { address, metrics, readiness } = options;
+  const limits = { ...defaultListenerLimits, requestMsMax, ...options.listener };
   const server = fastify({
-    https: httpsOptions(options.tls),
+    ...listenerOptions(options.tls, limits),
     logger: false,
     bodyLimit: 1,
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: limits.requestMsMax,
     forceCloseConnections: true,
     routerOptions: { maxParamLength: urlBytesMax },
   });
+  endOldest(server.server, { ...limits, listener: "http", log: options.tiles.log });
   server.get("/livez", async () => ({ status: "ok" }));
   server.get("/readyz", async (_request, reply) => {
     const { status, parts } = await answerOf(readiness);

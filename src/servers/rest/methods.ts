@@ -1,7 +1,7 @@
 /** Methods that a known path does not have: 405 with `Allow` (RFC 9110), before the caller, the body or any record is looked at. It tells no more than the OpenAPI document. */
 import { METHODS } from "node:http";
 import type { FastifyInstance } from "fastify";
-import { MethodRefused } from "./problem.ts";
+import { Refused } from "./problem.ts";
 
 type Known = { readonly method: "GET" | "POST"; readonly url: string };
 
@@ -21,7 +21,7 @@ export function refuseOtherMethods(server: FastifyInstance, known: readonly Know
       // Before the body, which may be of any type and length.
       onRequest: (_request, reply, next) => {
         reply.header("allow", allowed.join(", "));
-        next(new MethodRefused());
+        next(new Refused("METHOD_REFUSED"));
       },
       handler: (_request, reply) => reply,
     });

@@ -63,31 +63,40 @@ function problem(
 
 type Refusal = readonly [status: number, detail: string];
 
-/** By a path that is there and does not have it. */
-export class MethodRefused extends Error {
-  readonly code = "METHOD_REFUSED";
+const otherType: Refusal = [415, "the body must be application/json or application/cloudevents+json"];
+const late: Refusal = [408, "the request did not arrive in time"];
+
+/** By ourselves, for what is wrong with a request whatever it asks. */
+const ownRefusals = {
+  METHOD_REFUSED: [405, "this path does not have the method; Allow names those it has"],
+  BODY_LATE: late,
+  BODY_TOO_LARGE: [413, "the body is larger than an event may be"],
+  BODY_TYPE: otherType,
+} as const satisfies Readonly<Record<string, Refusal>>;
+
+export class Refused extends Error {
+  readonly code: keyof typeof ownRefusals;
+
+  constructor(code: keyof typeof ownRefusals) {
+    super(code);
+    this.code = code;
+  }
 }
 
 /** What is refused before a route is asked: by Fastify, and by Node's parser. */
 const refusals: ReadonlyMap<string, Refusal> = new Map<string, Refusal>(
   Object.entries({
-    FST_ERR_CTP_BODY_TOO_LARGE: [413, "the body is larger than an event may be"],
-    FST_ERR_CTP_INVALID_MEDIA_TYPE: [
-      415,
-      "the body must be application/json or application/cloudevents+json",
-    ],
-    FST_ERR_CTP_EMPTY_TYPE: [415, "the body must be application/json or application/cloudevents+json"],
+    ...ownRefusals,
+    FST_ERR_CTP_INVALID_MEDIA_TYPE: otherType,
     FST_ERR_ROUTE_MISSING_CONTENT_TYPE: [
       415,
       "the method is none of GET and POST, and says nothing of its body",
     ],
-    FST_ERR_CTP_INVALID_CONTENT_LENGTH: [400, "the body is not as long as Content-Length says"],
     FST_ERR_BAD_URL: [400, "the path is not percent-encoded UTF-8"],
     FST_ERR_MAX_PARAM_LENGTH: [414, "a part of the path is too long"],
-    METHOD_REFUSED: [405, "this path does not have the method; Allow names those it has"],
     HPE_HEADER_OVERFLOW: [431, "the URL with the headers is too long"],
     HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "the extensions of the body's chunks are too long"],
-    ERR_HTTP_REQUEST_TIMEOUT: [408, "the request did not arrive in time"],
+    ERR_HTTP_REQUEST_TIMEOUT: late,
   } satisfies Readonly<Record<string, Refusal>>),
 );
 

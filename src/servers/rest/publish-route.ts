@@ -9,7 +9,7 @@ import { shapeOf } from "./json-schema.ts";
 import { jsonAnswer, type Route, route } from "./route.ts";
 import { oneOf, text } from "./words.ts";
 
-export const eventTypes = ["application/json", structuredType] as const;
+const eventTypes = ["application/json", structuredType] as const;
 
 const published = z.object({
   id: z.string().describe("Record id: the event's place on the audit topic"),

@@ -15,8 +15,9 @@ import { admit } from "../../query/permit.ts";
 import { certificateNamesOf } from "../certificate-names.ts";
 import { lagHeader, lagText } from "../store-lag.ts";
 import { deadlineOf, pieceBytes, piecesOf } from "./answer-bounds.ts";
+import { bodyOf } from "./body.ts";
 import { type JsonSchema, shapeOf } from "./json-schema.ts";
-import { isUnexpected, problemOf, problemType } from "./problem.ts";
+import { isUnexpected, problemOf, problemType, Refused } from "./problem.ts";
 
 declare module "fastify" {
   interface FastifyContextConfig {
@@ -59,7 +60,7 @@ export type Route<Params extends Fields = Fields, Query extends Fields = Fields>
   readonly tag: string;
   readonly params: Params;
   readonly query: Query;
-  /** Of the request. */
+  /** Of the request, by its types. */
   readonly body?: { readonly shapes: Readonly<Record<string, JsonSchema>>; readonly headers: Fields };
   readonly answers: Readonly<Record<number, AnswerShape>>;
   /** Its answer is a stream, which has a longer deadline. */
@@ -91,6 +92,7 @@ export type RouteOptions = Pick<QueryDeps, "guard"> & {
     readonly streamMsMax: number;
     /** A reader that takes nothing for this long is cut. */
     readonly stallMsMax: number;
+    readonly bodyBytesMax: number;
   };
 };
 
@@ -123,7 +125,7 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
           params: checked(params, request.params),
           query: checked(query, request.query),
           headers: request.headers,
-          body: request.body instanceof Uint8Array ? request.body : new Uint8Array(),
+          body: await sentBody(one, request, options.limits.bodyBytesMax, signal),
         };
         return one.handle(asked, caller, signal);
       };
@@ -146,6 +148,19 @@ export function serveRoutes(server: FastifyInstance, routes: readonly Route[], o
       options.log,
     );
   });
+}
+
+const noBody = new Uint8Array();
+
+async function sentBody(
+  { body }: Route,
+  { mediaType = "", raw }: FastifyRequest,
+  bytesMax: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  if (body === undefined) return noBody;
+  if (!Object.hasOwn(body.shapes, mediaType)) throw new Refused("BODY_TYPE");
+  return bodyOf(raw, bytesMax, signal);
 }
 
 /** What HEAD asks is the head alone: a stream ends unread, and its length is not told. */
@@ -191,6 +206,8 @@ export function fail(error: unknown, request: FastifyRequest, reply: FastifyRepl
     );
   }
   const problem = problemOf(error);
+  // More of the request may come.
+  if (problem.status === 408) reply.header("connection", "close");
   if (problem.status === 401) reply.header("www-authenticate", "Bearer");
   if (problem.status === 429 || problem.status === 503) reply.header("retry-after", retryAfterOf(error));
   reply

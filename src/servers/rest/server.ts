@@ -8,7 +8,8 @@ import { hostPortText } from "../../lib/env-values.ts";
 import type { ObservedRequest, ObserveRequest } from "../../ports/request-observer.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
-import { httpsOptions, secureContextOf } from "../secure-context.ts";
+import { defaultListenerLimits, type ListenerLimits, refuseNewest } from "../listener.ts";
+import { listenerOptions, secureContextOf } from "../secure-context.ts";
 import { cutStalled } from "./answer-bounds.ts";
 import { auditLogRoutes } from "./audit-log-routes.ts";
 import { refuseConnection } from "./client-error.ts";
@@ -18,15 +19,14 @@ import { insightRoutes } from "./insight-routes.ts";
 import { logRoutes, ownershipRoutes } from "./log-routes.ts";
 import { refuseOtherMethods } from "./methods.ts";
 import { openApiOptions } from "./openapi.ts";
-import { eventTypes, publishRoute } from "./publish-route.ts";
+import { publishRoute } from "./publish-route.ts";
 import { fail, type Route, type RouteOptions, serveRoutes } from "./route.ts";
 
-export type RestLimits = RouteOptions["limits"] & { readonly bodyBytesMax: number };
-export type RestServerOptions = Omit<RouteOptions, "limits" | "guard"> & {
+export type RestServerOptions = Omit<RouteOptions, "guard"> & {
   readonly observeRequest: ObserveRequest;
   /** Port 0: any free one. */
   readonly address: { readonly host: string; readonly port: number };
-  readonly limits: RestLimits;
+  readonly listener?: Partial<ListenerLimits>;
   /** Undefined: in the clear. */
   readonly tls?: ServerTlsSource | undefined;
 };
@@ -41,9 +41,6 @@ export type RestServer = AsyncDisposable & {
 
 const prefix = "/api/v1";
 const urlBytesMax = 8_192;
-const headersTimeoutMs = 10_000;
-/** To take a request in. */
-const requestTimeoutMs = 30_000;
 const graceMs = 5_000;
 
 const routesOf = ({ query, collect }: RestParts): readonly Route[] => [
@@ -60,20 +57,19 @@ export async function buildRestServer(
   options: RestServerOptions,
   parts: RestParts,
 ): Promise<FastifyInstance> {
+  const limits = { ...defaultListenerLimits, ...options.listener };
   const server = fastify({
-    https: httpsOptions(options.tls),
+    ...listenerOptions(options.tls, limits),
     logger: false,
-    bodyLimit: options.limits.bodyBytesMax,
-    requestTimeout: requestTimeoutMs,
+    requestTimeout: limits.requestMsMax,
     routerOptions: { maxParamLength: urlBytesMax },
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => fail(error, request, reply, options.log),
   });
-  server.server.headersTimeout = headersTimeoutMs;
+  refuseNewest(server.server, { ...limits, listener: "rest", log: options.log });
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser([...eventTypes], { parseAs: "buffer" }, (_request, body, done) =>
-    done(null, body),
-  );
+  // Whoever sends it is not known yet: a route takes the body.
+  server.addContentTypeParser("*", (_request, _body, done) => done(null));
   server.setValidatorCompiler(() => () => true);
   observe(server, options.observeRequest);
   server.addHook("onRequest", (_request, reply, next) => {
@@ -110,7 +106,6 @@ function observe(server: FastifyInstance, observeRequest: ObserveRequest): void 
     reply.raw.once("close", () => observed.end(reply.raw.writableFinished ? reply.statusCode : clientLeft));
     next();
   });
-  // Behind the body, which is read outside of what asked for it.
   server.addHook("preHandler", (request, _reply, next) => running.get(request)?.within(next));
 }
 

@@ -1,0 +1,69 @@
+/** What holds for connections while nobody has said yet who they are: how many there are, and how long each may take before there is a request. */
+import type { Server, Socket } from "node:net";
+import type { Log } from "../ports/log.ts";
+
+export type ListenerLimits = {
+  readonly connectionsMax: number;
+  /** URL and headers of a request over HTTP/1.1. */
+  readonly headerBytesMax: number;
+  /** Until TLS is agreed on. */
+  readonly handshakeMsMax: number;
+  /** Until the headers of a request are there. */
+  readonly headersMsMax: number;
+  /** Until all of it is. */
+  readonly requestMsMax: number;
+};
+
+export const defaultListenerLimits: ListenerLimits = {
+  connectionsMax: 1_000,
+  headerBytesMax: 16 * 1_024,
+  handshakeMsMax: 10_000,
+  headersMsMax: 10_000,
+  requestMsMax: 30_000,
+};
+
+type Bound = Pick<ListenerLimits, "connectionsMax"> & {
+  readonly listener: "grpc" | "rest" | "http";
+  readonly log: Log;
+};
+
+/** One more is not taken, and those that are there go on: a flood takes nothing from who is served. */
+export function refuseNewest(server: Server, bound: Bound): void {
+  server.maxConnections = bound.connectionsMax;
+  server.on("drop", teller(bound));
+}
+
+/** For one more the one that is open longest ends: a flood keeps no health probe out, which comes on a connection of its own. */
+export function endOldest(server: Server, bound: Bound): void {
+  const tell = teller(bound);
+  const open = new Set<Socket>();
+  server.on("connection", (socket: Socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+    const [oldest] = open;
+    if (oldest === undefined || open.size <= bound.connectionsMax) return;
+    // It closes later, and is not to be found again.
+    open.delete(oldest);
+    oldest.destroy();
+    tell();
+  });
+}
+
+const quietMs = 60_000;
+
+/** A flood must not become a flood of lines. */
+function teller({ listener, connectionsMax, log }: Bound): () => void {
+  let untold = 0;
+  let isQuiet = false;
+  return () => {
+    untold += 1;
+    if (isQuiet) return;
+    isQuiet = true;
+    setTimeout(() => {
+      isQuiet = false;
+    }, quietMs).unref();
+    const why = `more than ${connectionsMax} connections at once: find out who opens them, or raise LASTRO_CONNECTIONS_MAX`;
+    log.warn("connections_over_limit", why, { listener, connections: untold });
+    untold = 0;
+  };
+}
