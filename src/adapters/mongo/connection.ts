@@ -2,6 +2,7 @@
 import { type Db, MongoClient, type MongoClientOptions } from "mongodb";
 import { LastroError } from "../../core/errors.ts";
 import type { ClientTls } from "../../ports/client-tls.ts";
+import type { Log } from "../../ports/log.ts";
 import { storeError } from "./errors.ts";
 
 export type MongoStoreOptions = {
@@ -19,6 +20,10 @@ export type MongoStoreOptions = {
   readonly queryMaxMs?: number;
   /** Nothing is prepared: a database without a store is NOT_FOUND, one of an older format FAILED_PRECONDITION. */
   readonly asIs?: boolean;
+  /** Told while the server builds indexes: preparing waits for them, however long. */
+  readonly lines?: Pick<Log, "info">;
+  /** Ends what is being prepared. */
+  readonly signal?: AbortSignal;
 };
 
 const defaults = {
