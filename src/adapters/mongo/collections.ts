@@ -210,6 +210,7 @@ export const indexPlans: readonly IndexPlan[] = [
   { collection: "records", name: "trace", key: { "p.traceId": 1, recordedAt: 1, _id: 1 } },
   { collection: "records", name: "entity", key: { "p.entityId": 1, recordedAt: 1, _id: 1 } },
   { collection: "accounts", name: "chain", key: { src: 1, n: 1 }, unique: true },
+  { collection: "accounts", name: "from", key: { src: 1, from: 1 } },
   { collection: "outcomes", name: "position", key: { src: 1, from: 1 } },
   { collection: "outcomes", name: "kind", key: { src: 1, kind: 1, from: 1 } },
   { collection: "aliases", name: "stream", key: { stream: 1 } },
