@@ -106,7 +106,8 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const telemetry = opened.use(startTelemetry({ ...config.telemetry, log }));
   const observer: Observer = { ...telemetry.observer, ...hooks };
   const catalogue = readCatalogue(config.catalogueFile);
-  const store = telemetry.tracedStore(opened.use(await openStore(config)));
+  const how = { asIs: false, lines: log, signal };
+  const store = telemetry.tracedStore(opened.use(await openStore(config, how)));
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   const end = (): void => crash.abort(new Error("the service ends"));
   opened.defer(end);

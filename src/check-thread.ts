@@ -12,7 +12,7 @@ const cacheBytes = 8 * 1024 * 1024;
 const never = new AbortController().signal;
 const say = (message: FromCheckThread): void => parentPort?.postMessage(message);
 
-const { audit } = await openLogStore(workerData as CheckThreadData, cacheBytes, { asIs: true });
+const { audit } = await openLogStore(workerData as CheckThreadData, cacheBytes);
 const checkRange = rangeChecker({ audit, crypto: { sha256 }, openBodies: undefined });
 
 async function answer({ range, max }: ToCheckThread): Promise<void> {

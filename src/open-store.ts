@@ -11,6 +11,7 @@ import { checkIndex } from "./indexing/check-index.ts";
 import type { CheckRange } from "./log/check-range.ts";
 import { openRing } from "./open-ring.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
+import type { Log } from "./ports/log.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
 import { readStoreKeys } from "./privacy/store-keys.ts";
@@ -26,19 +27,17 @@ async function openMongo(store: MongoConfig, how: How): Promise<Store> {
   return openMongoStore({ ...store, ...how, tls: readClientTls(store.tlsFiles) });
 }
 
-/** `asIs`: neither made nor migrated. */
-type How = { readonly asIs: boolean };
+/** `asIs`: neither made nor migrated. While MongoDB builds indexes, the opening says so and waits, until the signal. */
+type How = { readonly asIs: boolean; readonly lines?: Pick<Log, "info">; readonly signal?: AbortSignal };
 
 export const openStore = ({ store }: StoreConfig, how: How = { asIs: false }): Promise<Store> =>
-  store.kind === "sqlite" ? openSqliteStore({ ...store, ...how }) : openMongo(store, how);
+  store.kind === "sqlite" ? openSqliteStore({ ...store, asIs: how.asIs }) : openMongo(store, how);
 
-/** The faces that extend and check the log, opened once more beside those of a store that is open; `cacheBytes` is SQLite's page cache. */
-export const openLogStore = (
-  { store }: StoreConfig,
-  cacheBytes: number,
-  how: How = { asIs: false },
-): Promise<LogFaces> =>
-  store.kind === "sqlite" ? openSqliteLog({ path: store.path, cacheBytes, ...how }) : openMongo(store, how);
+/** The faces that extend and check the log, opened once more beside those of a store that is open, which has prepared it; `cacheBytes` is SQLite's page cache. */
+export const openLogStore = ({ store }: StoreConfig, cacheBytes: number): Promise<LogFaces> =>
+  store.kind === "sqlite"
+    ? openSqliteLog({ path: store.path, cacheBytes, asIs: true })
+    : openMongo(store, { asIs: true });
 
 /** What a check does with keys. */
 export type CheckAids = {

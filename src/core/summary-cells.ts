@@ -88,21 +88,29 @@ export function countCells(records: readonly CountedRecord[], which: "cells" | "
   return count.cells();
 }
 
-/** `nameOf` may change actors. */
-export function addCells(all: readonly Cells[], nameOf = (actor: string): string => actor): Cells {
+/** The sum of what is added. `nameOf` may change actors. */
+export function cellsSum(nameOf = (actor: string): string => actor) {
   const count = counter();
-  for (const { values, actors, rows } of all) {
-    const valuePlaces = values.map(count.values);
-    const actorPlaces = actors.map((actor) => count.actors(nameOf(actor)));
-    for (let at = 0; at < rows.length; at += rowLength)
-      count.add(
-        rows[at] ?? 0,
-        valuePlaces[rows[at + 1] ?? 0] ?? 0,
-        actorPlaces[rows[at + 2] ?? 0] ?? 0,
-        rows[at + 3] ?? 0,
-      );
-  }
-  return count.cells();
+  return {
+    add({ values, actors, rows }: Cells): void {
+      const valuePlaces = values.map(count.values);
+      const actorPlaces = actors.map((actor) => count.actors(nameOf(actor)));
+      for (let at = 0; at < rows.length; at += rowLength)
+        count.add(
+          rows[at] ?? 0,
+          valuePlaces[rows[at + 1] ?? 0] ?? 0,
+          actorPlaces[rows[at + 2] ?? 0] ?? 0,
+          rows[at + 3] ?? 0,
+        );
+    },
+    cells: count.cells,
+  };
+}
+
+export function addCells(all: readonly Cells[], nameOf?: (actor: string) => string): Cells {
+  const sum = cellsSum(nameOf);
+  for (const cells of all) sum.add(cells);
+  return sum.cells();
 }
 
 /** Whether both count the same, in whatever order. */

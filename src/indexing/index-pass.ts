@@ -11,13 +11,14 @@ import type { RecordRow } from "../core/record.ts";
 import { valueOfRow } from "../core/search-fields.ts";
 import { countedRecord } from "../core/summary.ts";
 import {
-  addCells, blockEntries, blockLevels, blockWidth, countCells, countedFields, decodeCells, encodeCells, entriesOf,
+  blockEntries, blockLevels, blockWidth, cellsSum, countCells, countedFields, decodeCells, encodeCells, entriesOf,
 } from "../core/summary-cells.ts"; // biome-ignore format: one line
 import type { HistoryReader } from "../ports/history-reader.ts";
 import type { LogStore } from "../ports/log-store.ts";
 import type { IndexedText, IndexState, SearchIndex, SummaryBlock } from "../ports/search-index.ts";
 import type { DataKeys } from "../privacy/data-keys.ts";
 import { openBody } from "../privacy/open-body.ts";
+import { cellsBetween } from "../query/cells-between.ts";
 import { contentTerms } from "../query/content-terms.ts";
 import { readContent } from "../query/read-content.ts";
 import type { RecordContent } from "../query/record-view.ts";
@@ -119,9 +120,11 @@ async function sumOf(
   signal: AbortSignal,
 ): Promise<SummaryBlock> {
   const sum = async (which: "cells" | "actors"): Promise<Uint8Array> => {
-    const stored = await index.blocks(level - 1, n * blockWidth, (n + 1) * blockWidth - 1, which, signal);
-    const parts = [...stored, ...(last === undefined ? [] : [last])];
-    return encodeCells(addCells(parts.map((part) => decodeCells(part[which]))));
+    const total = cellsSum();
+    const stored = [n * blockWidth, (n + 1) * blockWidth - 1] as const;
+    for await (const cells of cellsBetween(index, level - 1, stored, which, signal)) total.add(cells);
+    if (last !== undefined) total.add(decodeCells(last[which]));
+    return encodeCells(total.cells());
   };
   return { level, n, cells: await sum("cells"), actors: await sum("actors") };
 }

@@ -82,18 +82,22 @@ type Turn = { readonly next: LogState; readonly hasMore: boolean };
 /** One pass if this instance has the lease, as a state. Never throws. */
 function sequencerTurn(deps: RunLogDeps, signal: AbortSignal): () => Promise<Turn> {
   const memory = newPassMemory();
-  const hasLease = leaseHolder(deps, signal);
+  const lease = leaseHolder(deps, signal);
   const stands = standstill(heartbeatsMissedMax * deps.limits.heartbeatMs);
+  const pass = () => sequencePass(deps, memory, signal);
   let size = 0;
   return async () => {
     try {
-      if (!(await hasLease(stands(size, deps.now())))) {
+      const isHeld = await lease.isHeld(stands(size, deps.now()));
+      const startedMs = deps.now();
+      const result = isHeld
+        ? await pass().catch((error: unknown) => passAnew(deps, error, lease, pass))
+        : undefined;
+      if (result === undefined) {
         size = (await deps.log.head(signal))?.size ?? 0;
         deps.observer.logStandby(size);
         return { next: { kind: "standby", size }, hasMore: false };
       }
-      const startedMs = deps.now();
-      const result = await sequencePass(deps, memory, signal);
       if (result.kind === "done") size = result.size;
       report(deps, result, startedMs);
       const hasMore = result.kind === "done" && result.lag !== 0;
@@ -102,6 +106,28 @@ function sequencerTurn(deps: RunLogDeps, signal: AbortSignal): () => Promise<Tur
       return { next: failed(error), hasMore: false };
     }
   };
+}
+
+/**
+ * After an election MongoDB before 8.0 answers reads of what a majority has as of before, until a majority has a write of the new primary: such
+ * as a lease. What halts behind that write, too, is so. Undefined: another instance has the lease.
+ */
+async function passAnew(
+  { lines }: RunLogDeps,
+  error: unknown,
+  lease: Lease,
+  pass: () => Promise<PassResult>,
+): Promise<PassResult | undefined> {
+  if (!(error instanceof LogHalted)) throw error;
+  if (!(await lease.renew())) return undefined;
+  const result = await pass();
+  const { reason } = error.halt;
+  lines.warn(
+    "log_read_again",
+    "what contradicted the log was gone behind a write: it was read as of before",
+    { reason },
+  );
+  return result;
 }
 
 function failed(error: unknown): LogState {
@@ -130,22 +156,31 @@ function standstill(afterMs: number): (size: number, nowMs: number) => boolean {
 /** After every lease. */
 const endOfTimeMs = Number.MAX_SAFE_INTEGER;
 
-/** The lease is extended when half of it has run out: it saves a write each pass. `stands`: nobody extends the log, so another's counts as run out. */
-function leaseHolder(
-  { log, holder, now, onLease }: RunLogDeps,
-  signal: AbortSignal,
-): (stands: boolean) => Promise<boolean> {
+type Lease = {
+  /** It is extended when half of it has run out: that saves a write each pass. `stands`: nobody extends the log, so another's counts as run out. */
+  isHeld(stands: boolean): Promise<boolean>;
+  /** By a write, however long it is still held. */
+  renew(): Promise<boolean>;
+};
+
+function leaseHolder({ log, holder, now, onLease }: RunLogDeps, signal: AbortSignal): Lease {
   let heldUntilMs = 0;
-  return async (stands) => {
+  const take = async (stands: boolean): Promise<boolean> => {
     const nowMs = now();
     const leftMs = heldUntilMs - nowMs;
-    if (leftMs > leaseMs / 2 && leftMs <= leaseMs) return true;
     heldUntilMs = 0;
     const isHeld = await log.lease(holder, stands ? endOfTimeMs : nowMs, nowMs + leaseMs, signal);
     if (!isHeld) return false;
     if (leftMs <= 0 || leftMs > leaseMs) onLease();
     heldUntilMs = nowMs + leaseMs;
     return true;
+  };
+  return {
+    async isHeld(stands) {
+      const leftMs = heldUntilMs - now();
+      return (leftMs > leaseMs / 2 && leftMs <= leaseMs) || take(stands);
+    },
+    renew: () => take(false),
   };
 }
 

@@ -111,7 +111,7 @@ export type LogStore = {
   /** In the order they were put in line; one that has its index is no longer listed. */
   pendingControls(limit: number, signal: AbortSignal): Promise<readonly PendingControl[]>;
 
-  /** Takes or extends the lease until `untilMs`; false while another holder's has not run out at `nowMs`. It saves work; nothing safe rests on it. */
+  /** Takes or extends the lease until `untilMs`; false while another holder's has not run out at `nowMs`. It saves work; nothing safe rests on it. Once it is true, what is read holds all that was acknowledged before: after an election of MongoDB's it need not until then. */
   lease(holder: string, nowMs: number, untilMs: number, signal: AbortSignal): Promise<boolean>;
 };
 

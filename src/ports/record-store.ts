@@ -7,6 +7,10 @@ import type { Head, RecordRow } from "../core/record.ts";
 /** Names that each list of an ownership's document keeps; those that come later are dropped, and the document says so. */
 export const ownershipNamesMax = 1_000;
 
+/** An account entry younger and shorter than this is extended in place; otherwise it is closed and never changed again. */
+export const entryAgeMaxMs = 60_000;
+export const entryOffsetsMax = 10_000;
+
 /** Idempotent facts about who owns what; upserted (set on insert, min, max, add to set), only while the document is live or blocked. */
 export type OwnershipFacts = {
   readonly ownership: OwnershipKey;
@@ -97,7 +101,7 @@ export type OutcomeQuery = {
  */
 export type RecordStore = {
   append(batch: AppendBatch, signal: AbortSignal): Promise<AppendVerdict>;
-  /** Moves the mark by compare-and-set; its outcome rows are seen with the mark, and never if it is not moved. Extends the open account entry or begins one (closed after 60 s or 10,000 offsets). */
+  /** Moves the mark by compare-and-set; its outcome rows are seen with the mark, and never if it is not moved. Extends the open account entry or begins one (closed after `entryAgeMaxMs` or `entryOffsetsMax`). */
   account(step: AccountStep, signal: AbortSignal): Promise<"done" | "mark_lost">;
   /**
    * Sets `isActive` right at these places of `change` streams, before each of them, and at the head of their streams: true on the head alone, and

@@ -15,6 +15,9 @@ export type IndexedText = {
 export type BlockId = { readonly level: number; readonly n: number };
 export type SummaryBlock = BlockId & { readonly cells: Uint8Array; readonly actors: Uint8Array };
 
+/** A page of blocks: what one read holds, and one block more at most. */
+export const blocksBytesMax = 16 * 1024 * 1024;
+
 /**
  * Contract. Everything acknowledged is durable; a call that throws may have had any part of its effect, and repeating it is safe.
  * Throws STORE_UNAVAILABLE. What is said of a record that is not stored is ignored.
@@ -35,7 +38,7 @@ export type SearchIndex = {
     blocks: readonly SummaryBlock[],
     signal: AbortSignal,
   ): Promise<boolean>;
-  /** Blocks [from, to) of a level that are there, ascending. `actors`: which of the two is read; the other is empty. */
+  /** Blocks [from, to) of a level that are there, ascending, up to the one that brings them to `blocksBytesMax`. `which` of the two is read; the other is empty. */
   blocks(
     level: number,
     from: number,

@@ -1,14 +1,6 @@
 /** Counting by the index: blocks of the log that were counted once and for all, and the records of the last entries, which fill no block yet. */
-import { LastroError } from "../core/errors.ts";
-import {
-  blockEntries,
-  blockLevels,
-  type Cells,
-  countCells,
-  decodeCells,
-  entriesOf,
-} from "../core/summary-cells.ts";
-import type { SummaryBlock } from "../ports/search-index.ts";
+import { blockEntries, blockLevels, type Cells, countCells, entriesOf } from "../core/summary-cells.ts";
+import { cellsBetween } from "./cells-between.ts";
 import type { QueryDeps } from "./deps.ts";
 import { countedBetween } from "./records-between.ts";
 
@@ -34,30 +26,21 @@ export async function reachOf(
 }
 
 /** The counts of all records that the tree holds. */
-export async function cellsWithin(
+export async function* cellsWithin(
   deps: QueryDeps,
   { size, inBlocks }: Reach,
   which: "cells" | "actors",
   signal: AbortSignal,
-): Promise<readonly Cells[]> {
-  const all: Cells[] = [];
+): AsyncGenerator<Cells> {
   let from = 0;
   for (let level = blockLevels - 1; level >= 0; level--) {
     const entries = entriesOf(level);
-    const [first, end] = [from / entries, Math.floor(inBlocks / entries)];
-    const blocks = first < end ? await deps.index.blocks(level, first, end, which, signal) : [];
-    if (blocks.length < end - first) throw missing();
-    all.push(...blocks.map((block: SummaryBlock) => decodeCells(block[which])));
-    from = Math.max(from, end * entries);
+    const end = Math.floor(inBlocks / entries);
+    yield* cellsBetween(deps.index, level, [from / entries, end], which, signal);
+    from = end * entries;
   }
-  return [...all, await tailCells(deps, { size, inBlocks }, which, signal)];
+  yield await tailCells(deps, { size, inBlocks }, which, signal);
 }
-
-const missing = (): LastroError =>
-  new LastroError(
-    "STORE_UNAVAILABLE",
-    "the search index is being made anew; ask again once it has caught up",
-  );
 
 type Tail = Reach & { readonly cells: Cells };
 /** The last tail that was counted, until the log grows: many ask for the same one. Actors are not kept. */

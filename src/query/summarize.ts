@@ -200,7 +200,7 @@ async function countByCells(
   const to = Math.max(from, Math.min(quartersMax, Math.floor((max + 1) / quarterMs)));
   if (from < to) {
     const which = question.groupBy.includes("owner_id") ? "actors" : "cells";
-    for (const cells of await cellsWithin(deps, reach, which, signal)) tally.addCells(cells, from, to);
+    for await (const cells of cellsWithin(deps, reach, which, signal)) tally.addCells(cells, from, to);
   }
   const ends: readonly Range[] =
     from < to

@@ -2,11 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { compare, type Filter } from "../../src/core/filter.ts";
 import type { Rid } from "../../src/core/ids.ts";
+import { blocksBytesMax } from "../../src/ports/search-index.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { allOf, equal } from "../support/filters.ts";
 import { makeScene, type Scene, startMs } from "../support/records.ts";
 
 const signal = new AbortController().signal;
+/** FerretDB takes seconds for megabytes. */
+const slowMs = 120_000;
 const bytes = (...of: readonly number[]): Uint8Array => Uint8Array.from(of);
 
 export function searchIndexContract(name: string, open: () => Promise<Store>): void {
@@ -95,6 +98,44 @@ export function searchIndexContract(name: string, open: () => Promise<Store>): v
       await store.index.replaceActors([{ level: 0, n: 1, actors: bytes(5) }, { level: 0, n: 8, actors: bytes(5) }], signal);
       expect(await read(0, 0, 9, "actors")).toEqual([[0, 9, 10], [1, 5], [2, 9, 12]]);
     }); // biome-ignore format: short
+
+    test("a block may be longer than a document: each kind is read as it was put, replaced whole, and gone with a reset", async () => {
+      await begin("rules");
+      const long = (of: number): Uint8Array => Buffer.alloc(10_000_000, `block ${of}`);
+      const read = async (which: "cells" | "actors"): Promise<readonly (readonly [number, Buffer])[]> =>
+        (await store.index.blocks(1, 0, 9, which, signal)).map((one) => [one.n, Buffer.from(one[which])]);
+      const block = { level: 1, n: 3, cells: long(3), actors: long(5) };
+      await store.index.advance({ rules: "rules", size: 0 }, 1, [block], signal);
+      await store.index.advance({ rules: "rules", size: 1 }, 2, [{ ...block, cells: long(7), actors: bytes(7) }], signal);
+      const isRead = async (which: "cells" | "actors", wanted: Uint8Array) => {
+        const [[n, found] = [], ...more] = await read(which);
+        return n === 3 && found?.equals(wanted) === true && more.length === 0;
+      };
+      expect([await isRead("cells", block.cells), await isRead("actors", block.actors)]).toEqual([true, true]);
+      for (const actors of [bytes(9), long(9)]) {
+        await store.index.replaceActors([{ level: 1, n: 3, actors }, { level: 1, n: 8, actors }], signal);
+        expect(await isRead("actors", actors)).toBe(true);
+      }
+      expect(await isRead("cells", block.cells)).toBe(true);
+      await begin("others");
+      expect([await read("cells"), await read("actors")]).toEqual([[], []]);
+    }, slowMs); // biome-ignore format: short
+
+    test(
+      "a page of blocks ends with the one that fills it, so that no more lies in memory",
+      async () => {
+        await begin("rules");
+        const cells = new Uint8Array(blocksBytesMax / 2 + 1).fill(7);
+        const blocks = [0, 1, 2].map((n) => ({ level: 0, n, cells, actors: bytes(n) }));
+        await store.index.advance({ rules: "rules", size: 0 }, 1, blocks, signal);
+        const pages = async (which: "cells" | "actors", from: number): Promise<readonly number[]> =>
+          (await store.index.blocks(0, from, 9, which, signal)).map(({ n }) => n);
+        expect([await pages("cells", 0), await pages("cells", 2)]).toEqual([[0, 1], [2]]);
+        expect(await pages("actors", 0)).toEqual([0, 1, 2]);
+        await begin("others");
+      },
+      slowMs,
+    );
 
     test("a record's terms are taken away for good: it is found by none of them, and gets no others", async () => {
       const scene = makeScene();

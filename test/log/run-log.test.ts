@@ -1,85 +1,21 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, describe, expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import { openCheckpointSigner } from "../../src/adapters/files/checkpoint-signer.ts";
 import { openSqliteStore } from "../../src/adapters/sqlite/open.ts";
 import { LastroError } from "../../src/core/errors.ts";
 import { sleep } from "../../src/lib/backoff.ts";
 import { openCosigner } from "../../src/log/cosign.ts";
-import { type LogRun, type LogState, type RunLogDeps, runLog } from "../../src/log/run-log.ts";
+import type { RunLogDeps } from "../../src/log/run-log.ts";
 import { runWitnesses, type WitnessRun } from "../../src/log/run-witnesses.ts";
 import type { LogStore } from "../../src/ports/log-store.ts";
-import type { LogPassReport } from "../../src/ports/observer.ts";
 import { testWitness } from "../support/asked-witness.ts";
 import { ed25519, sha256 } from "../support/log.ts";
 import { checkLogged } from "../support/log-checker.ts";
-import { type LogWorld, type LogWorldOptions, openLogWorld } from "../support/log-world.ts";
+import { type LogWorldOptions, openLogWorld } from "../support/log-world.ts";
 import { makeScene } from "../support/records.ts";
+import { type Running, start } from "../support/running-log.ts";
 import { temporaryFolder } from "../support/sqlite.ts";
-
-const untilMaxMs = 20_000;
-/** Ends what a test that failed left running. */
-const endings: AbortController[] = [];
-afterEach(() => {
-  for (const ending of endings.splice(0)) ending.abort();
-});
-
-type Running = {
-  readonly run: LogRun;
-  readonly reports: LogPassReport[];
-  readonly sizes: number[];
-  readonly lines: string[];
-  readonly states: LogState[];
-  readonly stop: () => Promise<void>;
-  /** Resolves at the next turn that the condition holds for. */
-  until(condition: (state: LogState) => boolean): Promise<LogState>;
-};
-
-function start(world: LogWorld, over: Partial<RunLogDeps> = {}): Running {
-  const ending = new AbortController();
-  endings.push(ending);
-  const reports: LogPassReport[] = [];
-  const sizes: number[] = [];
-  const lines: string[] = [];
-  const states: LogState[] = [];
-  const line = (code: string): void => void lines.push(code);
-  const deps: RunLogDeps = {
-    ...world.deps,
-    intervalMs: 1,
-    holder: "one",
-    sleep,
-    observer: {
-      logPass: (report) => void reports.push(report),
-      logStandby: (size) => void sizes.push(size),
-      logHalted: () => line("metric: halted"),
-    },
-    lines: { info: line, warn: line, error: line },
-    rest: () => undefined,
-    onLease: () => undefined,
-    onState: (state) => void states.push(state),
-    ...over,
-  };
-  const run = runLog(deps, ending.signal);
-  return {
-    run,
-    reports,
-    sizes,
-    lines,
-    states,
-    async stop() {
-      ending.abort();
-      await run.ended;
-    },
-    async until(condition) {
-      const deadline = performance.now() + untilMaxMs;
-      while (!condition(run.state())) {
-        await new Promise((done) => setImmediate(done));
-        if (performance.now() > deadline) throw new Error(`still ${JSON.stringify(run.state())} ${lines}`);
-      }
-      return run.state();
-    },
-  };
-}
 
 test("passes follow each other until everything accounted for is logged, and go on with what comes", async () => {
   await using world = await openLogWorld({ batchMax: 300 });

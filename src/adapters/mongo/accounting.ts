@@ -5,14 +5,12 @@
 import { BSON } from "mongodb";
 import type { Src } from "../../core/ids.ts";
 import type { OutcomeRow } from "../../core/outcome.ts";
-import type { AccountStep } from "../../ports/record-store.ts";
+import { type AccountStep, entryAgeMaxMs, entryOffsetsMax } from "../../ports/record-store.ts";
 import { dateOf } from "./bson-values.ts";
 import type { AccountDocument, Collections, OutcomeDocument } from "./collections.ts";
 import { isDuplicateKey } from "./errors.ts";
 import { insertAbsent } from "./follow-ups.ts";
 
-const entryAgeMaxMs = 60_000;
-const entryOffsetsMax = 10_000;
 /** Of the rows in one account document. A row is about 300 bytes and, with its pointer of 512 characters, below 3 KiB. */
 const pendingBytesMax = 1024 * 1024;
 

@@ -114,14 +114,18 @@ export type LeaseDocument = { readonly _id: "log_lease"; readonly holder: string
 export type ControlDocument = { readonly _id: string; readonly place: number; readonly entry: string };
 /** Terms of a record, which has the same `_id`; `at` is its recordedAt. */
 export type TextDocument = { readonly _id: Binary; readonly at: Date; readonly terms: readonly string[] };
+/** What is too long for a document lies in pieces, named after its hash. */
+export type BlockBytes = Binary | { readonly hash: string; readonly pieces: number };
 /** `_id` is level ‖ `/` ‖ n. */
 export type BlockDocument = {
   readonly _id: string;
   readonly level: number;
   readonly n: number;
-  readonly cells: Binary;
-  readonly actors: Binary;
+  readonly cells: BlockBytes;
+  readonly actors: BlockBytes;
 };
+/** `_id` is that of the block ‖ `/cells/` or `/actors/` ‖ hash ‖ `/` ‖ number. */
+export type PieceDocument = { readonly _id: string; readonly bytes: Binary };
 export type IndexStateDocument = {
   readonly _id: "search_index";
   readonly rules: string;
@@ -150,6 +154,7 @@ export type Collections = {
   readonly logLease: Collection<LeaseDocument>;
   readonly texts: Collection<TextDocument>;
   readonly blocks: Collection<BlockDocument>;
+  readonly pieces: Collection<PieceDocument>;
   readonly indexState: Collection<IndexStateDocument>;
 };
 
@@ -174,6 +179,7 @@ export const collectionsOf = (db: Db): Collections => ({
   logLease: db.collection("meta"),
   texts: db.collection("texts"),
   blocks: db.collection("summary_blocks"),
+  pieces: db.collection("summary_pieces"),
   indexState: db.collection("meta"),
 });
 
@@ -204,6 +210,7 @@ export const indexPlans: readonly IndexPlan[] = [
   { collection: "records", name: "trace", key: { "p.traceId": 1, recordedAt: 1, _id: 1 } },
   { collection: "records", name: "entity", key: { "p.entityId": 1, recordedAt: 1, _id: 1 } },
   { collection: "accounts", name: "chain", key: { src: 1, n: 1 }, unique: true },
+  { collection: "accounts", name: "from", key: { src: 1, from: 1 } },
   { collection: "outcomes", name: "position", key: { src: 1, from: 1 } },
   { collection: "outcomes", name: "kind", key: { src: 1, kind: 1, from: 1 } },
   { collection: "aliases", name: "stream", key: { stream: 1 } },

@@ -2,6 +2,7 @@
 import { type Db, MongoClient, type MongoClientOptions } from "mongodb";
 import { LastroError } from "../../core/errors.ts";
 import type { ClientTls } from "../../ports/client-tls.ts";
+import type { Log } from "../../ports/log.ts";
 import { storeError } from "./errors.ts";
 
 export type MongoStoreOptions = {
@@ -12,13 +13,17 @@ export type MongoStoreOptions = {
   readonly tls?: ClientTls;
   readonly connectTimeoutMs?: number;
   readonly serverSelectionTimeoutMs?: number;
-  /** A server that wedges is given up after this. Longer than a write may wait for its majority. */
+  /** A server that wedges is given up after this. Longer than a write may wait for its majority, and a read for its end. */
   readonly socketTimeoutMs?: number;
   readonly poolMax?: number;
   /** The longest a read of history may take on the server. */
   readonly queryMaxMs?: number;
   /** Nothing is prepared: a database without a store is NOT_FOUND, one of an older format FAILED_PRECONDITION. */
   readonly asIs?: boolean;
+  /** Told while the server builds indexes: preparing waits for them, however long. */
+  readonly lines?: Pick<Log, "info">;
+  /** Ends what is being prepared. */
+  readonly signal?: AbortSignal;
 };
 
 const defaults = {
@@ -27,6 +32,8 @@ const defaults = {
   socketTimeoutMs: 30_000,
   poolMax: 32,
 };
+/** By which the connection outlasts a read that the server ends. */
+const answerMs = 5_000;
 const majorityWaitMs = 10_000;
 const defaultDatabase = "lastro";
 
@@ -39,9 +46,10 @@ type Connection = { readonly client: MongoClient; readonly db: Db; readonly serv
 
 type WriteConcern = NonNullable<MongoClientOptions["writeConcern"]>;
 
-/** The concern to write under. Throws where the URL asks for less than a majority's journals. */
+/** The concern to write under. Throws where the URL asks for less than a majority's journals, or for what would stand above Lastro's own. */
 export function writeConcernOf(url: string, allowUnsafe: boolean): WriteConcern {
   const asked = parsed(url).options.writeConcern;
+  assertNoneAbove(url);
   const { w, journal } = asked ?? {};
   const isSafe =
     (w === undefined || w === "majority" || (typeof w === "number" && w > 1)) && journal !== false;
@@ -57,6 +65,18 @@ export function writeConcernOf(url: string, allowUnsafe: boolean): WriteConcern 
     ...(journal !== undefined && { journal }),
     wtimeoutMS: majorityWaitMs,
   };
+}
+
+/** Options of a URL that the driver puts above those that it is given, or cannot join with them; any others are overruled. */
+const standAbove = ["readconcernlevel", "wtimeout", "maxstalenessseconds", "readpreferencetags"];
+
+function assertNoneAbove(url: string): void {
+  for (const [name, value] of new URLSearchParams(url.slice(url.indexOf("?") + 1)))
+    if (standAbove.includes(name.toLowerCase()) && value !== "majority")
+      throw new LastroError(
+        "STORE_UNSAFE",
+        `the MongoDB URL sets ${name} above what Lastro reads and writes under; remove it`,
+      );
 }
 
 function parsed(url: string): MongoClient {
@@ -75,9 +95,11 @@ export function databaseOf(url: string): string {
   return name === undefined ? defaultDatabase : decodeURIComponent(name);
 }
 
-export async function connect(options: MongoStoreOptions): Promise<Connection> {
-  const limits = { ...defaults, ...options };
-  const client = new MongoClient(options.url, {
+export function clientOptions(options: MongoStoreOptions): MongoClientOptions {
+  const { queryMaxMs = 0 } = options;
+  const socketTimeoutMs = Math.max(defaults.socketTimeoutMs, queryMaxMs + answerMs);
+  const limits = { ...defaults, socketTimeoutMs, ...options };
+  return {
     appName: "lastro",
     ...options.tls,
     writeConcern: writeConcernOf(options.url, options.allowUnsafe ?? false),
@@ -89,8 +111,12 @@ export async function connect(options: MongoStoreOptions): Promise<Connection> {
     serverSelectionTimeoutMS: limits.serverSelectionTimeoutMs,
     socketTimeoutMS: limits.socketTimeoutMs,
     maxPoolSize: limits.poolMax,
-    waitQueueTimeoutMS: limits.socketTimeoutMs,
-  });
+    waitQueueTimeoutMS: defaults.socketTimeoutMs,
+  };
+}
+
+export async function connect(options: MongoStoreOptions): Promise<Connection> {
+  const client = new MongoClient(options.url, clientOptions(options));
   try {
     await client.connect();
     const db = client.db(databaseOf(options.url));

@@ -1,8 +1,8 @@
-/** Creates the indexes at start and checks those that are there: a unique index that does not hold what it should would let an event in twice. */
-import { MongoServerError } from "mongodb";
+/** Has the indexes made at start, waits until they are whole, and checks those that are there: a unique index that does not hold what it should would let an event in twice. */
+import { type IndexDescription, MongoNetworkTimeoutError, MongoServerError } from "mongodb";
 import { LastroError } from "../../core/errors.ts";
 import { type Collections, type IndexPlan, indexPlans } from "./collections.ts";
-import { duplicateKeyCode } from "./errors.ts";
+import { isDuplicateKey } from "./errors.ts";
 
 const namespaceNotFoundCode = 26;
 
@@ -15,32 +15,56 @@ type StoredIndex = {
   readonly collation?: unknown;
 };
 
-export async function ensureIndexes(collections: Collections): Promise<void> {
+type Indexed = Collections[keyof Collections];
+
+/** `onBuilding` is told now and then while the server builds: of a full collection that takes minutes. */
+export async function ensureIndexes(collections: Collections, onBuilding: () => void): Promise<void> {
   for (const [name, plans] of Map.groupBy(indexPlans, (plan) => plan.collection)) {
     const collection = collections[name];
     const stored = await storedIndexes(collection);
-    const missing = plans.filter((plan) => !isThere(plan, stored));
-    if (missing.length === 0) continue;
+    const wanted = plans.map((plan) => ({
+      name: nameOf(plan, stored, collection.collectionName),
+      key: { ...plan.key },
+      ...(plan.unique && { unique: true }),
+    }));
+    const names = new Set(stored.map(({ name }) => name));
+    const missing = wanted.filter(({ name }) => !names.has(name));
+    const listed = wanted.filter(({ name }) => names.has(name));
     try {
-      await collection.createIndexes(
-        missing.map((plan) => ({
-          name: plan.name,
-          key: { ...plan.key },
-          ...(plan.unique && { unique: true }),
-        })),
-      );
+      // What is missing is built in one walk. FerretDB 1.x takes no two in a call that are there.
+      if (missing.length > 0) await build(collection, missing, onBuilding);
+      for (const index of listed) await build(collection, [index], onBuilding);
     } catch (error) {
-      if (!(error instanceof MongoServerError) || error.code !== duplicateKeyCode) throw error;
-      const names = missing.map((plan) => plan.name).join(", ");
+      if (!isDuplicateKey(error)) throw error;
+      const unique = wanted.flatMap((index) => (index.unique ? [index.name] : [])).join(", ");
       throw new LastroError(
         "STORE_UNSAFE",
-        `collection ${name} holds documents that a unique index (${names}) forbids; restore it, or point LASTRO_STORE_URL at another database`,
+        `collection ${collection.collectionName} holds documents that a unique index (${unique}) forbids; restore it, or point LASTRO_STORE_URL at another database`,
       );
     }
   }
 }
 
-async function storedIndexes(collection: Collections[keyof Collections]): Promise<readonly StoredIndex[]> {
+/**
+ * Asked for of those that are listed, too: an index is listed as soon as its build begins, and forbids nothing before the build has ended. The
+ * server answers once all are whole, whoever began them; a build goes on when whoever asked for it is gone.
+ */
+async function build(
+  collection: Indexed,
+  indexes: readonly IndexDescription[],
+  onBuilding: () => void,
+): Promise<void> {
+  for (;;)
+    try {
+      await collection.createIndexes([...indexes]);
+      return;
+    } catch (error) {
+      if (!(error instanceof MongoNetworkTimeoutError)) throw error;
+      onBuilding();
+    }
+}
+
+async function storedIndexes(collection: Indexed): Promise<readonly StoredIndex[]> {
   try {
     return (await collection.listIndexes().toArray()) as unknown[] as StoredIndex[];
   } catch (error) {
@@ -49,18 +73,18 @@ async function storedIndexes(collection: Collections[keyof Collections]): Promis
   }
 }
 
-/** Whether the index is there as planned, under whatever name. Throws where its name or its keys are used otherwise. */
-export function isThere(plan: IndexPlan, stored: readonly StoredIndex[]): boolean {
+/** The name that the index has there, or gets. Throws where its name or its keys are used otherwise. */
+function nameOf(plan: IndexPlan, stored: readonly StoredIndex[], collection: string): string {
   const wanted = JSON.stringify(Object.entries(plan.key));
   const sameKeys = stored.find(({ key }) => JSON.stringify(Object.entries(key)) === wanted);
   const found = sameKeys ?? stored.find(({ name }) => name === plan.name);
-  if (found === undefined) return false;
+  if (found === undefined) return plan.name;
   if (sameKeys !== undefined && holdsAll(found) && (plan.unique ?? false) === (found.unique ?? false))
-    return true;
+    return found.name;
   throw new LastroError(
     "STORE_UNSAFE",
-    `index ${found.name} of collection ${plan.collection} is not the ${plan.unique ? "unique " : ""}index on ` +
-      `${Object.keys(plan.key).join(", ")} that Lastro needs; drop it with db.${plan.collection}.dropIndex("${found.name}") and start again`,
+    `index ${found.name} of collection ${collection} is not the ${plan.unique ? "unique " : ""}index on ` +
+      `${Object.keys(plan.key).join(", ")} that Lastro needs; drop it with db.${collection}.dropIndex("${found.name}") and start again`,
   );
 }
 

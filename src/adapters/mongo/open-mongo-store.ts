@@ -5,7 +5,7 @@ import type { Store } from "../../ports/store.ts";
 import { mongoAuditReader } from "./audit-reader.ts";
 import { type Collections, collectionsOf } from "./collections.ts";
 import { connect, type MongoStoreOptions } from "./connection.ts";
-import { storeError } from "./errors.ts";
+import { guarded, storeError } from "./errors.ts";
 import { insertAbsent } from "./follow-ups.ts";
 import { mongoHistoryReader } from "./history-reader.ts";
 import { ensureIndexes } from "./indexes.ts";
@@ -28,11 +28,17 @@ const ferretUpdateMax = 50;
 const prepareAttemptsMax = 3;
 
 export async function openMongoStore(options: MongoStoreOptions): Promise<Store> {
+  const { lines, signal = new AbortController().signal } = options;
+  const onBuilding = (): void =>
+    lines?.info("indexes_building", "MongoDB still builds indexes; the service starts once they are whole");
   const { client, db, server } = await connect(options);
   const collections = collectionsOf(db);
   try {
     if (options.asIs) await requireCurrent(collections, db.databaseName);
-    else await prepare(collections);
+    else
+      await guarded("prepare the database", signal, "STORE_UNAVAILABLE", () =>
+        prepare(collections, onBuilding),
+      );
   } catch (error) {
     await client.close();
     throw storeError("prepare the database", error);
@@ -59,11 +65,11 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
 }
 
 /** Making indexes is no write that the driver tries again, and a connection may be cut where several processes begin at once. Doing it again changes nothing. */
-async function prepare(collections: Collections): Promise<void> {
+async function prepare(collections: Collections, onBuilding: () => void): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {
       await ensureFormat(collections);
-      await ensureIndexes(collections);
+      await ensureIndexes(collections, onBuilding);
       return;
     } catch (error) {
       if (attempt === prepareAttemptsMax || !(error instanceof MongoNetworkError)) throw error;

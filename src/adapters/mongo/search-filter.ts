@@ -125,16 +125,15 @@ export function walkIndex({ driver, order }: Walk): Record<string, 1> {
   return Object.fromEntries([...by, ...along(order)].map((path) => [path, 1]));
 }
 
-/** Behind every text that begins with another. */
-const lastCharacter = "\u{10ffff}";
-
-export const termClause = ({
+export function termClause({
   operator,
   value,
-}: Pick<Comparison, "operator" | "value">): MongoFilter<TextDocument> =>
-  operator === "prefix"
-    ? { terms: { $elemMatch: { $gte: String(value), $lt: String(value) + lastCharacter } } }
-    : { terms: String(value) };
+}: Pick<Comparison, "operator" | "value">): MongoFilter<TextDocument> {
+  const term = String(value);
+  if (operator !== "prefix") return { terms: term };
+  const end = firstBehind(term);
+  return { terms: { $elemMatch: { $gte: term, ...(end !== undefined && { $lt: end }) } } };
+}
 
 /** The texts of a term on the walk; their times are those of the records. */
 export function textFilter({ driver, order, min, max, after }: Walk): MongoFilter<TextDocument> {

@@ -1,25 +1,20 @@
-/** The search index in MongoDB: one document of terms per record, found by an index on the array, and one per block of counts. */
-import { Binary } from "mongodb";
+/** The search index in MongoDB: one document of terms per record, found by an index on the array, and blocks of counts. */
 import type { Rid } from "../../core/ids.ts";
-import type { IndexedText, IndexState, SearchIndex, SummaryBlock } from "../../ports/search-index.ts";
-import { bytesOf, dateOf, ridKey, ridOfKey } from "./bson-values.ts";
-import {
-  type BlockDocument,
-  type Collections,
-  type ReadOptions,
-  readMaxMs,
-  type TextDocument,
-} from "./collections.ts";
+import type { IndexedText, IndexState, SearchIndex } from "../../ports/search-index.ts";
+import { dateOf, ridKey, ridOfKey } from "./bson-values.ts";
+import { type Collections, type ReadOptions, readMaxMs, type TextDocument } from "./collections.ts";
 import { guarded } from "./errors.ts";
 import { insertAbsent } from "./follow-ups.ts";
 import type { Manners } from "./record-store.ts";
+import { putBlocks, readBlocks, replaceActors } from "./summary-blocks.ts";
 
 const stateId = "search_index";
 /** While the index is being taken away. */
 const noRules = "";
 /** Documents that one call of a reset takes away: a delete of them ends long before the time that it may take. */
 const stepResetMax = 1_000;
-const nothing = new Uint8Array();
+/** The same of pieces, which are large. */
+const stepPiecesMax = 50;
 
 const textDocument = ({ rid, recordedAtMs, terms }: IndexedText): TextDocument => ({
   _id: ridKey(rid),
@@ -27,19 +22,11 @@ const textDocument = ({ rid, recordedAtMs, terms }: IndexedText): TextDocument =
   terms,
 });
 
-const blockDocument = ({ level, n, cells, actors }: SummaryBlock): BlockDocument => ({
-  _id: `${level}/${n}`,
-  level,
-  n,
-  cells: new Binary(cells),
-  actors: new Binary(actors),
-});
-
 export function mongoSearchIndex(
   collections: Collections,
   { inTurn, insertMax, updateMax }: Pick<Manners, "inTurn" | "insertMax" | "updateMax">,
 ): SearchIndex {
-  const { texts, blocks } = collections;
+  const { texts } = collections;
   const guard = <T>(
     doing: string,
     signal: AbortSignal,
@@ -67,38 +54,18 @@ export function mongoSearchIndex(
       ),
     advance: (from, to, added, signal) =>
       guard("move the index on", signal, async () => {
-        await insertAbsent(blocks, added.map(blockDocument));
+        await putBlocks(collections, added);
         return inTurn(() => move(collections, from, to));
       }),
     blocks: (level, from, to, which, signal) =>
-      guard("read counts", signal, async (options) => {
-        const range = { level, n: { $gte: from, $lt: to } };
-        const other = which === "cells" ? "actors" : "cells";
-        const found = blocks.find(range, { ...options, sort: { n: 1 }, projection: { [other]: 0 } });
-        return (await found.toArray()).map((block) => ({
-          level,
-          n: block.n,
-          cells: nothing,
-          actors: nothing,
-          [which]: bytesOf(block[which]),
-        }));
-      }),
+      guard("read counts", signal, (options) => readBlocks(collections, level, [from, to], which, options)),
     purgeTexts: (rids, signal) =>
       guard("purge texts", signal, () =>
         inChunks(rids, updateMax, (some) => texts.bulkWrite(some.map(withoutTerms), { ordered: false })),
       ),
     replaceActors: (replaced, signal) =>
       guard("replace counts", signal, () =>
-        inChunks(replaced, updateMax, (some) =>
-          blocks.bulkWrite(
-            some.map(({ level, n, actors }) => ({
-              updateOne: {
-                filter: { _id: `${level}/${n}` },
-                update: { $set: { actors: new Binary(actors) } },
-              },
-            })),
-          ),
-        ),
+        inChunks(replaced, updateMax, (some) => replaceActors(collections, some)),
       ),
   };
 }
@@ -130,8 +97,10 @@ async function reset(collections: Collections, rules: string, options: ReadOptio
     await setState(collections, noRules);
     if (before !== undefined) return false;
   }
-  const { texts, blocks } = collections;
-  if ((await takeSome(texts, options)) || (await takeSome(blocks, options))) return false;
+  const { texts, blocks, pieces } = collections;
+  if (await takeSome(texts, stepResetMax, options)) return false;
+  if (await takeSome(blocks, stepResetMax, options)) return false;
+  if (await takeSome(pieces, stepPiecesMax, options)) return false;
   await setState(collections, rules);
   return true;
 }
@@ -148,11 +117,11 @@ type Takeable<Id> = {
 };
 
 /** Whether more may be left. By ids: a delete that comes late takes none but these. */
-async function takeSome<Id>(collection: Takeable<Id>, options: ReadOptions): Promise<boolean> {
-  const some = collection.find({}, { ...options, projection: { _id: 1 }, limit: stepResetMax });
+async function takeSome<Id>(collection: Takeable<Id>, max: number, options: ReadOptions): Promise<boolean> {
+  const some = collection.find({}, { ...options, projection: { _id: 1 }, limit: max });
   const ids = (await some.toArray()).map(({ _id }) => _id);
   if (ids.length > 0) await collection.deleteMany({ _id: { $in: ids } }, { maxTimeMS: options.maxTimeMS });
-  return ids.length === stepResetMax;
+  return ids.length === max;
 }
 
 async function move({ indexState }: Collections, from: IndexState, to: number): Promise<boolean> {

@@ -3,13 +3,17 @@ import type { DatabaseSync } from "node:sqlite";
 import { setImmediate } from "node:timers/promises";
 import type { Src } from "../../core/ids.ts";
 import { type OutcomeKind, type OutcomeRow, outcomeKinds } from "../../core/outcome.ts";
-import type { AccountedSource, AccountStep, IntakeCounts, OutcomeQuery } from "../../ports/record-store.ts";
+import {
+  type AccountedSource,
+  type AccountStep,
+  entryAgeMaxMs,
+  entryOffsetsMax,
+  type IntakeCounts,
+  type OutcomeQuery,
+} from "../../ports/record-store.ts";
 import { integer, optionalInteger, type Row, text } from "./columns.ts";
 import { assertInTime } from "./faults.ts";
 
-/** An entry younger and shorter than this is extended in place; otherwise it is closed and never changed again. */
-const entryAgeMaxMs = 60_000;
-const entryOffsetsMax = 10_000;
 /** Rows counted between two looks at the signal. */
 const countRowsMax = 50_000;
 

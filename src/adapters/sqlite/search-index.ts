@@ -1,7 +1,13 @@
 /** The search index in SQLite. Rows of terms name a record by its row: shorter than its position, and as lasting. */
 import type { DatabaseSync } from "node:sqlite";
 import type { Rid } from "../../core/ids.ts";
-import type { IndexedText, IndexState, SearchIndex, SummaryBlock } from "../../ports/search-index.ts";
+import {
+  blocksBytesMax,
+  type IndexedText,
+  type IndexState,
+  type SearchIndex,
+  type SummaryBlock,
+} from "../../ports/search-index.ts";
 import { blob, integer, positionOf, text } from "./columns.ts";
 import { assertWanted, storeCall } from "./faults.ts";
 import type { GroupCommit } from "./group-commit.ts";
@@ -97,14 +103,17 @@ function openBlocks(db: DatabaseSync) {
   return {
     put: ({ level, n, cells, actors }: SummaryBlock): void => void put.run(level, n, cells, actors),
     replace: (actors: Uint8Array, level: number, n: number): void => void replace.run(actors, level, n),
-    read: (level: number, from: number, to: number, which: "cells" | "actors"): readonly SummaryBlock[] =>
-      readers[which].all(level, from, to).map((row) => ({
-        level,
-        n: integer(row, "n"),
-        cells: nothing,
-        actors: nothing,
-        [which]: blob(row, "bytes"),
-      })),
+    read(level: number, from: number, to: number, which: "cells" | "actors"): readonly SummaryBlock[] {
+      const found: SummaryBlock[] = [];
+      let length = 0;
+      for (const row of readers[which].iterate(level, from, to)) {
+        const bytes = blob(row, "bytes");
+        found.push({ level, n: integer(row, "n"), cells: nothing, actors: nothing, [which]: bytes });
+        length += bytes.length;
+        if (length >= blocksBytesMax) break;
+      }
+      return found;
+    },
   };
 }
 

@@ -116,9 +116,6 @@ export function stepOf(
   };
 }
 
-/** Behind every text that begins with another. */
-const lastCharacter = "\u{10ffff}";
-
 /** Where a walk through the terms stands, which lie by term, recorded_at and record. */
 export type TermPlace = readonly [term: string, recordedAt: number, record: number];
 const beforeRecords = -1;
@@ -127,7 +124,9 @@ export const beforeTerms = (prefix: string): TermPlace => [prefix, -Infinity, be
 type TimeRange = Pick<Walk, "min" | "max">;
 const termRows = `SELECT term, recorded_at, record FROM terms
   WHERE (term, recorded_at, record) > (?, ?, ?) AND term < ? ORDER BY term, recorded_at, record`;
-const termRowsOf = (prefix: string, place: TermPlace) => [...place, prefix + lastCharacter];
+/** To SQLite bytes lie behind every text. */
+const behindTexts = new Uint8Array();
+const termRowsOf = (prefix: string, place: TermPlace) => [...place, firstBehind(prefix) ?? behindTexts];
 
 /** The last of so many rows of terms that begin so, behind a place; none where there are fewer. Over several terms no index finds a time. */
 export const lastOfTerms = (prefix: string, place: TermPlace, rows: number): Step => ({

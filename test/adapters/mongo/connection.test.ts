@@ -1,6 +1,7 @@
-/** What a MongoDB URL may ask for. */
+/** What a MongoDB URL may ask for, and how long its connections wait. */
 import { describe, expect, test } from "@jest/globals";
-import { databaseOf, writeConcernOf } from "../../../src/adapters/mongo/connection.ts";
+import { MongoClient } from "mongodb";
+import { clientOptions, databaseOf, writeConcernOf } from "../../../src/adapters/mongo/connection.ts";
 
 const host = "mongodb://user:p%40ss@a.example:27017,b.example/audit";
 
@@ -23,6 +24,36 @@ describe("the URL of a MongoDB store", () => {
     }
     expect(writeConcernOf(`${host}?w=1&journal=false`, true)).toMatchObject({ w: 1, journal: false });
     expect(writeConcernOf(host, true)).toMatchObject({ w: "majority", journal: true });
+  });
+
+  test.each(["readConcernLevel=local", "readconcernlevel=available", "wtimeout=1", "maxStalenessSeconds=90", "readPreferenceTags=dc:a"])(
+    "R-08 a URL with %s, which the driver would put above what Lastro reads and writes under, is refused by the option's name, allowed or not",
+    (option) => {
+      for (const allowUnsafe of [false, true])
+        expect(() => writeConcernOf(`${host}?appName=x&${option}`, allowUnsafe)).toThrow(
+          expect.objectContaining({
+            code: "STORE_UNSAFE",
+            message: expect.stringContaining(` ${option.split("=")[0]} `),
+          }),
+        );
+    },
+  ); // biome-ignore format: a list
+
+  test.each([
+    "", "w=2", "journal=true", "readConcernLevel=majority", "wtimeoutMS=1", "readPreference=secondary", "retryReads=false", "retryWrites=false",
+    "socketTimeoutMS=1", "replicaSet=rs",
+  ])("under a URL with %s Lastro reads what a majority has from the primary, and writes for a majority's journals", (option) => {
+    const url = `${host}?${option}`;
+    const { readConcern, readPreference, writeConcern, ...options } = new MongoClient(url, clientOptions({ url })).options;
+    expect(readConcern.level).toBe("majority");
+    expect(readPreference).toMatchObject({ mode: "primary", tags: undefined, maxStalenessSeconds: undefined });
+    expect(writeConcern).toMatchObject({ w: "majority", journal: true, wtimeout: 10_000 });
+    expect(options).toMatchObject({ retryReads: true, retryWrites: true, socketTimeoutMS: 30_000 });
+  }); // biome-ignore format: a list
+
+  test("a connection waits longer than the longest read may take on the server, and 30 s at least", () => {
+    const waits = (queryMaxMs: number) => clientOptions({ url: host, queryMaxMs }).socketTimeoutMS;
+    expect([100, 25_000, 25_001, 600_000].map(waits)).toEqual([30_000, 30_000, 30_001, 605_000]);
   });
 
   test("what is no MongoDB URL is refused without repeating it", () => {

@@ -45,8 +45,10 @@ describe("opening a MongoDB store", () => {
       refusal("STORE_UNSAFE", 'db.records.dropIndex("uid")'),
     );
     await db.collection("records").dropIndex("uid");
-    await (await openMongoStore({ url }))[Symbol.asyncDispose]();
-    expect(await db.collection("records").indexExists("uid")).toBe(true);
+    await db.collection("records").createIndex({ uid: 1 }, { name: "mine", unique: true });
+    for (const _ of ["first", "second"]) await (await openMongoStore({ url }))[Symbol.asyncDispose]();
+    expect(await db.collection("records").indexExists(["uid", "mine"])).toBe(false);
+    expect(await db.collection("records").indexExists("mine")).toBe(true);
   });
 
   test("a connection that is cut while indexes are made costs no start; one that always is, is told", async () => {
@@ -61,6 +63,31 @@ describe("opening a MongoDB store", () => {
     };
     void cutAlways();
     await expect(openMongoStore({ url: linked })).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  });
+
+  test("a build that outlasts the connection is told, and its indexes are asked for again", async () => {
+    await using link = await openLink(await primaryPort());
+    const held = link.holdAnswer(Buffer.from("createIndexes"), 1);
+    const told: string[] = [];
+    const info = (code: string): void => {
+      told.push(code);
+      void link.become({});
+    };
+    const opening = openMongoStore({ url: through(url, link), socketTimeoutMs: 3_000, lines: { info } });
+    await held;
+    await (await opening)[Symbol.asyncDispose]();
+    expect(new Set(told)).toEqual(new Set(["indexes_building"]));
+    expect(await client.db().collection("records").indexExists("uid")).toBe(true);
+  });
+
+  test("an opening that waits for indexes ends with its signal, however long they take", async () => {
+    await using link = await openLink(await primaryPort());
+    const stop = new AbortController();
+    const held = link.holdAnswer(Buffer.from("createIndexes"), 1);
+    const opening = openMongoStore({ url: through(url, link), signal: stop.signal });
+    await held;
+    stop.abort();
+    await expect(opening).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
   });
 
   test("a database of a newer release is refused", async () => {
