@@ -5,6 +5,7 @@ import { exportFiles } from "./adapters/files/export-files.ts";
 import { startTelemetry, type Telemetry } from "./adapters/otel/telemetry.ts";
 import { openLog } from "./adapters/pino/log.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
+import { certificateHealth, certificatesOf } from "./certificate-health.ts";
 import type { CollectDeps } from "./collect/publish-events.ts";
 import type { Config } from "./config.ts";
 import type { Catalogue } from "./core/catalogue.ts";
@@ -20,11 +21,13 @@ import { operate } from "./ingest/operate.ts";
 import { openPace } from "./ingest/pace.ts";
 import type { StationSettings } from "./ingest/stations.ts";
 import { type StoreLag, storeLag } from "./ingest/store-lag.ts";
+import { keepFresh } from "./keep-fresh.ts";
+import { keepKeysWrapped } from "./keep-keys-wrapped.ts";
 import { sleep } from "./lib/backoff.ts";
 import { type HostPort, hostPortText } from "./lib/env-values.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal } from "./lib/signals.ts";
-import { aborted, repeat } from "./lib/upkeep.ts";
+import { aborted } from "./lib/upkeep.ts";
 import { loadConfig } from "./load-config.ts";
 import { type Access, openAccess } from "./open-access.ts";
 import { openGuard } from "./open-guard.ts";
@@ -33,19 +36,19 @@ import { openHints, openHotCopies } from "./open-redis.ts";
 import { openRing } from "./open-ring.ts";
 import { openStore } from "./open-store.ts";
 import { openSwitches } from "./open-switches.ts";
+import { openUpstreamTls, type UpstreamTls } from "./open-upstream-tls.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 import type { Store } from "./ports/store.ts";
 import { dataKeys } from "./privacy/data-keys.ts";
-import { tellingRewrap } from "./privacy/rotate.ts";
 import { mayMakeKeys, openStoreKeys, type StoreKeys } from "./privacy/store-keys.ts";
 import type { Guard, QueryDeps } from "./query/deps.ts";
 import { openExports } from "./query/exports.ts";
 import { hotHistory } from "./query/hot-history.ts";
 import { type PublishedLog, publishedLog } from "./query/published-log.ts";
 import { openTail } from "./query/tail-records.ts";
-import { readinessOf } from "./readiness.ts";
+import { readinessOf, showDependencies } from "./readiness.ts";
 import { type LogThread, startLogThread } from "./run-log-thread.ts";
 import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
@@ -73,8 +76,6 @@ const heapGrowthPercent = 70;
 const threadSemiSpaceMb = 2;
 /** Random bytes that name this process in the log's lease. */
 const holderBytes = 8;
-const dependenciesShownMs = 2_000;
-const dependencies = ["store", "kafka", "redis"] as const;
 const exit = { ok: 0, failed: 1, usage: 2 } as const;
 
 /** Runs until SIGTERM or SIGINT; returns the exit code. What keeps it from running goes to standard error, with what to do. */
@@ -106,20 +107,23 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const telemetry = opened.use(startTelemetry({ ...config.telemetry, log }));
   const observer: Observer = { ...telemetry.observer, ...hooks };
   const catalogue = readCatalogue(config.catalogueFile);
+  const upstream = openUpstreamTls(config, { now, log });
   const how = { asIs: false, lines: log, signal };
-  const store = telemetry.tracedStore(opened.use(await openStore(config, how)));
+  const store = telemetry.tracedStore(opened.use(await openStore(config, upstream.tls, how)));
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   const end = (): void => crash.abort(new Error("the service ends"));
   opened.defer(end);
+  keepFresh(upstream.files, config.filesRefreshMs, signal);
   const keys = await openKeys(config, store, opened, signal);
   const viewerKey = keys.lookupKey.viewerKey();
   const access = openAccess(config, { viewerKey, now, random, observer, log }, signal);
-  telemetry.certificateExpires(access.certificateExpiresMs);
-  const around = { keys, log, now, steadyNow, random };
+  const certificates = certificatesOf(access, upstream);
+  telemetry.certificates(certificates);
+  const around = { keys, log, now, steadyNow, random, tls: upstream.tls };
   const hints = opened.use(await openHints(config, around));
   const copies = await openHotCopies(config, around, opened);
   const history = copies === undefined ? store.history : hotHistory(store.history, copies);
-  const transparency = await startLog(config, observer, hooks, log, signal);
+  const transparency = await startLog(config, upstream, observer, hooks, log, signal);
   opened.defer(() => transparency?.ended);
   // Again, since its thread ends only when it is told to.
   opened.defer(end);
@@ -127,7 +131,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     config,
     store,
     keys,
-    { log, now },
+    { tls: upstream.tls, log, now },
     opened,
     signal,
   );
@@ -210,12 +214,9 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   const health = watchStore(store, grpc.setServing, consumer.noticeBreaker, signal);
   const parts = (): Readiness => ({
     ...readinessOf({ store: health(), source, hints, consumer, log: transparency }),
-    ...access.health(),
+    ...certificateHealth(certificates(), now()),
   });
-  const showDependencies = async (): Promise<void> => {
-    for (const name of dependencies) telemetry.dependency(name, parts()[name]?.ok ?? false);
-  };
-  void repeat(dependenciesShownMs, signal, showDependencies, () => undefined);
+  showDependencies(parts, telemetry.dependency, signal);
   const http = opened.use(
     await startHttpServer({
       ...config.http,
@@ -239,7 +240,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
       { query, collect },
     ),
   );
-  keepKeysWrapped(config, store, keys, log, signal);
+  keepKeysWrapped(config, store, keys, { log, random }, signal);
   // Joining may wait for others to let go of their partitions; being told to stop does not.
   await Promise.race([consumer.start(), aborted(signal)]);
   if (!signal.aborted)
@@ -296,6 +297,7 @@ async function openKeys(
 /** Undefined where the log is left to other instances. */
 async function startLog(
   { store, transparency, witnesses, anchors, searchIndex, keys, vault, catalogueFile }: Config,
+  upstream: UpstreamTls,
   observer: Observer,
   hooks: ServiceHooks,
   lines: Log,
@@ -307,7 +309,7 @@ async function startLog(
     tellsPoints: hooks.reached !== undefined,
     holder: Buffer.from(random(holderBytes)).toString("hex"),
   };
-  return startLogThread({ data, observer, lines, random, onStuck: hooks.stuck }, signal);
+  return startLogThread({ data, upstream, observer, lines, random, onStuck: hooks.stuck }, signal);
 }
 
 const queryDeps = (
@@ -359,27 +361,6 @@ const grpcOptions = (
     streamStallMsMax: grpc.streamStallMsMax,
   },
 });
-
-/** Takes over new KEKs and re-wraps what older ones wrap, while serving. */
-function keepKeysWrapped(
-  config: Config,
-  store: Store,
-  { ring }: StoreKeys,
-  log: Log,
-  signal: AbortSignal,
-): void {
-  const rewrap = tellingRewrap({ state: store.state, keys: store.keys, ring, random }, log);
-  void repeat(
-    config.keys.refreshMs,
-    signal,
-    () => rewrap(signal),
-    (cause) =>
-      log.warn(
-        "keys_not_rewrapped",
-        cause instanceof LastroError ? cause.message : "the next pass tries again",
-      ),
-  );
-}
 
 function announce(
   config: Config,

@@ -25,8 +25,8 @@ export const accessVariables = {
   LASTRO_KAFKA_SASL: variable(z.enum(["none", ...saslMechanisms], `must be none, ${saslMechanisms.join(", ")}`), "none", { description: "How Lastro says to Kafka who it is: `plain`, `scram-sha-256`, `scram-sha-512`" }),
   LASTRO_KAFKA_USERNAME: optional(text, { description: "User for SASL", defaultText: "none" }),
   LASTRO_KAFKA_PASSWORD: optional(text, { description: "Password for SASL", secret: true, hidden: true, defaultText: "none" }),
-  LASTRO_UPSTREAM_CA_FILE: optional(text, { description: "Root certificates (PEM) that Kafka, Redis and MongoDB must lead to", defaultText: "those of Node" }),
-  LASTRO_UPSTREAM_CERT_FILE: optional(text, { description: "Certificate (PEM) that Lastro shows to Kafka, Redis and MongoDB", defaultText: "none" }),
+  LASTRO_UPSTREAM_CA_FILE: optional(text, { description: "Root certificates (PEM) that Kafka, Redis and MongoDB must lead to; read again while running", defaultText: "those of Node" }),
+  LASTRO_UPSTREAM_CERT_FILE: optional(text, { description: "Certificate (PEM) that Lastro shows to Kafka, Redis and MongoDB; read again while running", defaultText: "none" }),
   LASTRO_UPSTREAM_KEY_FILE: optional(text, { description: "Its private key (PEM)", defaultText: "none" }),
 };
 
@@ -100,14 +100,14 @@ export const accessRules: readonly Rule<Values>[] = [
   },
 ];
 
-export const upstreamFiles = (v: Values) => ({
+const upstreamFiles = (v: Values) => ({
   ca: v.LASTRO_UPSTREAM_CA_FILE,
   cert: v.LASTRO_UPSTREAM_CERT_FILE,
   key: v.LASTRO_UPSTREAM_KEY_FILE,
 });
 
 export const kafkaSecurity = (v: Values) => ({
-  tlsFiles: v.LASTRO_KAFKA_TLS ? upstreamFiles(v) : undefined,
+  tls: v.LASTRO_KAFKA_TLS,
   sasl:
     v.LASTRO_KAFKA_SASL === "none"
       ? undefined
@@ -145,6 +145,8 @@ export const accessShape = (v: Values) => ({
   auth: authOf(v),
   /** Undefined: the listeners speak in the clear. */
   tls: tlsOf(v),
+  /** Towards Kafka, Redis and MongoDB, where these are spoken to by TLS. */
+  upstream: upstreamFiles(v),
   switchesFile: v.LASTRO_SWITCHES_FILE,
   filesRefreshMs: v.LASTRO_FILES_REFRESH_MS,
 });

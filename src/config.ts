@@ -1,7 +1,7 @@
 /** Every knob of the service, one zod schema: environment in, shaped object out. Nothing else reads environment variables. */
 import { join } from "node:path";
 import * as z from "zod";
-import { accessRules, accessShape, accessVariables, kafkaSecurity, upstreamFiles } from "./config-access.ts";
+import { accessRules, accessShape, accessVariables, kafkaSecurity } from "./config-access.ts";
 import { servingShape, servingVariables } from "./config-serving.ts";
 import {
   abouts,
@@ -261,7 +261,6 @@ function storeOf(v: Values) {
         kind: "mongodb",
         url,
         allowUnsafe: v.LASTRO_STORE_ALLOW_UNSAFE,
-        tlsFiles: upstreamFiles(v),
         queryMaxMs: v.LASTRO_STORE_QUERY_MAX_MS,
       } as const);
 }
@@ -290,7 +289,6 @@ function hotOf(v: Values) {
   if (v.LASTRO_REDIS_URL === undefined || kept === "off") return undefined;
   return {
     redisUrl: v.LASTRO_REDIS_URL,
-    tlsFiles: upstreamFiles(v),
     keepsNew: kept === "recent",
     ageMsMax: v.LASTRO_HOT_AGE_MS,
     budgetMs: v.LASTRO_HOT_BUDGET_MS,
@@ -319,7 +317,6 @@ function shape(v: Values) {
     },
     hints: {
       redisUrl: v.LASTRO_REDIS_URL,
-      tlsFiles: upstreamFiles(v),
       budgetMs: v.LASTRO_HINTS_BUDGET_MS,
       ttlMs: v.LASTRO_HINTS_TTL_MS,
       entriesMax: v.LASTRO_HINTS_ENTRIES_MAX,

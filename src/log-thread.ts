@@ -6,6 +6,7 @@ import { randomBytes } from "node:crypto";
 import { parentPort, workerData } from "node:worker_threads";
 import { folderAnchor } from "./adapters/anchors/folder.ts";
 import { openCheckpointSigner } from "./adapters/files/checkpoint-signer.ts";
+import { replaceClientTls } from "./adapters/files/client-tls.ts";
 import type { LogFaces } from "./adapters/sqlite/open.ts";
 import { httpWitness } from "./adapters/tlog-witness/witness.ts";
 import { readCatalogue } from "./catalogue-file.ts";
@@ -23,6 +24,7 @@ import { runWitnesses, type WitnessRun } from "./log/run-witnesses.ts";
 import { openRing } from "./open-ring.ts";
 import { openLogStore } from "./open-store.ts";
 import type { Anchor } from "./ports/anchor.ts";
+import type { ClientTls } from "./ports/client-tls.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { LogStore } from "./ports/log-store.ts";
@@ -42,6 +44,8 @@ export type LogThreadData = {
   readonly tellsPoints: boolean;
   /** Names this process in the log's lease: the next thread goes on at once. */
   readonly holder: string;
+  /** For a store that is reached by TLS, as it is when the thread starts. */
+  readonly tls: ClientTls;
 };
 
 export type LogObserver = Pick<
@@ -61,8 +65,8 @@ export type FromLogThread =
   | { readonly kind: "observed"; readonly call: ObservedCall }
   | { readonly kind: "line"; readonly call: Calls<Log> }
   | { readonly kind: "reached"; readonly point: LogPoint };
-/** What it is told: to end, or that the step was heard of. */
-export type ToLogThread = "end" | "heard";
+/** What it is told: to end, that the step was heard of, or what certificates take the place of those it has. */
+export type ToLogThread = "end" | "heard" | { readonly tls: ClientTls };
 
 /** The sequencer reads each row once, in order: a page cache would only be filled and emptied. */
 const cacheBytes = 8 * 1024 * 1024;
@@ -70,13 +74,17 @@ const cacheBytes = 8 * 1024 * 1024;
 /** For waiting: it does not jump with the machine's clock. */
 const steadyNow: Clock = () => performance.now();
 
-const { config, tellsPoints, holder } = workerData as LogThreadData;
+const { config, tellsPoints, holder, tls } = workerData as LogThreadData;
 const say = (message: FromLogThread): void => parentPort?.postMessage(message);
 const random: Randomness = (bytes) => randomBytes(bytes);
 const end = new AbortController();
 let heard: () => void = () => undefined;
 
 parentPort?.on("message", (told: ToLogThread) => {
+  if (typeof told === "object") {
+    replaceClientTls(tls, told.tls);
+    return;
+  }
   if (told === "end") end.abort();
   heard();
 });
@@ -156,7 +164,7 @@ async function keepIndexed(faces: LogFaces, mayRun: () => boolean): Promise<void
 
 async function main(): Promise<void> {
   await using opened = new AsyncDisposableStack();
-  const faces = opened.use(await openLogStore(config, cacheBytes));
+  const faces = opened.use(await openLogStore(config, tls, cacheBytes));
   const { log, records, rest = () => undefined } = faces;
   const { name: logName, keyFile: path, intervalMs, limits } = config.transparency;
   const create = (await log.size(end.signal)) === 0;

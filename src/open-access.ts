@@ -9,6 +9,7 @@ import { type FreshFiles, openFreshFiles } from "./adapters/files/fresh-files.ts
 import { parseServerTls } from "./adapters/files/server-tls.ts";
 import type { Config } from "./config.ts";
 import { anyone } from "./core/caller.ts";
+import type { CertificateTerm } from "./core/certificate-term.ts";
 import { LastroError } from "./core/errors.ts";
 import { keepFresh } from "./keep-fresh.ts";
 import type { Authenticate } from "./ports/authenticate.ts";
@@ -16,7 +17,6 @@ import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 import type { ServerTls, ServerTlsSource } from "./ports/server-tls.ts";
-import type { Readiness } from "./servers/http/server.ts";
 
 type Around = {
   /** 32 bytes, the same in all processes of the store. */
@@ -35,13 +35,8 @@ export type Access = {
   /** Undefined: the listeners speak in the clear. */
   readonly tls: ServerTlsSource | undefined;
   /** Of the listeners' certificate. */
-  certificateExpiresMs(): number | undefined;
-  /** Nothing where there is no certificate. */
-  health(): Readiness;
+  certificateTerm(): CertificateTerm | undefined;
 };
-
-/** A certificate should have been renewed by then. */
-const renewalMs = 7 * 24 * 60 * 60_000;
 
 /** Throws CONFIG_INVALID. */
 export function openAccess(config: Config, around: Around, signal: AbortSignal): Access {
@@ -53,15 +48,14 @@ export function openAccess(config: Config, around: Around, signal: AbortSignal):
   const rules = config.auth && openRules(config.auth.accessFile, around.log, changed);
   const tls = config.tls && openTls(config.tls, around);
   const files = [rules, tls?.files].filter((one) => one !== undefined);
-  if (files.length > 0) keepFresh(files, config.filesRefreshMs, signal);
+  keepFresh(files, config.filesRefreshMs, signal);
   return {
     authenticate:
       config.auth && rules ? authenticateBy(config.auth, rules, viewers, around) : async () => anyone,
     viewers,
     onRulesChange: (listener) => void listeners.push(listener),
     tls: tls?.source,
-    certificateExpiresMs: () => tls?.source.current().expiresAtMs,
-    health: () => (tls === undefined ? {} : { certificate: healthOf(tls.source.current(), around.now) }),
+    certificateTerm: () => tls?.source.current().term,
   };
 }
 
@@ -114,15 +108,4 @@ function openTls(
     onChange: (listener) => void listeners.push(listener),
   };
   return { files, source };
-}
-
-function healthOf({ expiresAtMs }: ServerTls, now: Clock): Readiness[string] {
-  const leftMs = expiresAtMs - now();
-  const when = new Date(expiresAtMs).toISOString();
-  if (leftMs > renewalMs) return { ok: true, required: false, detail: `valid until ${when}` };
-  return {
-    ok: false,
-    required: false,
-    detail: `${leftMs > 0 ? "expires" : "expired"} ${when}: replace the files that LASTRO_TLS_CERT_FILE and LASTRO_TLS_KEY_FILE name`,
-  };
 }

@@ -1,5 +1,4 @@
 /** The part of the composition root that joins Kafka: topics, source, dead letters, and the way in for what is collected elsewhere. */
-import { readClientTls } from "./adapters/files/client-tls.ts";
 import { openKafkajsSource } from "./adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "./adapters/kafkajs/topics.ts";
 import { openDeadLetters } from "./adapters/platformatic-kafka/dead-letters.ts";
@@ -8,6 +7,7 @@ import { openTopicReader } from "./adapters/platformatic-kafka/topic-reader.ts";
 import type { Config } from "./config.ts";
 import { acceptedIncarnations, bindSource } from "./ingest/incarnations.ts";
 import { withDeadline } from "./lib/signals.ts";
+import type { ClientTls } from "./ports/client-tls.ts";
 import type { Clock } from "./ports/clock.ts";
 import type { DeadLetters } from "./ports/dead-letters.ts";
 import type { EventPublisher } from "./ports/event-publisher.ts";
@@ -33,12 +33,12 @@ export async function openKafka(
   { kafka, drainMsMax }: Config,
   store: Store,
   { storeId }: StoreKeys,
-  { log, now }: { readonly log: Log; readonly now: Clock },
+  { tls, log, now }: { readonly tls: ClientTls; readonly log: Log; readonly now: Clock },
   opened: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<KafkaParts> {
-  const { brokers, topic, dlqTopic: deadLetterTopic, createTopics: create, tlsFiles, sasl } = kafka;
-  const security = { tls: tlsFiles && readClientTls(tlsFiles), sasl };
+  const { brokers, topic, dlqTopic: deadLetterTopic, createTopics: create, sasl } = kafka;
+  const security = { tls: kafka.tls ? tls : undefined, sasl };
   const client = { brokers, clientId, security };
   const groupId = kafka.group ?? `lastro-${storeId.slice(0, 8)}`;
   await prepareTopics({ ...client, log, topic, deadLetterTopic, create });

@@ -1,6 +1,5 @@
 /** The part of the composition root that opens the configured store; alone, for the commands of operators, without the rest of the service. */
 import { existsSync } from "node:fs";
-import { readClientTls } from "./adapters/files/client-tls.ts";
 import { type LogFaces, openSqliteLog, openSqliteStore } from "./adapters/sqlite/open.ts";
 import { digestOf, readCatalogue } from "./catalogue-file.ts";
 import type { Config } from "./config.ts";
@@ -8,8 +7,11 @@ import { LastroError } from "./core/errors.ts";
 import type { Report } from "./core/findings.ts";
 import { indexRules } from "./core/index-rules.ts";
 import { checkIndex } from "./indexing/check-index.ts";
+import { readAgain } from "./keep-fresh.ts";
 import type { CheckRange } from "./log/check-range.ts";
 import { openRing } from "./open-ring.ts";
+import { openUpstreamTls } from "./open-upstream-tls.ts";
+import type { ClientTls } from "./ports/client-tls.ts";
 import type { Clock, Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Store } from "./ports/store.ts";
@@ -22,22 +24,30 @@ type StoreConfig = Pick<Config, "store">;
 type MongoConfig = Extract<Config["store"], { kind: "mongodb" }>;
 
 /** MongoDB's driver is loaded where it is needed: it costs a command more than the check of a small store. */
-async function openMongo(store: MongoConfig, how: How): Promise<Store> {
+async function openMongo(store: MongoConfig, tls: ClientTls, how: How): Promise<Store> {
   const { openMongoStore } = await import("./adapters/mongo/open-mongo-store.ts");
-  return openMongoStore({ ...store, ...how, tls: readClientTls(store.tlsFiles) });
+  return openMongoStore({ ...store, ...how, tls });
 }
 
 /** `asIs`: neither made nor migrated. While MongoDB builds indexes, the opening says so and waits, until the signal. */
 type How = { readonly asIs: boolean; readonly lines?: Pick<Log, "info">; readonly signal?: AbortSignal };
 
-export const openStore = ({ store }: StoreConfig, how: How = { asIs: false }): Promise<Store> =>
-  store.kind === "sqlite" ? openSqliteStore({ ...store, asIs: how.asIs }) : openMongo(store, how);
+export const openStore = (
+  { store }: StoreConfig,
+  tls: ClientTls,
+  how: How = { asIs: false },
+): Promise<Store> =>
+  store.kind === "sqlite" ? openSqliteStore({ ...store, asIs: how.asIs }) : openMongo(store, tls, how);
 
 /** The faces that extend and check the log, opened once more beside those of a store that is open, which has prepared it; `cacheBytes` is SQLite's page cache. */
-export const openLogStore = ({ store }: StoreConfig, cacheBytes: number): Promise<LogFaces> =>
+export const openLogStore = (
+  { store }: StoreConfig,
+  tls: ClientTls,
+  cacheBytes: number,
+): Promise<LogFaces> =>
   store.kind === "sqlite"
     ? openSqliteLog({ path: store.path, cacheBytes, asIs: true })
-    : openMongo(store, { asIs: true });
+    : openMongo(store, tls, { asIs: true });
 
 /** What a check does with keys. */
 export type CheckAids = {
@@ -54,6 +64,9 @@ export type OperatedStore = AsyncDisposable & {
   startThread(checkHere: CheckRange): CheckThread;
 };
 
+/** A command tells its outcome and no more. */
+const unheard: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
 /** Throws NOT_FOUND for a store that is not there, and makes none; FAILED_PRECONDITION for one of an older release, and migrates none. */
 export async function openOperatedStore(
   config: Config,
@@ -64,8 +77,12 @@ export async function openOperatedStore(
       "NOT_FOUND",
       `there is no store at ${config.store.path}: set LASTRO_STORE_URL or LASTRO_DATA_DIR as the service has them`,
     );
+  const upstream = openUpstreamTls(config, { now: around.now, log: unheard });
   const opened = new AsyncDisposableStack();
-  const store = opened.use(await openStore(config, { asIs: true }));
+  const store = opened.use(await openStore(config, upstream.tls, { asIs: true }));
+  const closed = new AbortController();
+  opened.defer(() => closed.abort());
+  readAgain(upstream.files, config.filesRefreshMs, closed.signal);
   return {
     store,
     async checkAids(signal) {
@@ -87,7 +104,7 @@ export async function openOperatedStore(
           checkIndex({ log, history, index, catalogue }, report, onProgress, over),
       };
     },
-    startThread: (checkHere) => startCheckThread({ store: config.store }, checkHere),
+    startThread: (checkHere) => startCheckThread(config, upstream, checkHere),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   };
 }

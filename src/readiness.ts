@@ -1,5 +1,7 @@
-/** Readiness, part by part. Hints, the log, its witnesses and anchors degrade the service; store, Kafka, breaker and stopped partitions take it out of rotation. */
+/** Readiness, part by part, and shown as metrics of the servers. Hints, the log, its witnesses and anchors degrade the service; store, Kafka, breaker and stopped partitions take it out of rotation. */
+import type { Telemetry } from "./adapters/otel/telemetry.ts";
 import type { Consumer } from "./ingest/consume.ts";
+import { repeat } from "./lib/upkeep.ts";
 import { haltSentence } from "./log/halt.ts";
 import type { LogState } from "./log/run-log.ts";
 import type { DedupHints } from "./ports/dedup-hints.ts";
@@ -83,4 +85,18 @@ export function readinessOf({ store, source, hints, consumer, log }: ReadinessPa
       anchors: othersHealth(log.missing().anchors, "did not keep the checkpoint"),
     }),
   };
+}
+
+const shownMs = 2_000;
+const dependencies = ["store", "kafka", "redis"] as const;
+
+export function showDependencies(
+  parts: () => Readiness,
+  show: Telemetry["dependency"],
+  signal: AbortSignal,
+): void {
+  const showAll = async (): Promise<void> => {
+    for (const name of dependencies) show(name, parts()[name]?.ok ?? false);
+  };
+  void repeat(shownMs, signal, showAll, () => undefined);
 }

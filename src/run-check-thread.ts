@@ -6,10 +6,13 @@ import { endOfThread } from "./lib/end-of-thread.ts";
 import { threadEnv } from "./lib/thread-env.ts";
 import type { CheckedRange, CheckRange, Range } from "./log/check-range.ts";
 import { type PackedRange, unpackRange } from "./log/packed-range.ts";
+import type { ClientTls, ClientTlsSource } from "./ports/client-tls.ts";
 
-export type CheckThreadData = Pick<Config, "store">;
-/** Answered in the order they are asked. */
-export type ToCheckThread = { readonly range: Range; readonly max: number };
+export type CheckThreadData = Pick<Config, "store"> & { readonly tls: ClientTls };
+/** Ranges are answered in the order they are asked; certificates take the place of those before them at once. */
+export type ToCheckThread =
+  | { readonly kind: "check"; readonly range: Range; readonly max: number }
+  | { readonly kind: "tls"; readonly tls: ClientTls };
 export type FromCheckThread =
   | { readonly kind: "checked"; readonly checked: PackedRange }
   | { readonly kind: "failed"; readonly code: LastroError["code"]; readonly message: string };
@@ -22,8 +25,15 @@ export type CheckThread = AsyncDisposable & { readonly checkRange: CheckRange };
 const program = new URL("./check-thread.ts", import.meta.url);
 
 /** The process holds the lock of the store. What is asked rejects as the store does, and with INTERNAL once the thread is gone. */
-export function startCheckThread({ store }: CheckThreadData, checkHere: CheckRange): CheckThread {
-  const worker = new Worker(program, { workerData: { store } satisfies CheckThreadData, env: threadEnv() });
+export function startCheckThread(
+  { store }: Pick<Config, "store">,
+  upstream: ClientTlsSource,
+  checkHere: CheckRange,
+): CheckThread {
+  const workerData: CheckThreadData = { store, tls: upstream.tls };
+  const worker = new Worker(program, { workerData, env: threadEnv() });
+  const tell = (message: ToCheckThread): void => worker.postMessage(message);
+  upstream.onChange(() => tell({ kind: "tls", tls: upstream.tls }));
   const asked: PromiseWithResolvers<CheckedRange>[] = [];
   let lost: LastroError | undefined;
   const lose = (cause: unknown): void => {
@@ -42,7 +52,7 @@ export function startCheckThread({ store }: CheckThreadData, checkHere: CheckRan
       if (asked.length >= askedMax) return checkHere(range, max, signal);
       const answer = Promise.withResolvers<CheckedRange>();
       asked.push(answer);
-      worker.postMessage({ range, max } satisfies ToCheckThread);
+      tell({ kind: "check", range, max });
       return answer.promise;
     },
     [Symbol.asyncDispose]: async () => void (await worker.terminate()),

@@ -6,12 +6,14 @@ import { endOfThread } from "./lib/end-of-thread.ts";
 import { threadEnv } from "./lib/thread-env.ts";
 import type { LogState } from "./log/run-log.ts";
 import type { FromLogThread, LogObserver, LogThreadData, ObservedCall, ToLogThread } from "./log-thread.ts";
+import type { ClientTlsSource } from "./ports/client-tls.ts";
 import type { Randomness } from "./ports/clock.ts";
 import type { Log } from "./ports/log.ts";
 import type { Observer } from "./ports/observer.ts";
 
 export type LogThreadOptions = {
-  readonly data: LogThreadData;
+  readonly data: Omit<LogThreadData, "tls">;
+  readonly upstream: ClientTlsSource;
   readonly observer: LogObserver & Pick<Observer, "reached">;
   readonly lines: Log;
   readonly random: Randomness;
@@ -50,7 +52,7 @@ const startWorker = (data: LogThreadData): Worker =>
 
 /** Resolves once the thread has opened what it needs. Throws what it refuses to start for: STORE_UNAVAILABLE, CONFIG_INVALID, INTERNAL. */
 export async function startLogThread(options: LogThreadOptions, signal: AbortSignal): Promise<LogThread> {
-  const { data, observer, lines, random, onStuck, startThread = startWorker } = options;
+  const { data, upstream, observer, lines, random, onStuck, startThread = startWorker } = options;
   let state: LogState = { kind: "starting" };
   let missing = nobodyMissing;
 
@@ -75,7 +77,12 @@ export async function startLogThread(options: LogThreadOptions, signal: AbortSig
     lines.error("log_thread_stuck", stuck.message);
     onStuck?.();
   };
-  const launch = (): Running => run(startThread(data), { hear, stay }, signal);
+  const { tls } = upstream;
+  let worker: Worker;
+  const launch = (): Running => {
+    worker = startThread({ ...data, tls });
+    return run(worker, { hear, stay }, signal);
+  };
 
   async function keep(first: Running): Promise<void> {
     for (let [running, losses] = [first, 1]; ; losses++) {
@@ -90,6 +97,7 @@ export async function startLogThread(options: LogThreadOptions, signal: AbortSig
   }
 
   const first = launch();
+  upstream.onChange(() => tell(worker, { tls }));
   await first.opened;
   return { state: () => state, missing: () => missing, ended: keep(first) };
 }

@@ -1,4 +1,5 @@
 /** Who may ask as the service joins it from its configuration, over real files. */
+import { X509Certificate } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
@@ -50,7 +51,7 @@ const rolesOf = async (access: Access): Promise<readonly string[]> =>
 test("without access control everybody is granted everything, whatever is shown", async () => {
   const access = open({});
   expect(await rolesOf(access)).toHaveLength(6);
-  expect(access.health()).toEqual({});
+  expect(access.certificateTerm()).toBeUndefined();
 });
 
 test("the access file is read again by itself, also for whom it knew before", async () => {
@@ -74,16 +75,10 @@ test("a wrong access file keeps the service from starting, with every fault", ()
   expect(() => open(env)).toThrow(/is not used:\nversion: .*\nbindings: /);
 });
 
-test.each([
-  [30, true, /^valid until /],
-  [2, false, /^expires .*LASTRO_TLS_CERT_FILE/],
-])("readiness says of a certificate for %d days that it is well: %s", async (days, ok, detail) => {
-  const { certFile, keyFile } = await root.certify(`for-${days}`, { days });
+test("it is known how long the listeners' certificate holds", async () => {
+  const { certFile, keyFile, cert } = await root.certify("lastro");
   const access = open({ LASTRO_TLS_CERT_FILE: certFile, LASTRO_TLS_KEY_FILE: keyFile });
-  expect(access.health()).toEqual({
-    certificate: { ok, required: false, detail: expect.stringMatching(detail) },
-  });
-  expect(access.certificateExpiresMs()).toBeGreaterThan(Date.now());
+  expect(access.certificateTerm()?.expiresAtMs).toBe(Date.parse(new X509Certificate(cert).validTo));
 });
 
 test("a certificate put in place before it is valid is shown from when it is", async () => {

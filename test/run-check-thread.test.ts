@@ -10,6 +10,7 @@ import { noTrust } from "../src/core/trust.ts";
 import { checkStore } from "../src/log/check.ts";
 import type { CheckDeps } from "../src/log/check-pass.ts";
 import { type CheckRange, rangeChecker } from "../src/log/check-range.ts";
+import type { ClientTlsSource } from "../src/ports/client-tls.ts";
 import { startCheckThread } from "../src/run-check-thread.ts";
 import { type CheckedLog, makeCheckedLog, sha256 } from "./support/checked-log.ts";
 import { verifyNote } from "./support/ed25519.ts";
@@ -46,6 +47,8 @@ const options = {
   onRun: async () => undefined,
 };
 
+const noTls: ClientTlsSource = { tls: {}, onChange: () => undefined };
+
 type Outcome = { readonly alone: Verification; readonly shared: Verification; readonly here: number };
 
 async function checkTwice(name: string, changes?: readonly string[]): Promise<Outcome> {
@@ -62,7 +65,7 @@ async function checkTwice(name: string, changes?: readonly string[]): Promise<Ou
     here += 1;
     return rangeChecker(deps)(...range);
   };
-  await using thread = startCheckThread({ store: config }, checkHere);
+  await using thread = startCheckThread({ store: config }, noTls, checkHere);
   const shared = await checkStore({ ...deps, checkRange: thread.checkRange }, options, never);
   return { alone: await checkStore(deps, options, never), shared, here };
 }
@@ -95,7 +98,7 @@ test("whatever lies in a record of any run, the thread names it as a check by it
 
 test("a thread that is gone ends the check", async () => {
   const config = copyStore("gone");
-  const thread = startCheckThread({ store: config }, () => Promise.reject(new Error("not here")));
+  const thread = startCheckThread({ store: config }, noTls, () => Promise.reject(new Error("not here")));
   const { src } = batchOf(0, []);
   const asked = thread.checkRange({ src, from: 0, to: 1 }, 1, never);
   await thread[Symbol.asyncDispose]();

@@ -12,6 +12,7 @@ import { anchoredFile } from "../src/core/anchored-files.ts";
 import { openCheckpoint } from "../src/core/trust.ts";
 import { endOfThread } from "../src/lib/end-of-thread.ts";
 import type { LogThreadData } from "../src/log-thread.ts";
+import type { ClientTlsSource } from "../src/ports/client-tls.ts";
 import { logPoints } from "../src/ports/observer.ts";
 import type { Store } from "../src/ports/store.ts";
 import { openStoreKeys } from "../src/privacy/store-keys.ts";
@@ -53,6 +54,8 @@ function configured(searchIndex: "on" | "off" = "off", more: Readonly<Record<str
 const program = new URL("../src/log-thread.ts", import.meta.url);
 const startProgram = (data: LogThreadData): Worker => new Worker(program, { workerData: data, env: {} });
 
+const noTls: ClientTlsSource = { tls: {}, onChange: () => undefined };
+
 type Started = { readonly thread: LogThread; readonly heard: string[]; readonly workers: Worker[] };
 
 async function start(over: Partial<LogThreadOptions> = {}): Promise<Started> {
@@ -62,6 +65,7 @@ async function start(over: Partial<LogThreadOptions> = {}): Promise<Started> {
   const thread = await startLogThread(
     {
       data: { config: configured(), holder: "test", tellsPoints: false },
+      upstream: noTls,
       observer: {
         logPass: () => hear("logPass"),
         logStandby: () => hear("logStandby"),
@@ -115,6 +119,7 @@ test("the search index follows the log in its thread, from when the keys are the
   await startLogThread(
     {
       data: { config, holder: "test", tellsPoints: false },
+      upstream: noTls,
       observer: {
         logPass: () => undefined,
         logStandby: () => undefined,
@@ -284,4 +289,39 @@ test("at each step it waits until the service has heard of it", async () => {
   });
   await until("a whole pass", hasLogged(started, 1));
   expect(seen.filter((point, at) => seen.indexOf(point) === at)).toEqual([...logPoints]);
+});
+
+/** Tells the root it begins with, and each that it is told. */
+const teller = `
+  const { parentPort, workerData } = require("node:worker_threads");
+  const tell = ({ ca }) => parentPort.postMessage({ kind: "line", call: ["info", [ca[0], ""]] });
+  tell(workerData.tls);
+  parentPort.on("message", (told) => told === "end" ? parentPort.close() : tell(told.tls));
+  parentPort.postMessage({ kind: "opened" });
+`;
+
+test("certificates that are renewed reach the thread that runs, and each that takes its place", async () => {
+  const listeners: (() => void)[] = [];
+  const ca: [string] = ["first"];
+  const renew = (next: string): void => {
+    ca[0] = next;
+    for (const listener of listeners) listener();
+  };
+  const workers: Worker[] = [];
+  const started = await start({
+    upstream: { tls: { ca }, onChange: (listener) => void listeners.push(listener) },
+    startThread(data) {
+      const worker = new Worker(teller, { eval: true, workerData: data });
+      workers.push(worker);
+      return worker;
+    },
+  });
+  const told = (): readonly string[] => started.heard.filter((line) => line !== "log_thread_lost");
+  renew("second");
+  await until("the thread was told", () => told().length === 2);
+  await workers[0]?.terminate();
+  await until("the next one began", () => told().length === 3);
+  renew("third");
+  await until("it was told", () => told().length === 4);
+  expect(told()).toEqual(["first", "second", "second", "third"]);
 });

@@ -1,4 +1,5 @@
 /** By what the listeners show themselves and judge clients; may be replaced while they listen. */
+import type { CertificateTerm } from "../core/certificate-term.ts";
 
 export type ServerTls = {
   /** PEM texts; `cert` with the chain that leads to a root. */
@@ -8,7 +9,7 @@ export type ServerTls = {
   readonly clientCa: string | undefined;
   /** Fixed at the start: a client without a certificate that verifies is turned away by TLS. */
   readonly clientsRequired: boolean;
-  readonly expiresAtMs: number;
+  readonly term: CertificateTerm;
 };
 
 export type ServerTlsSource = {

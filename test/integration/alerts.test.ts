@@ -52,6 +52,8 @@ const healthy: Series = {
   'lastro_self_audit_events_total{instance="a",outcome="published"}': grows(5),
   'lastro_self_audit_events_total{instance="a",outcome="dropped"}': always(0),
   'lastro_switches_stale{instance="a"}': always(0),
+  'lastro_certificate_renew_by_seconds{instance="a",certificate="listeners"}': always(86_400),
+  'lastro_certificate_renew_by_seconds{instance="a",certificate="upstream"}': always(86_400),
 };
 
 type Moment = { readonly atMinute: number; readonly firing: readonly string[] };
@@ -197,6 +199,14 @@ const cases: readonly Case[] = [
     alert: "LastroSwitchesStale",
     within: 1,
     shown: { 'lastro_switches_stale{instance="a"}': from(0, 1) },
+  },
+  {
+    when: "a certificate is not renewed",
+    alert: "LastroCertificateNotRenewed",
+    within: 16,
+    shown: {
+      'lastro_certificate_renew_by_seconds{instance="a",certificate="upstream"}': always(begins * 60),
+    },
   },
   {
     when: "many events wait",

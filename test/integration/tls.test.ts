@@ -1,17 +1,21 @@
-/** TLS and passwords towards Kafka and Redis, on servers of this test's own that ask for them; and towards MongoDB, before which TLS ends. */
+/** TLS and passwords towards Kafka and Redis, on servers of this test's own that ask for them; towards MongoDB, before which TLS ends; and certificates that are renewed while all of them are in use. */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
-import { readClientTls } from "../../src/adapters/files/client-tls.ts";
+import { openKafkajsSource } from "../../src/adapters/kafkajs/event-source.ts";
 import { prepareTopics } from "../../src/adapters/kafkajs/topics.ts";
 import { openMongoStore } from "../../src/adapters/mongo/open-mongo-store.ts";
 import { openTopicReader } from "../../src/adapters/platformatic-kafka/topic-reader.ts";
 import { openRedisHints } from "../../src/adapters/redis/hints.ts";
-import type { StoreId } from "../../src/core/ids.ts";
-import type { ClientTls, KafkaSecurity } from "../../src/ports/client-tls.ts";
+import { type StoreId, srcOf, type TopicId } from "../../src/core/ids.ts";
+import { openUpstreamTls } from "../../src/open-upstream-tls.ts";
+import type { ClientTls, ClientTlsSource, KafkaSecurity } from "../../src/ports/client-tls.ts";
+import { startCheckThread } from "../../src/run-check-thread.ts";
 import { someUids } from "../contract/dedup-hints.contract.ts";
+import { numbered, openTestKafka } from "../contract/event-source.kafka.ts";
+import { recorder } from "../contract/event-source.recorder.ts";
 import {
   type Certificate,
   type CertificateAuthority,
@@ -21,7 +25,7 @@ import {
 import { silentLog } from "../support/intake.ts";
 import { freePort, until } from "../support/lastro.ts";
 import { mongoUrl, type RunningServer, redisUrl, startKafka, startRedis } from "../support/servers.ts";
-import { tlsInFrontOf } from "../support/tls-in-front.ts";
+import { type TlsInFront, tlsInFrontOf } from "../support/tls-in-front.ts";
 
 const signal = new AbortController().signal;
 const user = { name: "lastro", password: "pass word" };
@@ -30,30 +34,73 @@ let dir: string;
 let root: CertificateAuthority;
 let stranger: CertificateAuthority;
 let own: Certificate;
+/** What takes the place of root and certificate where these are renewed. */
+let nextRoot: CertificateAuthority;
+let next: Certificate;
 beforeAll(async () => {
   dir = mkdtempSync(join(tmpdir(), "lastro-tls-"));
-  [root, stranger] = await Promise.all([openAuthority(), openAuthority("stranger.test")]);
+  [root, stranger, nextRoot] = await Promise.all([
+    openAuthority(),
+    openAuthority("stranger.test"),
+    openAuthority("next.test"),
+  ]);
   own = await root.certify("server", { san: loopbackSan });
+  next = await nextRoot.certify("server", { san: loopbackSan });
 }, 60_000);
 afterAll(() => {
   root[Symbol.dispose]();
   stranger[Symbol.dispose]();
+  nextRoot[Symbol.dispose]();
   rmSync(dir, { recursive: true, force: true });
 });
-const files = (): ClientTls => readClientTls({ ca: root.caFile, cert: own.certFile, key: own.keyFile });
+const upstreamOf = (upstream: { readonly ca: string; readonly cert: string; readonly key: string }) =>
+  openUpstreamTls({ upstream }, { now: Date.now, log: silentLog });
+const files = (): ClientTls => upstreamOf({ ca: root.caFile, cert: own.certFile, key: own.keyFile }).tls;
+
+type Renewable = ClientTlsSource & {
+  /** Root, certificate and key, on disk; the old ones are refused from now on, and every connection is cut. */
+  renew(front: TlsInFront): void;
+};
+function renewable(): Renewable {
+  const folder = mkdtempSync(join(dir, "live-"));
+  const [ca, cert, key] = [join(folder, "ca.pem"), join(folder, "tls.crt"), join(folder, "tls.key")];
+  const put = ({ caFile }: CertificateAuthority, { certFile, keyFile }: Certificate): void => {
+    copyFileSync(caFile, ca);
+    copyFileSync(certFile, cert);
+    copyFileSync(keyFile, key);
+  };
+  put(root, own);
+  const { tls, onChange, files: live } = upstreamOf({ ca, cert, key });
+  return {
+    tls,
+    onChange,
+    renew(front) {
+      put(nextRoot, next);
+      for (const file of live) file.refresh();
+      front.become(next, nextRoot);
+    },
+  };
+}
 
 describe("Kafka", () => {
   let kafka: RunningServer;
+  let front: TlsInFront;
   const ports = { tls: 0, sasl: 0 };
   beforeAll(async () => {
     Object.assign(ports, { tls: await freePort(), sasl: await freePort() });
     const { certFile, keyFile } = own;
+    const port = await freePort();
+    front = await tlsInFrontOf({ hostname: "127.0.0.1", port: `${port}` }, own, root);
     kafka = await startKafka({
       dir: join(dir, "kafka"),
+      proxied: [{ port, proxyPort: front.port }],
       secured: { ports, certFile, keyFile, caFile: root.caFile, user },
     });
   }, 120_000);
-  afterAll(() => kafka.stop());
+  afterAll(async () => {
+    await front[Symbol.asyncDispose]();
+    await kafka.stop();
+  });
 
   /** Through both clients: one makes topics and would consume, the other reads of them and would send dead letters. */
   async function reach(
@@ -70,7 +117,7 @@ describe("Kafka", () => {
 
   test("R-24 is reached over TLS with a certificate of our own, and not without", async () => {
     expect(await reach("tls", { tls: files(), sasl: undefined })).toBe(6);
-    const { ca = "" } = files();
+    const { ca = [""] } = files();
     // Of itself this Kafka tells an address.
     expect(await reach("tls", { tls: files(), sasl: undefined }, "localhost")).toBe(6);
     await expect(reach("tls", { tls: { ca }, sasl: undefined })).rejects.toMatchObject({
@@ -81,7 +128,7 @@ describe("Kafka", () => {
   test.each(["plain", "scram-sha-256", "scram-sha-512"] as const)(
     "is reached by %s over TLS",
     async (mechanism) => {
-      const tls = { ca: files().ca ?? "" };
+      const tls: ClientTls = { ca: [root.ca] };
       const sasl = { mechanism, username: user.name, password: user.password };
       expect(await reach("sasl", { tls, sasl })).toBe(6);
       const wrong = { tls, sasl: { ...sasl, password: "other" } };
@@ -92,9 +139,47 @@ describe("Kafka", () => {
 
   test("a Kafka of another CA is not talked to", async () => {
     const sasl = { mechanism: "plain", username: user.name, password: user.password } as const;
-    const security = { tls: { ca: stranger.ca }, sasl };
+    const security: KafkaSecurity = { tls: { ca: [stranger.ca] }, sasl };
     await expect(reach("sasl", security)).rejects.toMatchObject({ code: "SOURCE_UNAVAILABLE" });
   }, 90_000);
+
+  test("R-24 both clients go on with a certificate and roots that were renewed on disk, once the old ones are refused", async () => {
+    await using direct = openTestKafka([kafka.address]);
+    const topic = await direct.createTopic();
+    const live = renewable();
+    const client = {
+      brokers: [front.address],
+      clientId: "lastro",
+      security: { tls: live.tls, sasl: undefined },
+    };
+    await using topicReader = openTopicReader(client);
+    await using source = await openKafkajsSource({
+      ...client,
+      topic,
+      groupId: topic,
+      topicReader,
+      incarnation: async () => undefined,
+      sessionTimeoutMs: 6_000,
+      fetchBytesPerPartitionMax: 1024 * 1024,
+      fetchBytesMax: 4 * 1024 * 1024,
+      partitionsConcurrently: 2,
+      log: silentLog,
+      now: Date.now,
+    });
+    const seen = recorder(source, () => 0);
+    const offsets = () => new Set(seen.events().map(({ offset }) => offset));
+    await source.start(seen.handler);
+    await direct.produce(topic, numbered(0, 3));
+    await until("it reads", async () => offsets().size === 3, 30_000);
+    live.renew(front);
+    await direct.produce(topic, numbered(3, 3));
+    await until(
+      "one of them tells",
+      async () => (await topicReader.read(topic, signal)) !== undefined,
+      30_000,
+    );
+    await until("the other reads on", async () => offsets().size === 6, 60_000);
+  }, 150_000);
 });
 
 describe("Redis", () => {
@@ -110,9 +195,9 @@ describe("Redis", () => {
   }, 60_000);
   afterAll(() => redis.stop());
 
-  const open = (tls: ClientTls) =>
+  const open = (tls: ClientTls, address = `127.0.0.1:${tlsPort}`) =>
     openRedisHints({
-      url: `rediss://127.0.0.1:${tlsPort}`,
+      url: `rediss://${address}`,
       tls,
       storeId: "00112233445566778899aabbccddeeff" as StoreId,
       ttlMs: 60_000,
@@ -130,17 +215,28 @@ describe("Redis", () => {
   });
 
   test("one of another CA, and one that wants a certificate we do not have, give none", async () => {
-    for (const tls of [{ ...files(), ca: stranger.ca }, { ca: root.ca }]) {
+    const each: readonly ClientTls[] = [{ ...files(), ca: [stranger.ca] }, { ca: [root.ca] }];
+    for (const tls of each) {
       await using hints = await open(tls);
       expect(await hints.known(someUids(1), signal)).toBe("unavailable");
       expect(hints.isConnected()).toBe(false);
     }
   });
+
+  test("R-24 it helps again with a certificate and roots that were renewed on disk, once the old ones are refused", async () => {
+    const live = renewable();
+    await using front = await tlsInFrontOf(new URL(redisUrl()), own, root);
+    await using hints = await open(live.tls, front.address);
+    const answers = async () => (await hints.known(someUids(1), signal)) !== "unavailable";
+    await until("Redis answers", answers, 5_000);
+    live.renew(front);
+    await until("Redis answers again", answers, 20_000);
+  }, 60_000);
 });
 
 describe("what routes TLS by the name that is asked for", () => {
   const router = "localhost";
-  const tls = (): ClientTls => ({ ca: root.ca });
+  const tls = (): ClientTls => ({ ca: [root.ca] });
   const openHints = (host: string, port: number) =>
     openRedisHints({
       url: `rediss://${host}:${port}`,
@@ -212,8 +308,27 @@ describe("MongoDB", () => {
 
   test("one of another CA, one that wants a certificate we do not have, and one that is asked in the clear are none", async () => {
     const unavailable = { code: "STORE_UNAVAILABLE" };
-    await expect(open({ ...files(), ca: stranger.ca })).rejects.toMatchObject(unavailable);
-    await expect(open({ ca: root.ca })).rejects.toMatchObject(unavailable);
+    await expect(open({ ...files(), ca: [stranger.ca] })).rejects.toMatchObject(unavailable);
+    await expect(open({ ca: [root.ca] })).rejects.toMatchObject(unavailable);
     await expect(open(files(), "directConnection=true")).rejects.toMatchObject(unavailable);
   });
+
+  test("R-24 the store, and the thread of a check, go on with a certificate and roots that were renewed on disk, once the old ones are refused", async () => {
+    const live = renewable();
+    await using front = await tlsInFrontOf(new URL(mongoUrl()), own, root);
+    const url = `mongodb://${front.address}/t${randomUUID()}?tls=true&directConnection=true`;
+    await using store = await openMongoStore({ url, tls: live.tls, serverSelectionTimeoutMs: 1_500 });
+    const config = { kind: "mongodb", url, allowUnsafe: false, queryMaxMs: 30_000 } as const;
+    const checkHere = () => Promise.reject(new Error("the thread checks"));
+    await using thread = startCheckThread({ store: config }, live, checkHere);
+    const range = { src: srcOf("AAAAAAAAAAAAAAAAAAAAAA" as TopicId, 0), from: 0, to: 1 };
+    const size = () => store.log.size(signal);
+    const checked = () => thread.checkRange(range, 1, signal);
+    expect(await size()).toBe(0);
+    const before = await checked();
+    live.renew(front);
+    await until("the store answers", async () => (await size()) === 0, 20_000);
+    await until("the thread answers", async () => (await checked()) !== undefined, 20_000);
+    expect(await checked()).toEqual(before);
+  }, 60_000);
 });

@@ -1,30 +1,38 @@
-/** The PEM files by which Lastro trusts Kafka, Redis and MongoDB and shows itself to them; read once, at the start. */
-import { readFileSync } from "node:fs";
-import { createSecureContext } from "node:tls";
-import { LastroError } from "../../core/errors.ts";
+/** The PEM files by which Lastro trusts Kafka, Redis and MongoDB and shows itself to them: accepted only as a whole, while the certificate is valid. */
+import type { CertificateTerm } from "../../core/certificate-term.ts";
 import type { ClientTls } from "../../ports/client-tls.ts";
+import type { Clock } from "../../ports/clock.ts";
+import { acceptPair, acceptRoots } from "./certificates.ts";
 
-type ClientTlsFiles = {
-  readonly ca: string | undefined;
-  readonly cert: string | undefined;
-  readonly key: string | undefined;
+export const clientTlsParts = ["ca", "cert", "key"] as const;
+type Part = (typeof clientTlsParts)[number];
+
+const variables = {
+  ca: "LASTRO_UPSTREAM_CA_FILE",
+  cert: "LASTRO_UPSTREAM_CERT_FILE",
+  key: "LASTRO_UPSTREAM_KEY_FILE",
+};
+
+type ParsedClientTls = {
+  readonly tls: ClientTls;
+  /** Undefined where no certificate is shown. */
+  readonly term: CertificateTerm | undefined;
 };
 
 /** Throws CONFIG_INVALID. */
-export function readClientTls({ ca, cert, key }: ClientTlsFiles): ClientTls {
-  try {
-    const tls = {
-      ...(ca !== undefined && { ca: readFileSync(ca, "utf8") }),
-      ...(cert !== undefined && { cert: readFileSync(cert, "utf8") }),
-      ...(key !== undefined && { key: readFileSync(key, "utf8") }),
-    };
-    createSecureContext(tls);
-    return tls;
-  } catch (cause) {
-    throw new LastroError(
-      "CONFIG_INVALID",
-      "LASTRO_UPSTREAM_CA_FILE, LASTRO_UPSTREAM_CERT_FILE and LASTRO_UPSTREAM_KEY_FILE must name PEM files that can be read and belong together",
-      { cause },
-    );
+export function parseClientTls(texts: Readonly<Partial<Record<Part, string>>>, now: Clock): ParsedClientTls {
+  const { ca, cert, key } = texts;
+  if (ca !== undefined) acceptRoots(ca, variables.ca);
+  const roots = ca !== undefined && { ca: [ca] as [string] };
+  if (cert === undefined || key === undefined) return { tls: { ...roots }, term: undefined };
+  const term = acceptPair({ cert, key }, variables, now);
+  return { tls: { ...roots, cert: [cert], key: [key] }, term };
+}
+
+/** Between two connections: what TLS is given for one is never half old and half new. */
+export function replaceClientTls(held: ClientTls, by: ClientTls): void {
+  for (const part of clientTlsParts) {
+    const [list, next] = [held[part], by[part]];
+    if (list !== undefined && next !== undefined) [list[0]] = next;
   }
 }

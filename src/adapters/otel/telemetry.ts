@@ -15,6 +15,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from "@opentelemetry/sdk-trace";
+import type { CertificateTerm } from "../../core/certificate-term.ts";
 import type { Log } from "../../ports/log.ts";
 import type { Observer } from "../../ports/observer.ts";
 import type { ObserveRequest } from "../../ports/request-observer.ts";
@@ -33,6 +34,10 @@ export type TelemetryOptions = {
   readonly log: Log;
 };
 
+/** Shown by the listeners, or to Kafka, Redis and MongoDB. */
+type CertificateOwner = "listeners" | "upstream";
+type CertificateGauge = "lastro_certificate_expires_seconds" | "lastro_certificate_renew_by_seconds";
+
 export type Telemetry = AsyncDisposable & {
   readonly observer: Observer;
   /** Answers a scrape of Prometheus. */
@@ -41,8 +46,10 @@ export type Telemetry = AsyncDisposable & {
   readonly grpcInterceptor: ServerInterceptor;
   readonly observeRequest: ObserveRequest;
   readonly dependency: (name: "store" | "kafka" | "redis", isUp: boolean) => void;
-  /** Asked at each scrape; undefined where the listeners have no certificate. */
-  readonly certificateExpires: (atMs: () => number | undefined) => void;
+  /** Asked at each scrape; undefined where there is none. */
+  readonly certificates: (
+    terms: () => Readonly<Record<CertificateOwner, CertificateTerm | undefined>>,
+  ) => void;
   /** Asked at each scrape; undefined until it is known. */
   readonly storeLag: (ms: () => number | undefined) => void;
   /** Asked at each scrape; undefined while it is not known. */
@@ -77,7 +84,16 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     grpcInterceptor: rpcInterceptor(tracer, metrics),
     observeRequest: restObserver(tracer, metrics),
     dependency: (name, isUp) => void up.set(name, isUp ? 1 : 0),
-    certificateExpires: (atMs) => metrics.show("lastro_certificate_expires_seconds", () => secondsOf(atMs())),
+    certificates(terms) {
+      const show = (name: CertificateGauge, atMs: (term: CertificateTerm) => number): void =>
+        metrics.show(name, () =>
+          Object.entries(terms()).flatMap(([certificate, term]) =>
+            term === undefined ? [] : [{ value: atMs(term) / 1_000, labels: { certificate } }],
+          ),
+        );
+      show("lastro_certificate_expires_seconds", ({ expiresAtMs }) => expiresAtMs);
+      show("lastro_certificate_renew_by_seconds", ({ renewByMs }) => renewByMs);
+    },
     storeLag: (ms) => metrics.show("lastro_store_lag_seconds", () => secondsOf(ms())),
     deadLetters: (count) => metrics.show("lastro_dead_letters", () => known(count())),
     async [Symbol.asyncDispose]() {

@@ -40,12 +40,20 @@ test("R-11 metrics are scraped in Prometheus' text form", async () => {
   });
   telemetry.observer.internalError();
   telemetry.dependency("redis", false);
+  telemetry.certificates(() => ({
+    listeners: undefined,
+    upstream: { expiresAtMs: 1_700_000_000_000, renewByMs: 1_600_000_000_500 },
+  }));
   const answer = await fetch(`http://127.0.0.1:${http.address.port}/metrics`);
   expect(answer.headers.get("content-type")).toContain("text/plain");
   const text = await answer.text();
   expect(text).toMatch(/^# TYPE lastro_internal_errors_total counter$/m);
   expect(text).toMatch(/^lastro_internal_errors_total 1$/m);
   expect(text).toMatch(/^lastro_dependency_up\{dependency="redis"\} 0$/m);
+  expect(text.match(/^lastro_certificate_.*$/gm)).toEqual([
+    'lastro_certificate_expires_seconds{certificate="upstream"} 1700000000',
+    'lastro_certificate_renew_by_seconds{certificate="upstream"} 1600000000.5',
+  ]);
 });
 
 test("R-11 traces and metrics go to the collector, at the latest when the service ends", async () => {
