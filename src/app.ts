@@ -24,7 +24,7 @@ import { type StoreLag, storeLag } from "./ingest/store-lag.ts";
 import { keepFresh } from "./keep-fresh.ts";
 import { keepKeysWrapped } from "./keep-keys-wrapped.ts";
 import { sleep } from "./lib/backoff.ts";
-import { type HostPort, hostPortText } from "./lib/env-values.ts";
+import { hostPortText } from "./lib/env-values.ts";
 import { pooledRandom } from "./lib/pooled-random.ts";
 import { untilSignal } from "./lib/signals.ts";
 import { aborted } from "./lib/upkeep.ts";
@@ -54,6 +54,7 @@ import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
 import { startRestServer } from "./servers/rest/server.ts";
 import { startupTable } from "./startup-table.ts";
+import { knownError, untilUncaught } from "./uncaught.ts";
 import { watchDeadLetters, watchLag, watchStore } from "./watch-store.ts";
 
 export type ServiceHooks = Partial<
@@ -84,25 +85,33 @@ export async function runService(env: NodeJS.ProcessEnv, hooks: ServiceHooks = {
   setFlagsFromString(`--heap-growing-percent=${heapGrowthPercent}`);
   setFlagsFromString(`--max-semi-space-size=${threadSemiSpaceMb}`);
   const stop = untilSignal();
+  const log = openLog({ level: "error" });
+  const broken = untilUncaught(log);
   try {
-    const loaded = await loadConfig(env, { random, steadyNow }, stop);
+    const loaded = await loadConfig(env, { random, steadyNow }, AbortSignal.any([stop, broken]));
     if (!loaded.ok) {
       process.stderr.write(`${loaded.errors.join("\n")}\n`);
       return exit.usage;
     }
-    await serve(loaded.config, stop, hooks);
+    await serve(loaded.config, stop, broken, hooks);
+    broken.throwIfAborted();
     return exit.ok;
-  } catch (error) {
-    if (!(error instanceof LastroError)) throw error;
-    process.stderr.write(`${error.code}: ${error.message}\n`);
+  } catch (cause) {
+    const { code, message } = knownError(log, broken.aborted ? broken.reason : cause);
+    process.stderr.write(`${code}: ${message}\n`);
     return exit.failed;
   }
 }
 
-async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Promise<void> {
+async function serve(
+  config: Config,
+  stop: AbortSignal,
+  broken: AbortSignal,
+  hooks: ServiceHooks,
+): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const crash = new AbortController();
-  const signal = AbortSignal.any([stop, crash.signal]);
+  const signal = AbortSignal.any([stop, broken, crash.signal]);
   const log = openLog({ level: config.log.level });
   const telemetry = opened.use(startTelemetry({ ...config.telemetry, log }));
   const observer: Observer = { ...telemetry.observer, ...hooks };
@@ -243,8 +252,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
   keepKeysWrapped(config, store, keys, { log, random }, signal);
   // Joining may wait for others to let go of their partitions; being told to stop does not.
   await Promise.race([consumer.start(), aborted(signal)]);
-  if (!signal.aborted)
-    announce(config, store, { grpc: grpc.address, rest: rest.address, http: http.address });
+  if (!signal.aborted) announce(config, store, [grpc.address, rest.address, hostPortText(http.address)]);
   await aborted(signal);
   observer.reached("draining");
   await Promise.all([
@@ -252,7 +260,7 @@ async function serve(config: Config, stop: AbortSignal, hooks: ServiceHooks): Pr
     rest.drain(config.drainMsMax),
     source[Symbol.asyncDispose](),
   ]);
-  if (!stop.aborted) throw crash.signal.reason;
+  if (!stop.aborted) throw signal.reason;
 }
 
 const withMajors = ({ parse }: Config, { majors }: Catalogue): Config["parse"] => ({
@@ -362,20 +370,7 @@ const grpcOptions = (
   },
 });
 
-function announce(
-  config: Config,
-  store: Store,
-  {
-    grpc,
-    rest,
-    http,
-  }: {
-    readonly grpc: string;
-    readonly rest: string;
-    readonly http: HostPort;
-  },
-): void {
-  const hints = config.hints.redisUrl === undefined ? `a map of ${config.hints.entriesMax} uids` : "Redis";
-  const running = { store: store.description, hints, grpc, rest, http: hostPortText(http) };
+function announce(config: Config, store: Store, [grpc, rest, http]: readonly [string, string, string]): void {
+  const running = { store: store.description, grpc, rest, http };
   process.stdout.write(`${startupTable(config, running)}\nLastro is ready. Ctrl-C stops it.\n`);
 }

@@ -6,7 +6,6 @@ import type { LaunchedPart } from "./launched-parts.ts";
 
 export type RunningParts = {
   readonly store: string;
-  readonly hints: string;
   readonly grpc: string;
   readonly rest: string;
   readonly http: string;
@@ -67,7 +66,7 @@ const accessRow = ({ auth }: Config): LaunchedPart => ({
 
 /** What the launcher found out about a part is more than the service knows. */
 function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] {
-  const { keys } = config;
+  const { keys, hints } = config;
   const spoken = config.tls === undefined ? "" : "TLS: ";
   const launched = new Map(config.launched.map((part) => [part.part, part]));
   const known: readonly LaunchedPart[] = [
@@ -79,8 +78,8 @@ function rowsOf(config: Config, running: RunningParts): readonly LaunchedPart[] 
     },
     {
       part: "redis",
-      where: config.hints.redisUrl === undefined ? "in the process" : "configured",
-      what: running.hints,
+      where: hints.redisUrl === undefined ? "in the process" : "configured",
+      what: hints.redisUrl === undefined ? `a map of ${hints.entriesMax} uids` : "Redis",
       change: "LASTRO_REDIS_URL names another",
     },
     {

@@ -81,7 +81,7 @@ export async function startService(
       return ended;
     },
     async [Symbol.asyncDispose]() {
-      await stop();
+      client.close();
       await kafka[Symbol.asyncDispose]();
       await world[Symbol.asyncDispose]();
     },

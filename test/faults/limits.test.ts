@@ -1,10 +1,11 @@
 /** Little heap, few descriptors: the service lives within them, says what it lacks, and loses nothing. */
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { expect, test } from "@jest/globals";
 import { peakMbOf } from "../bench/process-usage.ts";
-import { createTopic } from "../support/kafka-admin.ts";
+import { committedOffsets, createTopic } from "../support/kafka-admin.ts";
+import { until } from "../support/lastro.ts";
 import { plainEvents, storedOnly } from "../support/published.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
@@ -44,17 +45,35 @@ async function holdConnections(url: string): Promise<readonly Socket[]> {
   return sockets;
 }
 
-const openFilesOf = (pid: number): string =>
+const filesMaxOf = (pid: number): string =>
   /^Max open files\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/limits`, "utf8"))?.[1] ?? "";
+const openFilesOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
 
 test("with 64 descriptors, all taken by idle connections, intake goes on, and the service answers again when they are gone", async () => {
   await using world = await makeWorld("sqlite");
-  const lastro = await world.start({ filesMax });
-  expect(openFilesOf(lastro.process.pid ?? 0)).toBe(String(filesMax));
+  const lastro = await world.start({
+    under: ["prlimit", `--nofile=${filesMax}`],
+    env: { LASTRO_KAFKA_GROUP: world.topic },
+  });
+  const { pid = 0 } = lastro.process;
+  expect(filesMaxOf(pid)).toBe(String(filesMax));
   const before = await world.publish(1, 1_000);
   await untilDrained(lastro, before.messages);
-  const sockets = await holdConnections(lastro.httpUrl);
+  const sockets: Socket[] = [];
+  /** What the process gave up meanwhile, too. */
+  const takeAll = async (): Promise<boolean> => {
+    if (openFilesOf(pid) < filesMax) sockets.push(...(await holdConnections(lastro.httpUrl)));
+    return openFilesOf(pid) === filesMax;
+  };
+  await until("all are taken", takeAll, 30_000, lastro);
   const during = await world.publish(2, 1_000);
+  // It answers nobody now; what it commits to Kafka tells how far it is.
+  const isAccounted = async (): Promise<boolean> => {
+    await takeAll();
+    const committed = await committedOffsets(kafkaBrokers().join(","), world.topic, world.topic);
+    return committed.reduce((sum, offset) => sum + offset, 0) === before.messages + during.messages;
+  };
+  await until("intake goes on", isAccounted, 60_000, lastro);
   for (const socket of sockets) socket.destroy();
   const freedMs = performance.now();
   await untilDrained(lastro, before.messages + during.messages);

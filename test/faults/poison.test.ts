@@ -1,8 +1,8 @@
 /** Messages that cannot be read among good ones, few, many, all, in rows and at each place of a batch: they become dead letters and hold nothing up. */
-import { expect, test } from "@jest/globals";
+import { expect } from "@jest/globals";
 import { createTopic } from "../support/kafka-admin.ts";
 import { type Message, type Published, plainEvents, storedOnly } from "../support/published.ts";
-import { fewRounds } from "../support/rounds.ts";
+import { fewRounds, sideBySide } from "../support/rounds.ts";
 import { kafkaBrokers } from "../support/servers.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
 
@@ -35,7 +35,7 @@ const shapes: readonly { what: string; count: number; isPoison: (index: number) 
   },
 ];
 
-test.each(shapes)(
+sideBySide.each(shapes)(
   "$what: every good event is stored, every bad one is a dead letter, and the partition goes on",
   async ({ what, count, isPoison }) => {
     for (let round = 1; round <= fewRounds; round++) {

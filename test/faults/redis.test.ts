@@ -2,13 +2,14 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, test } from "@jest/globals";
+import { describe, expect } from "@jest/globals";
 import { Redis } from "ioredis";
 import { until } from "../support/lastro.ts";
 import { type Link, openLink, through } from "../support/link.ts";
 import { readiness } from "../support/operator.ts";
-import { fewRounds, seed } from "../support/rounds.ts";
+import { fewRounds, seed, sideBySide } from "../support/rounds.ts";
 import { type RunningServer, startRedis } from "../support/servers.ts";
+import { fillDisk, mountSmallDisk } from "../support/small-disk.ts";
 import { endure } from "../support/storm.ts";
 import { makeWorld, untilDrained } from "../support/world.ts";
 
@@ -28,6 +29,8 @@ type RedisFault = {
   readonly end: (server: Server) => Promise<unknown>;
   /** Whether the service can tell that Redis does not help. */
   readonly isSeen: boolean;
+  /** Of a disk of its own, on which it keeps its append-only file. */
+  readonly diskBytes?: number;
 };
 
 const again = async (server: Server): Promise<void> => {
@@ -109,6 +112,12 @@ const faults: Readonly<Record<string, RedisFault>> = {
     end: ({ link }) => link.become({}),
     isSeen: true,
   },
+  "may not write, since the disk of its append-only file is full": {
+    begin: async ({ dir }) => fillDisk(dir, 0),
+    end: async ({ dir }) => rmSync(join(dir, "filler")),
+    isSeen: true,
+    diskBytes: 32 * 1024 * 1024,
+  },
   "holds lists where hints should be": { begin: makeLists, end: nothing, isSeen: false },
   "asks for a password that the service has not": {
     async begin({ client }) {
@@ -121,15 +130,16 @@ const faults: Readonly<Record<string, RedisFault>> = {
 };
 
 describe("R-05 nothing is lost or doubled, and intake goes on", () => {
-  test.each(Object.entries(faults))(
+  sideBySide.each(Object.entries(faults))(
     "while Redis %s",
-    async (name, { begin, end, isSeen }) => {
+    async (name, { begin, end, isSeen, diskBytes }) => {
       for (let round = 0; round < fewRounds; round++) {
         await using open = new AsyncDisposableStack();
         const dir = open.adopt(mkdtempSync(join(tmpdir(), "lastro-redis-")), (path) =>
           rmSync(path, { recursive: true, force: true }),
         );
-        const redis = await startRedis({ dir });
+        if (diskBytes !== undefined) open.use(mountSmallDisk(dir, diskBytes));
+        const redis = await startRedis({ dir, appendonly: diskBytes !== undefined });
         const link = open.use(await openLink(redis.port));
         const client = open.adopt(new Redis(redis.url), (one) => one.disconnect());
         client.on("error", () => undefined);

@@ -33,8 +33,8 @@ export type LastroOptions = {
   readonly env: Readonly<Record<string, string>>;
   /** For Node, which gives them to the threads as well. */
   readonly nodeArgs?: readonly string[];
-  /** Open files that the process may have; no limit of its own unless given. */
-  readonly filesMax?: number;
+  /** A command that becomes the process, as `prlimit`, `nsenter` and their like do. */
+  readonly under?: readonly string[];
   /** Sends itself the signal (SIGKILL) the n-th time the point is reached. */
   readonly dieAt?: DieAt;
 };
@@ -75,7 +75,7 @@ export async function spawnLastro(options: LastroOptions): Promise<LastroProcess
   const httpAddress = `127.0.0.1:${httpPort}`;
   const restAddress = `127.0.0.1:${restPort}`;
   const command = [
-    ...(options.filesMax === undefined ? [] : ["prlimit", `--nofile=${options.filesMax}`]),
+    ...(options.under ?? []),
     process.execPath,
     "--max-semi-space-size=8",
     "--disable-warning=ExperimentalWarning",
