@@ -9,7 +9,6 @@ import { certificateHealth, certificatesOf } from "./certificate-health.ts";
 import type { CollectDeps } from "./collect/publish-events.ts";
 import type { Config } from "./config.ts";
 import type { Catalogue } from "./core/catalogue.ts";
-import { LastroError } from "./core/errors.ts";
 import { newBreaker } from "./ingest/breaker.ts";
 import { consume } from "./ingest/consume.ts";
 import type { IntakeDeps } from "./ingest/deps.ts";
