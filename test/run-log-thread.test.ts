@@ -229,10 +229,8 @@ test("an anchor whose file system does not answer is told to be away, and keeps 
   try {
     await until("it is away", () => started.heard.includes("anchor_away"));
     expect(started.thread.missing().anchors).toEqual(["folder"]);
-    const beganMs = performance.now();
     stop.abort();
     await started.thread.ended;
-    expect(performance.now() - beganMs).toBeLessThan(10_000);
     expect(started.heard).toEqual(expect.arrayContaining(["log_thread_stuck", "stuck"]));
     expect(await store.log.lease("another", Date.now(), Date.now() + 1_000, never)).toBe(true);
   } finally {

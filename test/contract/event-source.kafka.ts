@@ -30,6 +30,10 @@ export type TestKafka = AsyncDisposable & {
   ): Promise<void>;
   /** One that others may cross. */
   transaction(): Promise<TestTransaction>;
+  /** Until its coordinator says so of the group: that it waits for members to let go of what they have, or has put the last one out. */
+  untilGroupIs(state: "PreparingRebalance" | "Empty", groupId: string): Promise<void>;
+  /** Until the group has committed that offset of partition 0. */
+  untilCommitted(groupId: string, topic: string, offset: number): Promise<void>;
   /** Until partition 0 ends there. Markers are in its log some time after a transaction has ended. */
   untilEnd(topic: string, end: number): Promise<void>;
   /** Publishes in one transaction and ends it. */
@@ -96,6 +100,20 @@ export function openTestKafka(brokers: readonly string[] = kafkaBrokers()): Test
       await producer.send({ acks: -1, compression, messages: toSend(topic, messages) });
     },
     transaction,
+    untilGroupIs: (state, groupId) =>
+      until(
+        `the group is ${state}`,
+        async () => (await admin.describeGroups({ groups: [groupId] })).get(groupId)?.state === state,
+        brokerMaxMs,
+      ),
+    async untilCommitted(groupId, topic, offset) {
+      const groups = [{ groupId, topics: [{ name: topic, partitionIndexes: [0] }] }];
+      const isCommitted = async () => {
+        const [group] = await admin.listConsumerGroupOffsets({ groups });
+        return group?.topics[0]?.partitions[0]?.committedOffset === BigInt(offset);
+      };
+      await until("the offset is committed", isCommitted, brokerMaxMs);
+    },
     async untilEnd(topic, end) {
       const partitions = [{ partitionIndex: 0, timestamp: ListOffsetTimestamps.LATEST }];
       const isThere = async () => {

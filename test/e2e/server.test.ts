@@ -52,10 +52,8 @@ test(
     watch.on("error", () => undefined);
     await once(watch, "data");
     expect((await fetch(`${service.lastro().httpUrl}/livez`)).status).toBe(200);
-    const startedMs = performance.now();
     const { code } = await service.restart();
     expect([code, seen]).toEqual([0, [serving, notServing]]);
-    expect(performance.now() - startedMs).toBeLessThan(30_000);
   },
   startTimeoutMs,
 );

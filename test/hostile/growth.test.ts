@@ -56,10 +56,14 @@ const underOnePath = (n: number, value: number): string =>
   `${list(28, (i) => `{"${`${i}`.padEnd(n / 8, "k")}":`).replaceAll(",", "")}{${list(n, (i) => `"${i}":${value}`)}}${"}".repeat(28)}`;
 const itemsUnderOnePath = (n: number, value: number): string =>
   `{"${"k".repeat(n)}":[${list(100, (i) => `{${list(n / 100, (key) => `"${key}":1`)},"${i}":${value}}`)}]}`;
+/** Two long lists, one of which has an item before all others. */
+const oneItemMore = (n: number, value: number): string =>
+  `{"a":[${value === 1 ? "" : "0,"}${list(n, (i) => `${i}`)}]}`;
 
 test.each([
   ["members under a long path", 400, underOnePath],
   ["items under a long path", 2_000, itemsUnderOnePath],
+  ["long lists", 5_000, oneItemMore],
 ] as const)(
   "the differences of %s take time and text that grow with the values' size alone",
   (_, size, text) => {

@@ -24,6 +24,14 @@ test.each(vectors.valid)("the reply $name verifies, at the time of the authority
   expect(stamp).toEqual({ atMs: Date.parse(given.at), nonce: BigInt(given.nonce) });
 });
 
+test.each(vectors.valid)("the reply $name with another signature is refused for it", async (given) => {
+  const reply = Buffer.from(given.reply, "base64");
+  reply[reply.length - 1] = (reply.at(-1) ?? 0) ^ 1;
+  await expect(
+    verifyTimeStamp(reply, Buffer.from(given.text), readCertificates(given.roots)),
+  ).rejects.toThrow("its signature does not verify");
+});
+
 test.each(vectors.valid)(
   `the reply $name that was mutated is refused, or says the same (seed ${seed})`,
   async (given) => {

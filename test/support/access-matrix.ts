@@ -40,6 +40,11 @@ export const matrix = {
   GetCaller: { roles, foreign: "answered" },
   CreateViewerToken: { roles: readers, foreign: "answered" },
 } as const satisfies Readonly<Record<string, Row>>;
+/** What answers over REST alone. */
+export const overRestAlone = {
+  GetIpHistory: { roles: readers, foreign: "empty" },
+  GetSuspiciousActivity: { roles: readers, foreign: "empty" },
+} as const satisfies Readonly<Record<string, Row>>;
 /** Streams and long-running operations: who may call them. What they tell is narrowed as searches are. */
 export const lasting: Readonly<Record<string, readonly Role[]>> = {
   TailRecords: readers,
@@ -52,13 +57,14 @@ export const lasting: Readonly<Record<string, readonly Role[]>> = {
   DeleteOperation: ["auditor"],
 };
 export type MatrixMethod = keyof typeof matrix;
+export type RestMethod = MatrixMethod | keyof typeof overRestAlone;
 
 export const tenants = ["own", "foreign"] as const;
 export type Tenant = (typeof tenants)[number];
 export type Reached = "answered" | "empty" | "absent" | "denied";
 
-export function expected(role: Role, isBounded: boolean, method: MatrixMethod, tenant: Tenant): Reached {
-  const { roles, foreign }: Row = matrix[method];
+export function expected(role: Role, isBounded: boolean, method: RestMethod, tenant: Tenant): Reached {
+  const { roles, foreign }: Row = { ...matrix, ...overRestAlone }[method];
   if (!roles.includes(role)) return "denied";
   if (!isBounded) return "answered";
   if (foreign === "whole") return "denied";

@@ -7,6 +7,7 @@ import {
   type TailRecordsRequestSchema,
   type TailRecordsResponse,
 } from "../../src/gen/lastro/v1/history_pb.ts";
+import type { Clock } from "../../src/ports/clock.ts";
 import type { QueryDeps } from "../../src/query/deps.ts";
 import { publishedLog } from "../../src/query/published-log.ts";
 import { openTail, type Tail } from "../../src/query/tail-records.ts";
@@ -26,8 +27,8 @@ export type TailWorld = LoggedWorld & {
   readonly server: TestServer;
   /** Tails that no server has ended. */
   running(): number;
-  /** Another server of the same tails. */
-  start(query: QueryDeps, caller?: () => Caller): Promise<TestServer>;
+  /** Another server of the same tails. `now`: by which tokens end. */
+  start(query: QueryDeps, caller?: () => Caller, now?: Clock): Promise<TestServer>;
   tail(request: Request, of?: Client, options?: CallOptions): ClientReadableStream<TailRecordsResponse>;
   reading(stream: ClientReadableStream<TailRecordsResponse>): Reading;
 };
@@ -79,7 +80,11 @@ export async function openTailWorld(): Promise<TailWorld> {
   const deps = counting(world, asked);
   let running = 0;
 
-  function start(query: QueryDeps, caller: () => Caller = () => anyone): Promise<TestServer> {
+  function start(
+    query: QueryDeps,
+    caller: () => Caller = () => anyone,
+    now: Clock = Date.now,
+  ): Promise<TestServer> {
     const open = openTail(query, { tailsMax, heartbeatMs }, () => performance.now());
     const counted: Tail = async function* (...args) {
       running += 1;
@@ -89,7 +94,7 @@ export async function openTailWorld(): Promise<TailWorld> {
         running -= 1;
       }
     };
-    const options = { limits: { streamStallMsMax: stallMs }, authenticate: async () => caller() };
+    const options = { now, limits: { streamStallMsMax: stallMs }, authenticate: async () => caller() };
     return serve(query, noOperations, options, { tail: counted });
   }
 

@@ -25,6 +25,7 @@ import { otelObserver } from "./observer.ts";
 import { restObserver } from "./rest-observer.ts";
 import { rpcInterceptor } from "./rpc-interceptor.ts";
 import { tracedStore } from "./traced-store.ts";
+import { openTrouble, type Trouble } from "./trouble.ts";
 
 export type TelemetryOptions = {
   /** Collector that takes OTLP over HTTP; undefined: nothing leaves the process but what is scraped. */
@@ -59,17 +60,23 @@ export type Telemetry = AsyncDisposable & {
 const serviceName = "lastro";
 const exportIntervalMs = 15_000;
 const exportTimeoutMs = 5_000;
+/** The exporter gives up first, and says so. */
+const readerTimeoutMs = 2 * exportTimeoutMs;
 /** A collector that does not answer must not keep the service from ending. */
 const shutdownBudgetMs = 1_000;
 
 export function startTelemetry(options: TelemetryOptions): Telemetry {
-  reportTrouble(options.log);
+  const trouble = openTrouble(options.log);
+  hearSdk(trouble);
   const resource = resourceFromAttributes({ "service.name": serviceName });
   const prometheus = new PrometheusExporter({ preventServerStart: true, withoutScopeInfo: true });
-  const tracing = startTracing(resource, options);
+  const tracing = startTracing(resource, options, trouble);
   const metering = new MeterProvider({
     resource,
-    readers: [prometheus, ...(options.otlpEndpoint === undefined ? [] : [metricsTo(options.otlpEndpoint)])],
+    readers: [
+      prometheus,
+      ...(options.otlpEndpoint === undefined ? [] : [metricsTo(options.otlpEndpoint, trouble)]),
+    ],
   });
   const tracer = tracing?.getTracer(serviceName);
   const metrics = openMetrics(metering.getMeter(serviceName));
@@ -97,8 +104,9 @@ export function startTelemetry(options: TelemetryOptions): Telemetry {
     storeLag: (ms) => metrics.show("lastro_store_lag_seconds", () => secondsOf(ms())),
     deadLetters: (count) => metrics.show("lastro_dead_letters", () => known(count())),
     async [Symbol.asyncDispose]() {
-      const flushed = Promise.allSettled([tracing?.shutdown(), metering.shutdown()]);
-      await Promise.race([flushed, new Promise((done) => setTimeout(done, shutdownBudgetMs).unref())]);
+      const flushed = Promise.allSettled([tracing?.shutdown(), metering.shutdown()]).then(() => true);
+      const late = new Promise<boolean>((done) => setTimeout(done, shutdownBudgetMs, false).unref());
+      if (!(await Promise.race([flushed, late]))) trouble.noticed();
       context.disable();
       diag.disable();
     },
@@ -109,41 +117,39 @@ const secondsOf = (ms: number | undefined): readonly GaugeValue[] =>
   known(ms === undefined ? undefined : ms / 1_000);
 
 /** Undefined without a collector: spans nobody gets would make every call dearer, and every wait within it. */
-function startTracing(resource: Resource, { otlpEndpoint, sampleRatio }: TelemetryOptions) {
+function startTracing(resource: Resource, { otlpEndpoint, sampleRatio }: TelemetryOptions, trouble: Trouble) {
   if (otlpEndpoint === undefined) return undefined;
   context.setGlobalContextManager(new AsyncLocalStorageContextManager().enable());
   return new TracerProvider({
     resource,
     sampler: new ParentBasedSampler({ root: new TraceIdRatioBasedSampler(sampleRatio) }),
-    spanProcessors: [spansTo(otlpEndpoint)],
+    spanProcessors: [spansTo(otlpEndpoint, trouble)],
   });
 }
 
-const spansTo = (endpoint: string): SpanProcessor =>
+const spansTo = (endpoint: string, { heard }: Trouble): SpanProcessor =>
   new BatchSpanProcessor({
-    exporter: new OTLPTraceExporter({ url: signalUrl(endpoint, "traces"), timeoutMillis: exportTimeoutMs }),
+    exporter: heard(
+      new OTLPTraceExporter({ url: signalUrl(endpoint, "traces"), timeoutMillis: exportTimeoutMs }),
+    ),
   });
 
-const metricsTo = (endpoint: string): PeriodicExportingMetricReader =>
+const metricsTo = (endpoint: string, { heard }: Trouble): PeriodicExportingMetricReader =>
   new PeriodicExportingMetricReader({
-    exporter: new OTLPMetricExporter({ url: signalUrl(endpoint, "metrics"), timeoutMillis: exportTimeoutMs }),
+    exporter: heard(
+      new OTLPMetricExporter({ url: signalUrl(endpoint, "metrics"), timeoutMillis: exportTimeoutMs }),
+    ),
     exportIntervalMillis: exportIntervalMs,
-    exportTimeoutMillis: exportTimeoutMs,
+    exportTimeoutMillis: readerTimeoutMs,
   });
 
 const signalUrl = (endpoint: string, signal: "traces" | "metrics"): string =>
   `${endpoint.replace(/\/$/, "")}/v1/${signal}`;
 
-/** What the SDK says may quote the endpoint, so only that it failed is passed on. */
-function reportTrouble(log: Log): void {
-  const failed = (): void =>
-    log.warn(
-      "telemetry_failed",
-      "traces or metrics were not exported; check LASTRO_OTLP_ENDPOINT and the collector behind it",
-    );
+function hearSdk({ noticed }: Trouble): void {
   const nothing = (): void => {};
   diag.setLogger(
-    { error: failed, warn: nothing, info: nothing, debug: nothing, verbose: nothing },
+    { error: noticed, warn: nothing, info: nothing, debug: nothing, verbose: nothing },
     { logLevel: DiagLogLevel.ERROR, suppressOverrideMessage: true },
   );
 }

@@ -10,12 +10,12 @@ import { noTiles } from "../../support/no-log.ts";
 
 const silent: Log = { info() {}, warn() {}, error() {} };
 
-async function collector(): Promise<{ url: string; asked: string[]; [Symbol.dispose](): void }> {
+async function collector(status = 200): Promise<{ url: string; asked: string[]; [Symbol.dispose](): void }> {
   const asked: string[] = [];
   const server = createServer((request: IncomingMessage, response) => {
     asked.push(request.url ?? "");
     request.resume();
-    response.end();
+    response.writeHead(status).end();
   }).listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
@@ -69,15 +69,28 @@ test("R-11 traces and metrics go to the collector, at the latest when the servic
   expect(otlp.asked.toSorted()).toEqual(["/v1/metrics", "/v1/traces"]);
 });
 
-test("a collector that is away costs a warning and no time", async () => {
+async function warningsWith(otlpEndpoint: string): Promise<readonly string[]> {
   const warnings: string[] = [];
   const log: Log = { ...silent, warn: (code) => void warnings.push(code) };
-  const startedMs = performance.now();
   {
-    await using telemetry = startTelemetry({ otlpEndpoint: "http://127.0.0.1:1", sampleRatio: 1, log });
+    await using telemetry = startTelemetry({ otlpEndpoint, sampleRatio: 1, log });
     telemetry.observer.internalError();
   }
+  return warnings;
+}
+
+test("a collector that is away costs a warning and no time", async () => {
+  const startedMs = performance.now();
+  expect(await warningsWith("http://127.0.0.1:1")).toEqual(["telemetry_failed"]);
   expect(performance.now() - startedMs).toBeLessThan(3_000);
+});
+
+test("a collector that refuses what it is sent costs a warning, and one that takes it costs none", async () => {
+  using refusing = await collector(400);
+  expect(await warningsWith(refusing.url)).toEqual(["telemetry_failed"]);
+  using taking = await collector();
+  expect(await warningsWith(taking.url)).toEqual([]);
+  expect([refusing.asked, taking.asked]).toEqual([["/v1/metrics"], ["/v1/metrics"]]);
 });
 
 test("docs/metrics.md lists exactly the metrics there are", () => {

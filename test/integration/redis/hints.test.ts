@@ -8,10 +8,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
 import { openRedisHints } from "../../../src/adapters/redis/hints.ts";
-import { refusalCountsMs, restMs } from "../../../src/adapters/redis/patient-client.ts";
+import { refusalCountsMs } from "../../../src/adapters/redis/patient-client.ts";
 import type { StoreId } from "../../../src/core/ids.ts";
 import type { DedupHints } from "../../../src/ports/dedup-hints.ts";
 import { someUids } from "../../contract/dedup-hints.contract.ts";
+import { openCountedLink } from "../../support/counted-link.ts";
 import { freePort } from "../../support/lastro.ts";
 import { type RunningServer, startRedis } from "../../support/servers.ts";
 
@@ -37,17 +38,19 @@ describe("hints over a Redis in trouble", () => {
   let dir = "";
   let port = 0;
   let aheadMs = 0;
+  /** While it is set, time stands still. */
+  let stoppedMs: number | undefined;
   let server: RunningServer;
   let operator: Redis;
   const opened: DedupHints[] = [];
-  const open = async (ttlMs = 60_000) => {
+  const open = async (ttlMs = 60_000, through = port) => {
     const hints = await openRedisHints({
-      url: `redis://127.0.0.1:${port}`,
+      url: `redis://127.0.0.1:${through}`,
       storeId,
       ttlMs,
       budgetMs: 100,
       log,
-      now: () => Date.now() + aheadMs,
+      now: () => stoppedMs ?? Date.now() + aheadMs,
     });
     opened.push(hints);
     return hints;
@@ -55,6 +58,7 @@ describe("hints over a Redis in trouble", () => {
   beforeEach(async () => {
     lines.length = 0;
     aheadMs = 0;
+    stoppedMs = undefined;
     dir = await mkdtemp(join(tmpdir(), "lastro-redis-"));
     port = await freePort();
     server = await startRedis({ dir, port });
@@ -95,15 +99,18 @@ describe("hints over a Redis in trouble", () => {
   });
 
   test("a Redis that hangs costs its budget twice, then nothing until it has rested", async () => {
-    const hints = await open();
-    await operator.client("PAUSE", 3_000, "ALL");
-    const begun = Date.now();
-    expect(await hints.known(someUids(5), signal)).toBe("unavailable");
-    expect(await hints.known(someUids(5), signal)).toBe("unavailable");
-    expect(Date.now() - begun).toBeLessThan(restMs);
-    const resting = Date.now();
+    await using link = await openCountedLink(port);
+    const hints = await open(60_000, link.port);
+    stoppedMs = Date.now();
+    await link.become({ holds: "replies" });
     for (let i = 0; i < 100; i += 1) expect(await hints.known(someUids(5), signal)).toBe("unavailable");
-    expect(Date.now() - resting).toBeLessThan(90);
+    await until(async () => link.asked("mget") === 2);
+    await link.become({});
+    // It has connected anew, and asked for what it always asks a new connection.
+    await until(async () => link.asked("cluster") >= 2);
+    for (let i = 0; i < 100; i += 1) expect(await hints.known(someUids(5), signal)).toBe("unavailable");
+    expect(link.asked("mget")).toBe(2);
+    stoppedMs = undefined;
     await until(async () => (await hints.known(someUids(1), signal)) !== "unavailable");
   });
 

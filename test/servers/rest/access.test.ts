@@ -1,11 +1,14 @@
 /** Who may do what, over REST, against a server on a real store: the same table that gRPC is held against. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
 import { type Caller, roles } from "../../../src/core/caller.ts";
+import { failuresOfAddressMin } from "../../../src/core/suspicion.ts";
 import {
   expected,
   lasting,
   type MatrixMethod,
+  overRestAlone,
   type Reached,
+  type RestMethod,
   type Tenant,
   tenants,
 } from "../../support/access-matrix.ts";
@@ -23,7 +26,16 @@ const masked = person("masked", grant("reader", { personal: false }));
 beforeAll(async () => {
   accessWorld = await openAccessWorld();
   ({ rids } = accessWorld);
-  const { query } = accessWorld;
+  const { query, world } = accessWorld;
+  // So many failed logins from one address are critical and suspicious.
+  for (const tenant of tenants)
+    await world.publish(
+      ...Array.from({ length: failuresOfAddressMin }, (_, id) => ({
+        type: "auth.login_failed",
+        payload: { id },
+        metadata: { tenant_id: tenant },
+      })),
+    );
   const authenticate = authenticateAs(nobody, masked, ...callers);
   server = await serveRest({ query, collect: quietCollect(query) }, { authenticate });
 });
@@ -56,6 +68,22 @@ const requests: Readonly<Partial<Record<MatrixMethod, (tenant: Tenant) => Asked>
   }),
 };
 
+/** Routes that ask what others ask too, and those that nothing else answers. */
+const others = [
+  ["/audit-logs/critical", "SearchRecords"],
+  ["/audit-logs/failed-auth", "SearchRecords"],
+  ["/audit-logs/user/789", "SearchRecords"],
+  ["/audit-logs/resource/account/a-1", "SearchRecords"],
+  ["/audit-logs/user/789/ip-history", "GetIpHistory"],
+  ["/audit-logs/suspicious-activity", "GetSuspiciousActivity"],
+] as const;
+const routes: readonly (readonly [string, RestMethod, (tenant: Tenant) => Asked])[] = [
+  ...Object.entries(requests).map(([method, asked]) => [method, method as MatrixMethod, asked] as const),
+  ...others.map(
+    ([path, method]) => [path, method, (tenant: Tenant) => ({ path: `${path}?tenant=${tenant}` })] as const,
+  ),
+];
+
 async function reached({ id }: Caller, { path, body }: Asked): Promise<Reached | number> {
   const init =
     body === undefined
@@ -70,36 +98,48 @@ async function reached({ id }: Caller, { path, body }: Asked): Promise<Reached |
 }
 
 describe("R-25 R-70 role, route, own and foreign tenant", () => {
-  const names = Object.keys(requests) as MatrixMethod[];
-  test.each(roles.flatMap((role) => names.map((method) => [role, method] as const)))(
+  test.each(roles.flatMap((role) => routes.map(([name, ...asked]) => [role, name, ...asked] as const)))(
     "%s: %s",
-    async (role, method) => {
+    async (role, _name, method, asked) => {
       for (const isBounded of [true, false])
-        for (const tenant of tenants) {
-          const asked = requests[method]?.(tenant) as Asked;
-          expect([isBounded, tenant, await reached(callerOf(role, isBounded), asked)]).toEqual([
+        for (const tenant of tenants)
+          expect([isBounded, tenant, await reached(callerOf(role, isBounded), asked(tenant))]).toEqual([
             isBounded,
             tenant,
             expected(role, isBounded, method, tenant),
           ]);
-        }
     },
   );
 
-  test.each([
-    ["/audit-logs/export", lasting["ExportRecords"] ?? []],
-    ["/audit-logs/user/789/ip-history", ["reader", "auditor", "dpo"]],
-    ["/audit-logs/suspicious-activity", ["reader", "auditor", "dpo"]],
-    ["/audit-logs/critical", ["reader", "auditor", "dpo"]],
-    ["/audit-logs/failed-auth", ["reader", "auditor", "dpo"]],
-    ["/audit-logs/user/789", ["reader", "auditor", "dpo"]],
-    ["/audit-logs/resource/account/a-1", ["reader", "auditor", "dpo"]],
-  ])("%s is for those who may, and for nobody else", async (path, those) => {
-    for (const role of roles) {
-      const answer = await reached(callerOf(role, false), { path });
-      expect([role, answer === "denied"]).toEqual([role, !(those as readonly string[]).includes(role)]);
-    }
-    expect(await reached(nobody, { path })).toBe("denied");
+  test.each([...others.map(([path]) => path), "/audit-logs", "/audit-logs/summary"])(
+    "%s without a tenant tells who is bounded of the own one alone",
+    async (path) => {
+      const told = async (isBounded: boolean, asked: string): Promise<unknown> => {
+        const headers = { authorization: callerOf("auditor", isBounded).id };
+        const { data, total, by } = JSON.parse((await ask(`${server.url}${asked}`, { headers })).text);
+        return data ?? { total, by };
+      };
+      const own = await told(false, `${path}?tenant=own`);
+      expect(await told(true, path)).toEqual(own);
+      expect(await told(false, path)).not.toEqual(own);
+    },
+  );
+
+  test("an export is for those who may, and for nobody else", async () => {
+    for (const role of roles)
+      for (const isBounded of [true, false]) {
+        const answer = await reached(callerOf(role, isBounded), { path: "/audit-logs/export" });
+        expect([role, answer]).toEqual([
+          role,
+          lasting["ExportRecords"]?.includes(role) ? "answered" : "denied",
+        ]);
+      }
+  });
+
+  test("who has no grant is denied on every route", async () => {
+    for (const [name, , asked] of routes)
+      expect([name, await reached(nobody, asked("own"))]).toEqual([name, "denied"]);
+    expect(await reached(nobody, { path: "/audit-logs/export" })).toBe("denied");
   });
 
   test("an export holds what is in reach alone, and persons are not asked for by who may not see them", async () => {
@@ -134,11 +174,11 @@ test("R-25 who has no grant is denied before the request is looked at, whatever 
     }
   expect(denied).toHaveLength(Object.values<object>(paths).flatMap(Object.keys).length);
   expect(new Set(denied)).toEqual(
-    new Set([...Object.keys(requests), "ExportRecords", "GetIpHistory", "GetSuspiciousActivity"]),
+    new Set([...Object.keys(requests), ...Object.keys(overRestAlone), "ExportRecords"]),
   );
 });
 
 test("without valid credentials nobody gets in", async () => {
-  for (const make of Object.values(requests))
-    expect(await reached(person("stranger"), make("own"))).toBe(401);
+  for (const [name, , asked] of routes)
+    expect([name, await reached(person("stranger"), asked("own"))]).toEqual([name, 401]);
 });
