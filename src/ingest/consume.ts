@@ -52,6 +52,8 @@ const operatorDecides: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
 export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   const held: HeldPartitions = new Map();
   const room = openRoom(deps.eventsInWorkMax);
+  /** Opens the breaker once the store takes it; until then every partition that is opened tries. */
+  let flood: BreakerState | undefined;
 
   const setCondition = (partition: HeldPartition, condition: PartitionCondition): void => {
     partition.condition = condition;
@@ -96,6 +98,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       signal.aborted || partition.isHeld || partition.condition !== condition || held.get(src) !== partition;
     if (isOver()) return;
     try {
+      await keepBreaker();
       const breaker = await deps.state.breaker(signal);
       deps.observer.breaker(breaker?.open ?? false);
       if (isOver()) return;
@@ -129,7 +132,16 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       rejected: state.rejected,
       seen: state.seen,
     });
+    flood = state;
+    await keepBreaker();
+  };
+
+  const keepBreaker = async (): Promise<void> => {
+    const state = flood;
+    if (state === undefined) return;
     await deps.state.setBreaker(state, signal);
+    if (flood !== state) return;
+    flood = undefined;
     obeyBreaker(state);
   };
 
@@ -215,6 +227,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
       await open(partition);
     },
     async closeBreaker() {
+      flood = undefined;
       await deps.state.setBreaker({ open: false, sinceMs: deps.now(), rejected: 0, seen: 0 }, signal);
       deps.breaker.reset();
       await Promise.all([...held.values()].filter(({ condition }) => condition.kind === "waiting").map(open));

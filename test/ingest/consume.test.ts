@@ -6,7 +6,7 @@ import { slices } from "../../src/ingest/consume.ts";
 import type { SourcePartition } from "../../src/ports/event-source.ts";
 import type { RecordStore } from "../../src/ports/record-store.ts";
 import { conditionOf, consuming, settled, signal, src, until } from "../support/consuming.ts";
-import { auditEvent, batchOf, nowMs, openIntake, topicId } from "../support/intake.ts";
+import { auditEvent, batchOf, nowMs, openIntake, silentLog, topicId } from "../support/intake.ts";
 
 test("without a mark a partition is read from the earliest offset, with one from the mark", async () => {
   await using intake = await openIntake();
@@ -70,6 +70,32 @@ test("trouble of the store pauses the partition, which goes on by itself; nothin
   }
   expect(await deliver(0, [auditEvent({ eventId: "1" })])).toBe(1);
   expect(source.paused).toEqual([src, src]);
+  expect(intake.letters).toEqual([]);
+});
+
+test("what nobody expected of the store is told with its cause, and the partition waits and goes on; nothing becomes a dead letter", async () => {
+  await using intake = await openIntake();
+  const cause = new TypeError("nobody expected this");
+  const told: unknown[] = [];
+  const log = { ...silentLog, error: (...line: readonly unknown[]) => void told.push(line) };
+  let failures = 1;
+  const { append } = intake.store.records;
+  const { assign, deliver, consumer } = await consuming(
+    { ...intake, deps: { ...intake.deps, log } },
+    {
+      append: async (batch, until) => {
+        if (failures-- > 0) throw cause;
+        return append(batch, until);
+      },
+    },
+  );
+  await assign();
+  expect(await deliver(0, [auditEvent({ eventId: "1" })])).toBe(0);
+  expect(conditionOf(consumer)).toMatchObject({ kind: "waiting", code: "STORE_UNAVAILABLE" });
+  const fields = { partition: 0, code: "STORE_UNAVAILABLE" };
+  expect(told).toEqual([["unexpected_error", expect.any(String), fields, cause]]);
+  await until(() => conditionOf(consumer)?.kind === "running");
+  expect(await deliver(0, [auditEvent({ eventId: "1" })])).toBe(1);
   expect(intake.letters).toEqual([]);
 });
 
@@ -181,6 +207,67 @@ test("a flood of rejections opens the breaker; it outlives the process and ends 
   await second.operations.resumeBreaker(signal);
   expect(conditionOf(second.consumer)).toEqual({ kind: "running" });
   await until(() => conditionOf(first.consumer)?.kind === "running");
+});
+
+test("a flood that ends while the store does not take the breaker's state opens it all the same, for every partition, once the store takes it", async () => {
+  await using intake = await openIntake();
+  const { state } = intake.store;
+  let failures = 2;
+  const away: typeof state = {
+    ...state,
+    async setBreaker(breaker, until) {
+      if (failures-- > 0) throw new LastroError("STORE_UNAVAILABLE", "away");
+      return state.setBreaker(breaker, until);
+    },
+  };
+  const { assign, deliver, consumer, source, operations } = await consuming({
+    ...intake,
+    store: { ...intake.store, state: away },
+  });
+  const other = srcOf(topicId, 1);
+  await assign();
+  await assign({ src: other, partition: 1 });
+  const flood = Array.from({ length: 4 }, () => '{"producer_service":"a"}');
+  expect(await deliver(0, flood)).toBe(4);
+  expect(conditionOf(consumer)).toMatchObject({ kind: "waiting", code: "STORE_UNAVAILABLE" });
+  const isOpen = (of: Src): boolean => {
+    const condition = conditionOf(consumer, of);
+    return condition?.kind === "waiting" && condition.code === "BREAKER_OPEN";
+  };
+  await until(() => isOpen(src) && isOpen(other));
+  expect(source.paused).toContain(other);
+  expect(await state.breaker(signal)).toMatchObject({ open: true, rejected: 4 });
+  await operations.resumeBreaker(signal);
+  expect([conditionOf(consumer), conditionOf(consumer, other)]).toEqual([
+    { kind: "running" },
+    { kind: "running" },
+  ]);
+});
+
+test("an operator who closes the breaker ends a flood that the store has not taken yet", async () => {
+  await using intake = await openIntake();
+  const { state } = intake.store;
+  let isAway = true;
+  const away: typeof state = {
+    ...state,
+    async setBreaker(breaker, until) {
+      if (isAway && breaker.open) throw new LastroError("STORE_UNAVAILABLE", "away");
+      return state.setBreaker(breaker, until);
+    },
+  };
+  const { assign, deliver, consumer, operations } = await consuming({
+    ...intake,
+    store: { ...intake.store, state: away },
+  });
+  await assign();
+  await deliver(
+    0,
+    Array.from({ length: 4 }, () => '{"producer_service":"a"}'),
+  );
+  await operations.resumeBreaker(signal);
+  isAway = false;
+  await until(() => conditionOf(consumer)?.kind === "running");
+  expect(await state.breaker(signal)).toMatchObject({ open: false });
 });
 
 test("offsets are skipped only from the mark of a partition that does not run, and are a gap with that cause", async () => {

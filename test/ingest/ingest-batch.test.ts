@@ -196,11 +196,11 @@ test("a duplicate in the middle of a batch that holds three events of one stream
   ]);
 });
 
-test("a redelivery after a crash before accounting is stored once, with its follow-ups, and only then accounted", async () => {
+test("R-09 a redelivery after a crash before accounting is stored once, with its follow-ups, and only then accounted", async () => {
   await using intake = await openIntake();
   const batch = batchOf(
     0,
-    ["1", "2", "3"].map((eventId) => auditEvent({ eventId })),
+    ["1", "2", "3"].map((eventId) => auditEvent({ eventId, owner: `owner-${eventId}` })),
   );
   const crashing: RecordStore = {
     ...intake.store.records,
@@ -228,7 +228,34 @@ test("a redelivery after a crash before accounting is stored once, with its foll
     [2, false],
     [3, true],
   ]);
+  const owners = await intake.store.history.ownerships(
+    { tenant: "default", after: undefined, limit: 10 },
+    signal,
+  );
+  const atMs = Date.UTC(2026, 10, 21, 11);
+  const known = { firstEventAtMs: atMs, lastEventAtMs: atMs, producers: ["team_service"] };
+  expect(owners.toSorted((a, b) => String(a.ownershipId).localeCompare(String(b.ownershipId)))).toMatchObject(
+    ["1", "2", "3"].map((eventId) => ({ ownershipId: `owner-${eventId}`, ...known })),
+  );
   expect(await intake.store.records.mark(src, signal)).toBe(3);
+});
+
+test("clashes that no look-up explains are tried a bounded number of times, then the partition waits: VERSION_CONTENTION", async () => {
+  await using intake = await openIntake();
+  let appends = 0;
+  const clashing: RecordStore = {
+    ...intake.store.records,
+    async append() {
+      appends += 1;
+      return { kind: "clash", at: 0 };
+    },
+    find: async () => [],
+  };
+  const batch = batchOf(0, [auditEvent({ eventId: "1" }), auditEvent({ eventId: "2" })]);
+  await expect(run(intake, batch, clashing)).rejects.toMatchObject({ code: "VERSION_CONTENTION" });
+  expect(appends).toBe(intake.deps.limits.attemptsMax);
+  expect(intake.letters).toEqual([]);
+  expect(await intake.store.records.mark(src, signal)).toBeUndefined();
 });
 
 test("another event at an offset whose rid is stored stops the partition: SOURCE_CHANGED", async () => {

@@ -56,6 +56,19 @@ test("absent keys are created in one batch, durable before they are handed out, 
   expect([...opened]).toEqual([...found.values()].map(({ kid, key }) => [kid, key]));
 });
 
+test("keys that the store acknowledges and does not show seal nothing", async () => {
+  const { keys, open } = setUp();
+  const { read } = keys;
+  keys.read = async () => [];
+  await expect(open().forSealing([subject, actor], signal)).rejects.toMatchObject({
+    code: "KEY_UNAVAILABLE",
+  });
+  expect(keys.calls.create).toBe(1);
+  keys.read = read;
+  expect((await open().forSealing([subject, actor], signal)).size).toBe(2);
+  expect(keys.calls.create).toBe(1);
+});
+
 test("two instances that make the same key at once use the one the store kept", async () => {
   const { open } = setUp();
   const [one, other] = await Promise.all([

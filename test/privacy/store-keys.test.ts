@@ -45,6 +45,26 @@ test("who only reads the keys finds those of the store, makes no identity and ta
   await expect(read(wrong)).rejects.toMatchObject({ code: "KEY_WRONG" });
 });
 
+test("an identity that others change at every try is given up after sixteen, as it was", async () => {
+  const store = state();
+  await open(store, memoryKeyRing([1]));
+  const before = store.identity();
+  const { replace } = store;
+  let tries = 0;
+  store.replace = async () => {
+    tries += 1;
+    return false;
+  };
+  await expect(open(store, memoryKeyRing([1, 2]))).rejects.toMatchObject({ code: "STORE_UNAVAILABLE" });
+  expect([tries, store.identity()]).toEqual([16, before]);
+  store.replace = async (identity, revision, until) => {
+    tries -= 1;
+    return tries < 1 && replace.call(store, identity, revision, until);
+  };
+  const { identity } = await open(store, memoryKeyRing([1, 2]));
+  expect(identity.keks.map(({ epoch }) => epoch)).toEqual([1, 2]);
+});
+
 test("two stores never share a column", async () => {
   const [one, other] = [await open(state(), memoryKeyRing([1])), await open(state(), memoryKeyRing([1]))];
   expect(one.storeId).not.toBe(other.storeId);

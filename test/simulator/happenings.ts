@@ -55,7 +55,7 @@ function toWorld(world: World): readonly Action[] {
     ...when(plan.recreates && broker.partitions.length <= plan.partitions, "the topic is made again", () =>
       broker.recreate(),
     ),
-    ...when(plan.rotates && ring.keks.length < keksMax, "another KEK is current", () => addKek(world)),
+    ...when(ring.keks.length < plan.keks, "another KEK is current", () => addKek(world)),
     ...when(plan.retention, "all are down until retention has passed", () =>
       outage(world, () => {
         for (const one of broker.current()) expire(world, one);
@@ -103,7 +103,6 @@ function jump({ scheduler }: World, life: Process): void {
   life.skewMs = skewsMs[scheduler.draw(skewsMs.length)] ?? 0;
 }
 
-const keksMax = 3;
 const kekBytes = 32;
 function addKek({ ring }: World): void {
   const epoch = ring.keks.length + 1;

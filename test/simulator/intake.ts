@@ -9,6 +9,7 @@ import { openPace } from "../../src/ingest/pace.ts";
 import { repeat } from "../../src/lib/upkeep.ts";
 import type { DeadLetters } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
+import type { KeyRing } from "../../src/ports/key-ring.ts";
 import type { Log } from "../../src/ports/log.ts";
 import type { Observer } from "../../src/ports/observer.ts";
 import type { StoreState } from "../../src/ports/store-state.ts";
@@ -17,12 +18,14 @@ import { rewrapKeys } from "../../src/privacy/rotate.ts";
 import { openStoreKeys } from "../../src/privacy/store-keys.ts";
 import { silentLog, silentObserver, stationSettings } from "../support/intake.ts";
 import type { Call } from "./calls.ts";
+import { checkLetter } from "./check-letters.ts";
 import { hintsBehind } from "./hints.ts";
 import { memoryLetters } from "./letters.ts";
-import { clusterId, topic } from "./topic.ts";
+import { ringBehind } from "./ring.ts";
+import { clusterId, deadLetterTopic, topic } from "./topic.ts";
 import { assert } from "./violation.ts";
 import { clockOf, facesOf, fault, waysOf } from "./ways.ts";
-import { checkLetter, type Process, type World } from "./world.ts";
+import type { Process, World } from "./world.ts";
 
 const probeMs = 2_000;
 const rewrapMs = 3_000;
@@ -44,7 +47,8 @@ async function join(world: World, life: Process): Promise<void> {
   const { signal } = life.stop;
   const now = clockOf(world, life);
   const sleep = scheduler.sleepOf(life);
-  const { lookupKey: lookup, ring } = await openStoreKeys({ state, ring: world.ring, random, now }, signal);
+  const opened = world.plan.ring === undefined ? world.ring : await openRing(world, ways.ring);
+  const { lookupKey: lookup, ring } = await openStoreKeys({ state, ring: opened, random, now }, signal);
   const source = broker.open(life, ways.source);
   await bindTo(world, state, ways.source, signal);
   const consumer = consume(
@@ -71,13 +75,16 @@ async function join(world: World, life: Process): Promise<void> {
   ); // biome-ignore format: one line a name
   if (world.plan.floods)
     void repeat(probeMs, signal, noticing(state, consumer, signal), () => undefined, sleep);
-  if (world.plan.rotates) {
+  if (world.plan.keks > 1) {
     const rewrap = async (): Promise<void> => void (await rewrapKeys({ state, keys, ring, random }, signal));
     void repeat(rewrapMs, signal, rewrap, (error) => noteRewrap(world, life, error), sleep);
   }
   life.intake = { consumer, source };
   await consumer.start();
 }
+
+const openRing = (world: World, call: Call): Promise<KeyRing> =>
+  ringBehind(world.ring, call, () => !world.isQuiet && world.scheduler.chance(world.plan.ring?.late ?? 0));
 
 /** The store belongs to the topic as it is found first. */
 async function bindTo({ broker }: World, state: StoreState, call: Call, signal: AbortSignal): Promise<void> {
@@ -145,12 +152,12 @@ function watchedHints(world: World, call: Call): DedupHints {
 function watchedLetters(world: World, call: Call): DeadLetters {
   const { letters } = world;
   const publish = (): void => undefined;
-  const topicOf = memoryLetters({ name: "audit.dlq", letters, consumer: "group", publish });
+  const topicOf = memoryLetters({ name: deadLetterTopic, letters, consumer: "group", publish });
   return {
     ...topicOf,
     send: (sent, signal) =>
       call("letters.send", signal, () => {
-        for (const letter of sent) world.claims.push(() => checkLetter(world, letter));
+        for (const letter of sent) world.claims.push(() => checkLetter(world.broker.partitions, letter));
         return topicOf.send(sent, signal);
       }),
   };

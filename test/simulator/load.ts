@@ -9,12 +9,14 @@ const poison = "{ not json";
 /** Names its producer, and no event type. */
 const refused = auditEvent({ type: "nothing" });
 
+export type LoadShape = { readonly spreads: boolean; readonly floods: boolean; readonly owners: number };
+
 /** Each value that is an event has the identity that `idOf` tells; two of one identity and other bytes are in conflict. */
 export function makeLoad(
   draw: Draw,
   count: number,
   partitions: number,
-  { spreads, floods }: { readonly spreads: boolean; readonly floods: boolean },
+  { spreads, floods, owners }: LoadShape,
 ): readonly Message[] {
   const sent: Message[] = [];
   for (let n = 0; n < count; n++) {
@@ -29,21 +31,33 @@ export function makeLoad(
     else
       sent.push({
         partition,
-        value: eventOf(`a-${entity}`, `e${n}`, types[draw(types.length)] ?? "updated"),
+        value: eventOf(n, entity, types[draw(types.length)] ?? "updated", owners),
       });
   }
   return sent;
 }
 
-const eventOf = (id: string, eventId: string, type: string): string =>
-  auditEvent({ id, eventId, type: `account.${type}`, name: eventId });
+const [minutes, minuteStep] = [60, 17];
 
-/** A copy, of the same partition or another, or a conflict. */
+/** Producers do not send in the order of their clocks. Where there are several owners, there are several producers. */
+function eventOf(n: number, entity: number, type: string, owners: number): string {
+  const minute = String((n * minuteStep) % minutes).padStart(2, "0");
+  return auditEvent({
+    id: `a-${entity}`,
+    eventId: `e${n}`,
+    type: `account.${type}`,
+    name: `e${n}`,
+    at: `2026-11-21T11:${minute}:00Z`,
+    ...(owners > 1 && { owner: `owner-${n % owners}`, producer: `service-${entity % 2}` }),
+  });
+}
+
+/** A copy, of the same partition or another, or a conflict, which also tells of an earlier time. */
 function again(draw: Draw, { value = poison, partition }: Message, other: number, fate: number): Message {
   const to = draw(2) === 0 ? partition : other;
   return {
     partition: to,
-    value: fate === 2 ? value.replace('"user_role":"admin"', '"user_role":"guest"') : value,
+    value: fate === 2 ? value.replace("21T11:", "21T10:") : value,
   };
 }
 

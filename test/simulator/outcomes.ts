@@ -1,10 +1,15 @@
-/** Watches what is stored of the partitions: after each write, every promise about records, outcomes and marks is held against what was seen before. */
+/** Watches what is stored of the partitions: after each write, every promise about records, owners, outcomes and marks is held against what was seen before. */
 import { parseRid, ridOf, type Src, srcOf } from "../../src/core/ids.ts";
 import type { GapCause, OutcomeRow } from "../../src/core/outcome.ts";
 import type { RecordRow } from "../../src/core/record.ts";
 import type { AuditReader } from "../../src/ports/audit-reader.ts";
+import type { Store } from "../../src/ports/store.ts";
 import { never } from "../support/log-world.ts";
+import { allOwnerships } from "../support/owner-facts.ts";
+import { checkLettered } from "./check-letters.ts";
+import type { Letter } from "./letters.ts";
 import { idOf } from "./load.ts";
+import { checkOwners, type Owned } from "./owners.ts";
 import { type Partition, partitionOf, valueAt } from "./topic.ts";
 import { assert } from "./violation.ts";
 
@@ -28,7 +33,11 @@ type Seen = {
 const nothing: Seen = { begin: 0, mark: 0, rows: [], records: new Map() };
 
 /** A store that went back is watched by another one. */
-export function watchOutcomes(audit: AuditReader, partitions: readonly Partition[]): OutcomesSeen {
+export function watchOutcomes(
+  { audit, history }: Pick<Store, "audit" | "history">,
+  partitions: readonly Partition[],
+  letters: readonly Letter[],
+): OutcomesSeen {
   const seen = new Map<Src, Seen>();
   const records = (): readonly RecordRow[] => [...seen.values()].flatMap((one) => [...one.records.values()]);
   return {
@@ -36,14 +45,25 @@ export function watchOutcomes(audit: AuditReader, partitions: readonly Partition
     mark: (src) => seen.get(src)?.mark ?? 0,
     async look() {
       for (const partition of partitions) {
+        const before = seen.get(partition.src) ?? nothing;
         const now = await readPartition(audit, partition);
-        checkGrowth(partition.src, seen.get(partition.src) ?? nothing, now);
+        checkGrowth(partition.src, before, now);
+        for (const row of now.rows.slice(before.rows.length))
+          checkLettered(partition, JSON.parse(row), letters);
         seen.set(partition.src, now);
       }
       checkRecords(records());
       for (const partition of partitions) checkFates(partition, partitions, seen);
+      checkOwners(await allOwnerships(history, never), owned(partitions, seen));
     },
   };
+}
+
+function* owned(partitions: readonly Partition[], seen: ReadonlyMap<Src, Seen>): Generator<Owned> {
+  for (const { src, events } of partitions) {
+    const { mark, records } = seen.get(src) ?? nothing;
+    for (const offset of records.keys()) yield { event: events[offset], isAccounted: offset < mark };
+  }
 }
 
 async function readPartition(audit: AuditReader, { src, logStart }: Partition): Promise<Seen> {

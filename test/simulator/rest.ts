@@ -45,6 +45,7 @@ async function isLogged({ broker, place, outcomes }: World): Promise<boolean> {
 
 export async function checkRest(world: World): Promise<void> {
   checkActive(world);
+  await checkAliases(world);
   await rewrapAll(world);
   await checkBodies(world);
   const isRolledBack = committedSize(world) > world.tree.size();
@@ -63,6 +64,19 @@ function checkActive({ outcomes }: World): void {
     const active = rows.filter(({ isActive }) => isActive).map(({ version }) => version);
     const due = activates(head.action) ? [head.version] : [];
     assert(`${active}` === `${due}`, () => `${stream}: versions ${active} are active, and should be ${due}`);
+  }
+}
+
+/** All entities of a world share an id, which each of their streams is known by. */
+async function checkAliases({ outcomes, place }: World): Promise<void> {
+  const streams = new Set(outcomes.records().map(({ stream }) => stream));
+  for (const stream of streams) {
+    const related = await place.store.history.relatedStreams(stream, streams.size, never);
+    const found = new Set([stream, ...related.map((one) => one.stream)]);
+    assert(
+      found.size === streams.size && found.isSubsetOf(streams),
+      () => `${stream} is known to share an id with ${related.length} of ${streams.size - 1} streams`,
+    );
   }
 }
 

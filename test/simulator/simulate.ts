@@ -64,7 +64,8 @@ function publish(world: World): void {
   const partition = broker.current()[message?.partition ?? 0];
   if (message === undefined || partition === undefined) return;
   const { value } = message;
-  const event = value === undefined ? undefined : { key: null, value: Buffer.from(value), headers: [] };
+  const key = Buffer.from(`message ${world.sent}`);
+  const event = value === undefined ? undefined : { key, value: Buffer.from(value), headers: [] };
   broker.publish(partition, event);
 }
 

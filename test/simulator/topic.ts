@@ -15,6 +15,7 @@ export type Partition = {
 };
 
 export const topic = "audit";
+export const deadLetterTopic = "audit.dlq";
 export const clusterId = "AAAAAAAAAAAAAAAAAAAAAA";
 const topicIdBytes = 16;
 

@@ -19,6 +19,7 @@ export function waysOf(world: World, life: Process) {
     store: callBy({ ...way, code: "STORE_UNAVAILABLE" }),
     source: callBy({ ...way, code: "SOURCE_UNAVAILABLE" }),
     letters: callBy({ ...way, code: "DEAD_LETTERS_UNAVAILABLE" }),
+    ring: callBy({ ...way, faults: away(plan.ring?.away), code: "KEY_UNAVAILABLE" }),
     hints: callBy({ ...way, faults: () => noFaults, code: "INTERNAL" }),
     witness: callBy({ ...way, faults: away(plan.witnessAway), code: "WITNESS_UNAVAILABLE" }),
     anchor: callBy({ ...way, faults: away(plan.anchorAway), code: "ANCHOR_UNAVAILABLE" }),

@@ -3,7 +3,6 @@
 import { memoryHints } from "../../src/adapters/memory/hints.ts";
 import type { Consumer } from "../../src/ingest/consume.ts";
 import type { Halt } from "../../src/log/halt.ts";
-import type { DeadLetter } from "../../src/ports/dead-letters.ts";
 import type { DedupHints } from "../../src/ports/dedup-hints.ts";
 import type { EventSource } from "../../src/ports/event-source.ts";
 import type { LogHead } from "../../src/ports/log-store.ts";
@@ -14,13 +13,12 @@ import { never } from "../support/log-world.ts";
 import { type MemoryRing, memoryKeyRing } from "../support/memory-keys.ts";
 import { type Broker, makeBroker } from "./broker.ts";
 import type { Letter } from "./letters.ts";
-import { idOf } from "./load.ts";
 import { type OutcomesSeen, watchOutcomes } from "./outcomes.ts";
 import { openPlace, type Place } from "./place.ts";
 import { drawOf, type Plan, planOf } from "./plan.ts";
 import { type Life, makeScheduler, type Scheduler } from "./scheduler.ts";
 import { type MemorySigner, memorySigner } from "./signer.ts";
-import { partitionOf, topic } from "./topic.ts";
+import { topic } from "./topic.ts";
 import { type TreeSeen, watchTree } from "./tree.ts";
 import { assert } from "./violation.ts";
 
@@ -87,14 +85,15 @@ export async function openWorld(seed: number): Promise<World> {
       ),
   });
   const signed: LogHead[] = [];
+  const letters: Letter[] = [];
   const signer = memorySigner(random(seedBytes));
   const witness = await testWitness({ logKeys: async () => signer.keys() }, "witness.test/one");
   const world: World = {
-    plan, scheduler, place, broker, ring, random, signed, signer, witness,
-    lives: [], letters: [], sent: 0, isQuiet: false,
+    plan, scheduler, place, broker, ring, random, letters, signed, signer, witness,
+    lives: [], sent: 0, isQuiet: false,
     anchored: new Map(),
     hints: memoryHints({ uidsMax: hintsMax }),
-    outcomes: watchOutcomes(place.store.audit, broker.partitions),
+    outcomes: watchOutcomes(place.store, broker.partitions, letters),
     tree: watchTree(place.store.log, signed),
     halt: undefined, claims: [], written: new Set(),
   }; // biome-ignore format: one line a name
@@ -118,31 +117,8 @@ export async function look(world: World): Promise<void> {
 export async function restore(world: World, putBack: () => void): Promise<void> {
   putBack();
   const { store } = world.place;
-  world.outcomes = watchOutcomes(store.audit, world.broker.partitions);
+  world.outcomes = watchOutcomes(store, world.broker.partitions, world.letters);
   world.tree = watchTree(store.log, world.signed);
   await world.outcomes.look();
   await world.tree.look(world.outcomes.mark);
-}
-
-/** Trouble of infrastructure never makes a dead letter: only what is no event, or not the only one of its identity, may be one. */
-export function checkLetter({ broker }: World, { source, event }: DeadLetter): void {
-  const value = Buffer.from(event.value ?? []).toString("utf8");
-  const sent = partitionOf(broker.partitions, source)?.events[source.offset]?.value;
-  assert(
-    sent !== null && sent !== undefined && Buffer.compare(sent, event.value ?? new Uint8Array()) === 0,
-    () => `a letter holds other bytes than ${source.offset}`,
-  );
-  const id = idOf(value);
-  const rivals = broker.partitions.flatMap(({ events }) =>
-    events.filter(
-      (one) =>
-        one?.value &&
-        idOf(Buffer.from(one.value).toString("utf8")) === id &&
-        Buffer.compare(one.value, event.value ?? new Uint8Array()) !== 0,
-    ),
-  );
-  assert(
-    id === undefined || rivals.length > 0,
-    () => `a good event at ${source.offset} became a dead letter`,
-  );
 }

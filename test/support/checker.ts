@@ -1,4 +1,4 @@
-/** Compares what was published with what is stored, by promise: P1 nothing lost, P2 nothing doubled, P3 order without holes, P4 one active record, P5 the dead letters whole. */
+/** Compares what was published with what is stored, by promise: P1 nothing lost, P2 nothing doubled, P3 order without holes, P4 one active record, P5 the dead letters whole; and what is known of the owners of the data. */
 import type { StoredRecord } from "../../src/adapters/platformatic-kafka/record-reader.ts";
 import { parseRid } from "../../src/core/ids.ts";
 import { leafHash, parseRecordEntry } from "../../src/core/leaf.ts";
@@ -12,6 +12,7 @@ import { openBody, partsAgree } from "../../src/privacy/open-body.ts";
 import { accountProblems } from "./account-checker.ts";
 import { allOf } from "./filters.ts";
 import { letterProblems } from "./letter-checker.ts";
+import { allOwnerships, noteOwned, type Owners, ownedEvent, ownerProblems } from "./owner-facts.ts";
 import { idOf, type Published } from "./published.ts";
 
 /** What is wrong, each in a few words that say where. */
@@ -31,6 +32,8 @@ export type Problems = {
   readonly active: readonly string[];
   /** P5 */
   readonly letters: readonly string[];
+  /** Ownerships that say less than their events do, or more. */
+  readonly owners: readonly string[];
 };
 
 export const noProblems: Problems = {
@@ -42,6 +45,7 @@ export const noProblems: Problems = {
   holes: [],
   active: [],
   letters: [],
+  owners: [],
 };
 
 const pageSize = 500;
@@ -89,6 +93,7 @@ export async function inspectStore(
   const [doubled, invented, unsound]: [string[], string[], string[]] = [[], [], []];
   const streams = new Map<string, Stream>();
   const storedOf = new Map<string, number>();
+  const owners: Owners = new Map();
   const open = opener(store, ring);
   let stored = 0;
   for await (const page of recordPages(store)) {
@@ -98,6 +103,7 @@ export async function inspectStore(
       unsound.push(...faults);
       const id = idOf(value);
       if (!missing.delete(id)) (published.ids.has(id) ? doubled : invented).push(id);
+      noteOwned(owners, ownedEvent(value));
       notePlace(streams, record);
       const src = record.rid.slice(0, record.rid.lastIndexOf("."));
       storedOf.set(src, (storedOf.get(src) ?? 0) + 1);
@@ -112,6 +118,7 @@ export async function inspectStore(
     active: [...streams].flatMap(([name, stream]) => wronglyActive(name, stream)),
     accounts: await accountProblems(store.records, storedOf, published),
     letters: letterProblems(letters, published),
+    owners: ownerProblems(await allOwnerships(store.history, signal), owners),
   };
   return { stored, problems };
 }

@@ -81,9 +81,9 @@ export async function consuming(intake: Intake, over: Partial<RecordStore> = {})
 export const conditionOf = (consumer: Consumer, of: Src = src) => consumer.held.get(of)?.condition;
 /** Until no partition is being opened. */
 export async function settled(consumer: Consumer): Promise<void> {
-  while ([...consumer.held.values()].some(({ condition }) => condition.kind === "opening"))
-    await new Promise(setImmediate);
+  const isOpening = () => [...consumer.held.values()].some(({ condition }) => condition.kind === "opening");
+  for (; isOpening(); signal.throwIfAborted()) await new Promise(setImmediate);
 }
 export const until = async (holds: () => boolean): Promise<void> => {
-  while (!holds()) await new Promise((turn) => setTimeout(turn, 1));
+  for (; !holds(); signal.throwIfAborted()) await new Promise((turn) => setTimeout(turn, 1));
 };

@@ -132,10 +132,12 @@ export function auditEvent(
     readonly eventId?: string;
     readonly at?: string;
     readonly name?: string;
+    readonly owner?: string;
+    readonly producer?: string;
   } = {},
 ): string {
   return JSON.stringify({
-    producer_service: "team_service",
+    producer_service: change.producer ?? "team_service",
     producer_service_id: "123e4567-e89b-12d3-a456-426614174000",
     trace_id: "7b3bf470-9456-11e8-9eb6-529269fb1459",
     timestamp: change.at ?? "2026-11-21T11:00:00Z",
@@ -152,7 +154,7 @@ export function auditEvent(
       user_id: "789",
       user_role: "admin",
       user_ip: "192.168.1.100",
-      ownership_id: "1b08116e-74ff-4e71-8a17-26011cfea33f",
+      ownership_id: change.owner ?? "1b08116e-74ff-4e71-8a17-26011cfea33f",
       ...(change.eventId !== undefined && { event_id: change.eventId }),
     },
   });
