@@ -52,6 +52,15 @@ async function isLed(producer: TestProducer, topic: string): Promise<boolean> {
   return topics.get(topic)?.partitions.every((partition) => (partition?.leader ?? -1) >= 0) ?? false;
 }
 
+/** How a source is opened where its sizes are not what is asked for. */
+export const smallSource = {
+  incarnation: async () => undefined,
+  sessionTimeoutMs: 6_000,
+  fetchBytesPerPartitionMax: 1024 * 1024,
+  fetchBytesMax: 4 * 1024 * 1024,
+  partitionsConcurrently: 2,
+} as const;
+
 export function openTestKafka(brokers: readonly string[] = kafkaBrokers()): TestKafka {
   const base = { clientId: "lastro-test", bootstrapBrokers: [...brokers], retries: 100, retryDelay: 100 };
   const admin = new Admin(base);

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
 import { createTopic } from "../support/kafka-admin.ts";
-import { until } from "../support/lastro.ts";
+import { type LastroProcess, until } from "../support/lastro.ts";
 import { untilLogged } from "../support/log-gauges.ts";
 import { checkWorldLog } from "../support/log-process.ts";
 import { readiness, untilReadiness } from "../support/operator.ts";
@@ -23,6 +23,15 @@ const eventsPerRound = 3_000;
 const [mongoRoomBytes, eventsOfMongo] = [256 * 1024, 200];
 const kafkaRoomBytes = 256 * 1024;
 
+const untilPartitionsWait = (lastro: LastroProcess): Promise<void> =>
+  untilReadiness(
+    lastro,
+    "partitions wait for the store",
+    ({ status, parts }) =>
+      status === "unavailable" && parts["partitions"]?.detail?.includes("STORE_UNAVAILABLE") === true,
+    60_000,
+  );
+
 test(
   "on a full disk partitions wait, readiness names the store, reads are answered and say how far behind they are, the same process goes on when there is room, and nothing is lost",
   async () => {
@@ -34,13 +43,7 @@ test(
       const filler = fillDisk(world.dataDir, roomBytes);
       const events = plainEvents(round, eventsPerRound);
       await world.send(events);
-      await untilReadiness(
-        lastro,
-        "partitions wait for the store",
-        ({ status, parts }) =>
-          status === "unavailable" && parts["partitions"]?.detail?.includes("STORE_UNAVAILABLE") === true,
-        60_000,
-      );
+      await untilPartitionsWait(lastro);
       const seen = await outcomesSeen(lastro);
       expect(seen).toBeLessThan(eventsPerRound);
       expect(lastro.output()).toContain("check disk space");
@@ -111,13 +114,7 @@ test("on a full disk under a store of MongoDB's protocol partitions wait, nothin
   const filler = fillDisk(dir, mongoRoomBytes);
   const events = plainEvents(1, eventsOfMongo);
   await world.send(events);
-  await untilReadiness(
-    lastro,
-    "partitions wait for the store",
-    ({ status, parts }) =>
-      status === "unavailable" && parts["partitions"]?.detail?.includes("STORE_UNAVAILABLE") === true,
-    60_000,
-  );
+  await untilPartitionsWait(lastro);
   expect(await outcomesSeen(lastro)).toBeLessThan(eventsOfMongo);
 
   rmSync(filler);

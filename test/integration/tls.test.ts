@@ -14,7 +14,7 @@ import { openUpstreamTls } from "../../src/open-upstream-tls.ts";
 import type { ClientTls, ClientTlsSource, KafkaSecurity } from "../../src/ports/client-tls.ts";
 import { startCheckThread } from "../../src/run-check-thread.ts";
 import { someUids } from "../contract/dedup-hints.contract.ts";
-import { numbered, openTestKafka } from "../contract/event-source.kafka.ts";
+import { numbered, openTestKafka, smallSource } from "../contract/event-source.kafka.ts";
 import { recorder } from "../contract/event-source.recorder.ts";
 import {
   type Certificate,
@@ -158,11 +158,7 @@ describe("Kafka", () => {
       topic,
       groupId: topic,
       topicReader,
-      incarnation: async () => undefined,
-      sessionTimeoutMs: 6_000,
-      fetchBytesPerPartitionMax: 1024 * 1024,
-      fetchBytesMax: 4 * 1024 * 1024,
-      partitionsConcurrently: 2,
+      ...smallSource,
       log: silentLog,
       now: Date.now,
     });

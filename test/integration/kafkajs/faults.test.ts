@@ -10,7 +10,7 @@ import type { LastroError } from "../../../src/core/errors.ts";
 import type { Src } from "../../../src/core/ids.ts";
 import type { EventSource, SourceBatch } from "../../../src/ports/event-source.ts";
 import type { TopicReader } from "../../../src/ports/topic-reader.ts";
-import { numbered, openTestKafka, type TestKafka } from "../../contract/event-source.kafka.ts";
+import { numbered, openTestKafka, smallSource, type TestKafka } from "../../contract/event-source.kafka.ts";
 import { type RunningServer, startKafka } from "../../support/servers.ts";
 import { until } from "../../support/until.ts";
 
@@ -41,11 +41,7 @@ describe("the event source on a Kafka in trouble", () => {
       groupId: options.topic,
       clientId: "lastro-test",
       topicReader,
-      incarnation: async () => undefined,
-      sessionTimeoutMs: 6_000,
-      fetchBytesPerPartitionMax: 1024 * 1024,
-      fetchBytesMax: 4 * 1024 * 1024,
-      partitionsConcurrently: 2,
+      ...smallSource,
       log,
       now: Date.now,
     });
