@@ -4,6 +4,7 @@ import { LastroError } from "../../core/errors.ts";
 import type { ClientTls } from "../../ports/client-tls.ts";
 import type { Log } from "../../ports/log.ts";
 import { storeError } from "./errors.ts";
+import { mendWrites } from "./mend-driver.ts";
 
 export type MongoStoreOptions = {
   readonly url: string;
@@ -116,6 +117,7 @@ export function clientOptions(options: MongoStoreOptions): MongoClientOptions {
 }
 
 export async function connect(options: MongoStoreOptions): Promise<Connection> {
+  mendWrites();
   const client = new MongoClient(options.url, clientOptions(options));
   try {
     await client.connect();
