@@ -15,7 +15,12 @@ const log = speaker();
 
 /** Tests that need nothing come first; those that stop servers and take processes down have the machine to themselves. */
 const phases = [
-  ["unit", "--maxWorkers=2", "--testPathIgnorePatterns", "<rootDir>/test/(contract|integration|e2e|faults|bench)/"],
+  [
+    "unit",
+    "--maxWorkers=2",
+    "--testPathIgnorePatterns",
+    "<rootDir>/test/(contract|integration|e2e|faults|bench)/",
+  ],
   ["contracts and integration", "--testPathPatterns", "/test/(contract|integration)/"],
   ["end to end and faults", "--runInBand", "--testPathPatterns", "/test/(e2e|faults)/"],
 ];

@@ -54,6 +54,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   const room = openRoom(deps.eventsInWorkMax);
   /** Opens the breaker once the store takes it; until then every partition that is opened tries. */
   let flood: BreakerState | undefined;
+  let keeping: Promise<void> | undefined;
 
   const setCondition = (partition: HeldPartition, condition: PartitionCondition): void => {
     partition.condition = condition;
@@ -137,12 +138,23 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   };
 
   const keepBreaker = async (): Promise<void> => {
-    const state = flood;
-    if (state === undefined) return;
-    await deps.state.setBreaker(state, signal);
+    if (flood === undefined) return;
+    keeping ??= keep(flood).finally(() => {
+      keeping = undefined;
+    });
+    await keeping;
+  };
+
+  /** What was decided since the flood, by whichever process, stands above it. */
+  const keep = async (state: BreakerState): Promise<void> => {
+    const stored = await deps.state.breaker(signal);
+    if (flood !== state) return;
+    const isOpen = stored?.open === true;
+    const isClosedSince = stored !== undefined && !isOpen && stored.sinceMs > state.sinceMs;
+    if (!isOpen && !isClosedSince) await deps.state.setBreaker(state, signal);
     if (flood !== state) return;
     flood = undefined;
-    obeyBreaker(state);
+    if (!isClosedSince) obeyBreaker(isOpen ? stored : state);
   };
 
   const obeyBreaker = (state: BreakerState): void => {
@@ -186,6 +198,8 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     revoked(src) {
       const partition = held.get(src);
       held.delete(src);
+      // Whoever reads on meets a flood that goes on.
+      if (held.size === 0) flood = undefined;
       deps.heads.clear();
       if (partition !== undefined) deps.observer.partition(src, partition.source.partition, "released");
     },
@@ -228,6 +242,7 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
     },
     async closeBreaker() {
       flood = undefined;
+      await keeping?.catch(() => undefined);
       await deps.state.setBreaker({ open: false, sinceMs: deps.now(), rejected: 0, seen: 0 }, signal);
       deps.breaker.reset();
       await Promise.all([...held.values()].filter(({ condition }) => condition.kind === "waiting").map(open));

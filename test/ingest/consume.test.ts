@@ -209,67 +209,6 @@ test("a flood of rejections opens the breaker; it outlives the process and ends 
   await until(() => conditionOf(first.consumer)?.kind === "running");
 });
 
-test("a flood that ends while the store does not take the breaker's state opens it all the same, for every partition, once the store takes it", async () => {
-  await using intake = await openIntake();
-  const { state } = intake.store;
-  let failures = 2;
-  const away: typeof state = {
-    ...state,
-    async setBreaker(breaker, until) {
-      if (failures-- > 0) throw new LastroError("STORE_UNAVAILABLE", "away");
-      return state.setBreaker(breaker, until);
-    },
-  };
-  const { assign, deliver, consumer, source, operations } = await consuming({
-    ...intake,
-    store: { ...intake.store, state: away },
-  });
-  const other = srcOf(topicId, 1);
-  await assign();
-  await assign({ src: other, partition: 1 });
-  const flood = Array.from({ length: 4 }, () => '{"producer_service":"a"}');
-  expect(await deliver(0, flood)).toBe(4);
-  expect(conditionOf(consumer)).toMatchObject({ kind: "waiting", code: "STORE_UNAVAILABLE" });
-  const isOpen = (of: Src): boolean => {
-    const condition = conditionOf(consumer, of);
-    return condition?.kind === "waiting" && condition.code === "BREAKER_OPEN";
-  };
-  await until(() => isOpen(src) && isOpen(other));
-  expect(source.paused).toContain(other);
-  expect(await state.breaker(signal)).toMatchObject({ open: true, rejected: 4 });
-  await operations.resumeBreaker(signal);
-  expect([conditionOf(consumer), conditionOf(consumer, other)]).toEqual([
-    { kind: "running" },
-    { kind: "running" },
-  ]);
-});
-
-test("an operator who closes the breaker ends a flood that the store has not taken yet", async () => {
-  await using intake = await openIntake();
-  const { state } = intake.store;
-  let isAway = true;
-  const away: typeof state = {
-    ...state,
-    async setBreaker(breaker, until) {
-      if (isAway && breaker.open) throw new LastroError("STORE_UNAVAILABLE", "away");
-      return state.setBreaker(breaker, until);
-    },
-  };
-  const { assign, deliver, consumer, operations } = await consuming({
-    ...intake,
-    store: { ...intake.store, state: away },
-  });
-  await assign();
-  await deliver(
-    0,
-    Array.from({ length: 4 }, () => '{"producer_service":"a"}'),
-  );
-  await operations.resumeBreaker(signal);
-  isAway = false;
-  await until(() => conditionOf(consumer)?.kind === "running");
-  expect(await state.breaker(signal)).toMatchObject({ open: false });
-});
-
 test("offsets are skipped only from the mark of a partition that does not run, and are a gap with that cause", async () => {
   await using intake = await openIntake();
   const { assign, source, operations, deliver, consumer } = await consuming(intake);
