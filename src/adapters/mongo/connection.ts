@@ -41,6 +41,8 @@ const defaultDatabase = "lastro";
 type Server = {
   /** FerretDB 1.x: updates are not atomic, and an ordered insert goes on after an error beyond its first 100 documents. */
   readonly isFerret1: boolean;
+  /** A replica set, or shards of them. */
+  readonly isReplicated: boolean;
   readonly description: string;
 };
 type Connection = { readonly client: MongoClient; readonly db: Db; readonly server: Server };
@@ -135,5 +137,10 @@ async function serverOf(client: MongoClient, db: Db): Promise<Server> {
   const kind = isFerret1 ? "FerretDB 1, MongoDB protocol" : "MongoDB";
   const set = typeof hello["setName"] === "string" ? `, replica set ${hello["setName"]}` : "";
   const hosts = client.options.hosts.map(String).join(",");
-  return { isFerret1, description: `${kind} ${build["version"]}${set}, ${hosts}/${db.databaseName}` };
+  const isReplicated = set !== "" || hello["msg"] === "isdbgrid";
+  return {
+    isFerret1,
+    isReplicated,
+    description: `${kind} ${build["version"]}${set}, ${hosts}/${db.databaseName}`,
+  };
 }

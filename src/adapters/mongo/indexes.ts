@@ -17,8 +17,14 @@ type StoredIndex = {
 
 type Indexed = Collections[keyof Collections];
 
-/** `onBuilding` is told now and then while the server builds: of a full collection that takes minutes. */
-export async function ensureIndexes(collections: Collections, onBuilding: () => void): Promise<void> {
+export type Building = {
+  /** Told now and then while the server builds: of a full collection that takes minutes. */
+  readonly onBuilding: () => void;
+  /** Whether there are other members. By default a build ends only once each of them that holds data has built it, and one that is away keeps every start waiting. */
+  readonly isReplicated: boolean;
+};
+
+export async function ensureIndexes(collections: Collections, building: Building): Promise<void> {
   for (const [name, plans] of Map.groupBy(indexPlans, (plan) => plan.collection)) {
     const collection = collections[name];
     const stored = await storedIndexes(collection);
@@ -32,8 +38,8 @@ export async function ensureIndexes(collections: Collections, onBuilding: () => 
     const listed = wanted.filter(({ name }) => names.has(name));
     try {
       // What is missing is built in one walk. FerretDB 1.x takes no two in a call that are there.
-      if (missing.length > 0) await build(collection, missing, onBuilding);
-      for (const index of listed) await build(collection, [index], onBuilding);
+      if (missing.length > 0) await build(collection, missing, building);
+      for (const index of listed) await build(collection, [index], building);
     } catch (error) {
       if (!isDuplicateKey(error)) throw error;
       const unique = wanted.flatMap((index) => (index.unique ? [index.name] : [])).join(", ");
@@ -52,11 +58,11 @@ export async function ensureIndexes(collections: Collections, onBuilding: () => 
 async function build(
   collection: Indexed,
   indexes: readonly IndexDescription[],
-  onBuilding: () => void,
+  { onBuilding, isReplicated }: Building,
 ): Promise<void> {
   for (;;)
     try {
-      await collection.createIndexes([...indexes]);
+      await collection.createIndexes([...indexes], isReplicated ? { commitQuorum: "majority" } : {});
       return;
     } catch (error) {
       if (!(error instanceof MongoNetworkTimeoutError)) throw error;

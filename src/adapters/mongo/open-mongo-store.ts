@@ -8,7 +8,7 @@ import { connect, type MongoStoreOptions } from "./connection.ts";
 import { guarded, storeError } from "./errors.ts";
 import { insertAbsent } from "./follow-ups.ts";
 import { mongoHistoryReader } from "./history-reader.ts";
-import { ensureIndexes } from "./indexes.ts";
+import { type Building, ensureIndexes } from "./indexes.ts";
 import { mongoKeyStore } from "./key-store.ts";
 import { mongoLog } from "./log.ts";
 import { eachHead, walkedHeads } from "./look-ups.ts";
@@ -37,7 +37,7 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
     if (options.asIs) await requireCurrent(collections, db.databaseName);
     else
       await guarded("prepare the database", signal, "STORE_UNAVAILABLE", () =>
-        prepare(collections, onBuilding),
+        prepare(collections, { onBuilding, isReplicated: server.isReplicated }),
       );
   } catch (error) {
     await client.close();
@@ -65,11 +65,11 @@ export async function openMongoStore(options: MongoStoreOptions): Promise<Store>
 }
 
 /** Making indexes is no write that the driver tries again, and a connection may be cut where several processes begin at once. Doing it again changes nothing. */
-async function prepare(collections: Collections, onBuilding: () => void): Promise<void> {
+async function prepare(collections: Collections, building: Building): Promise<void> {
   for (let attempt = 1; ; attempt++)
     try {
       await ensureFormat(collections);
-      await ensureIndexes(collections, onBuilding);
+      await ensureIndexes(collections, building);
       return;
     } catch (error) {
       if (attempt === prepareAttemptsMax || !(error instanceof MongoNetworkError)) throw error;
