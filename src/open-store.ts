@@ -64,6 +64,12 @@ export type OperatedStore = AsyncDisposable & {
   startThread(checkHere: CheckRange): CheckThread;
 };
 
+/** A file is shown no certificate: one that has expired does not keep anybody from looking at it. */
+const shownTo = ({ store, upstream }: Config): Pick<Config, "upstream"> => ({
+  upstream: store.kind === "mongodb" ? upstream : noFiles,
+});
+const noFiles = { ca: undefined, cert: undefined, key: undefined };
+
 /** A command tells its outcome and no more. */
 const unheard: Log = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
@@ -77,7 +83,7 @@ export async function openOperatedStore(
       "NOT_FOUND",
       `there is no store at ${config.store.path}: set LASTRO_STORE_URL or LASTRO_DATA_DIR as the service has them`,
     );
-  const upstream = openUpstreamTls(config, { now: around.now, log: unheard });
+  const upstream = openUpstreamTls(shownTo(config), { now: around.now, log: unheard });
   const opened = new AsyncDisposableStack();
   const store = opened.use(await openStore(config, upstream.tls, { asIs: true }));
   const closed = new AbortController();

@@ -112,6 +112,12 @@ const stronger = (basis: string): readonly string[] => {
 };
 const bases = ["pinned", "witnessed", "anchored"] as const;
 
+test("a file is checked whatever has become of the certificates towards Kafka", async () => {
+  const upstream = { LASTRO_UPSTREAM_CERT_FILE: "/nowhere.pem", LASTRO_UPSTREAM_KEY_FILE: "/nowhere.key" };
+  const env = { LASTRO_DATA_DIR: file("good"), NODE_COMPILE_CACHE: file("compiled"), ...upstream };
+  expect(await runLastroWith({ env }, "check")).toMatchObject({ code: 0, err: "" });
+});
+
 describe("R-80 a check of an untouched store", () => {
   test("says what was checked, intact and its basis, and ends with 0", async () => {
     const { code, out, err } = await check("good");
