@@ -116,12 +116,14 @@ async function serve(
   const observer: Observer = { ...telemetry.observer, ...hooks };
   const catalogue = readCatalogue(config.catalogueFile);
   const upstream = openUpstreamTls(config, { now, log });
-  const how = { asIs: false, lines: log, signal };
-  const store = telemetry.tracedStore(opened.use(await openStore(config, upstream.tls, how)));
   // What is repeated in the background ends with a start that fails, too: else the process would stay.
   const end = (): void => crash.abort(new Error("the service ends"));
   opened.defer(end);
   keepFresh(upstream.files, config.filesRefreshMs, signal);
+  const how = { asIs: false, lines: log, signal };
+  const store = telemetry.tracedStore(opened.use(await openStore(config, upstream.tls, how)));
+  // Again, before the store is closed.
+  opened.defer(end);
   const keys = await openKeys(config, store, opened, signal);
   const viewerKey = keys.lookupKey.viewerKey();
   const access = openAccess(config, { viewerKey, now, random, observer, log }, signal);
