@@ -35,7 +35,7 @@ export const servingVariables = {
   LASTRO_SELF_AUDIT_WINDOW_MS: number(second, 60 * minute, minute, "ms", "Window of what is counted: denied attempts, reads of these events themselves"),
   LASTRO_HTTP_ADDRESS: variable(hostPort, "127.0.0.1:8080", { description: "Listener of /metrics, /livez, /readyz, and of the transparency log" }),
   LASTRO_REST_ADDRESS: variable(hostPort, "127.0.0.1:8081", { description: "Listener of REST" }),
-  LASTRO_REST_HEADER_BYTES_MAX: number(4 * kib, 128 * kib, 16 * kib, "bytes", "Largest URL and headers of a request, a token among them"),
+  LASTRO_REST_HEADER_BYTES_MAX: number(4 * kib, 128 * kib, 32 * kib, "bytes", "Largest URL and headers of a request, a token among them"),
   LASTRO_REST_REQUESTS_MAX: number(1, 10_000, 64, "requests", "REST requests at once in this process"),
   LASTRO_REST_DEADLINE_MAX_MS: number(100, 10 * minute, 30 * second, "ms", "Longest a REST request may take"),
   LASTRO_REST_EXPORT_MAX_MS: number(second, 60 * minute, 10 * minute, "ms", "Longest an export over REST may take; what is cut never looks whole"),

@@ -16,7 +16,7 @@ export type ListenerLimits = {
 
 export const defaultListenerLimits: ListenerLimits = {
   connectionsMax: 1_000,
-  headerBytesMax: 16 * 1_024,
+  headerBytesMax: 32 * 1_024,
   handshakeMsMax: 10_000,
   headersMsMax: 10_000,
   requestMsMax: 30_000,
@@ -51,19 +51,20 @@ export function endOldest(server: Server, bound: Bound): void {
 
 const quietMs = 60_000;
 
-/** A flood must not become a flood of lines. */
+/** A flood must not become a flood of lines: the first is told at once, the others together. */
 function teller({ listener, connectionsMax, log }: Bound): () => void {
   let untold = 0;
   let isQuiet = false;
-  return () => {
-    untold += 1;
-    if (isQuiet) return;
-    isQuiet = true;
-    setTimeout(() => {
-      isQuiet = false;
-    }, quietMs).unref();
+  const tell = (): void => {
+    isQuiet = untold > 0;
+    if (!isQuiet) return;
+    setTimeout(tell, quietMs).unref();
     const why = `more than ${connectionsMax} connections at once: find out who opens them, or raise LASTRO_CONNECTIONS_MAX`;
     log.warn("connections_over_limit", why, { listener, connections: untold });
     untold = 0;
+  };
+  return () => {
+    untold += 1;
+    if (!isQuiet) tell();
   };
 }

@@ -1,16 +1,16 @@
 /** Connections of those who have not said who they are: how many the listeners hold, and for how long. */
-import { once } from "node:events";
+import { EventEmitter, once } from "node:events";
 import { Agent, get, type IncomingMessage } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
 import { get as getTls } from "node:https";
-import { connect, type Socket } from "node:net";
-import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { connect, type Server, type Socket } from "node:net";
+import { afterAll, beforeAll, describe, expect, jest, test } from "@jest/globals";
 import { parseServerTls } from "../../src/adapters/files/server-tls.ts";
 import type { Log } from "../../src/ports/log.ts";
 import type { ServerTlsSource } from "../../src/ports/server-tls.ts";
 import type { GrpcServerOptions } from "../../src/servers/grpc/server.ts";
 import { startHttpServer } from "../../src/servers/http/server.ts";
-import type { ListenerLimits } from "../../src/servers/listener.ts";
+import { type ListenerLimits, refuseNewest } from "../../src/servers/listener.ts";
 import { type CertificateAuthority, loopbackSan, openAuthority } from "../support/certificates.ts";
 import { noOperations, quietCollect, serve } from "../support/grpc-client.ts";
 import { type HistoryWorld, openHistoryWorld } from "../support/history-world.ts";
@@ -142,11 +142,32 @@ describe("over the limit of connections", () => {
   });
 });
 
+test("a flood of connections is told at once and once a minute, each connection once", () => {
+  jest.useFakeTimers();
+  try {
+    const server = new EventEmitter();
+    const told: unknown[] = [];
+    const log: Log = { ...noting().log, warn: (_, __, fields) => void told.push(fields) };
+    refuseNewest(server as Server, { connectionsMax: 1, listener: "rest", log });
+    const drop = (times: number): void => {
+      for (let n = 0; n < times; n++) server.emit("drop");
+    };
+    drop(5);
+    jest.advanceTimersByTime(60_000);
+    drop(2);
+    jest.advanceTimersByTime(120_000);
+    drop(1);
+    expect(told).toEqual([1, 4, 2, 1].map((connections) => ({ listener: "rest", connections })));
+  } finally {
+    jest.useRealTimers();
+  }
+});
+
 test("REST takes a URL with headers as long as its limit says, and no longer", async () => {
-  const path = `/api/v1/openapi.json?${"x".repeat(20_000)}`;
+  const path = `/api/v1/openapi.json?${"x".repeat(33_000)}`;
   await using usual = await listenRest({});
   expect(await statusOf(usual.port, path)).toBe(431);
-  await using wide = await listenRest({ listener: { headerBytesMax: 32 * 1024 } });
+  await using wide = await listenRest({ listener: { headerBytesMax: 64 * 1024 } });
   expect(await statusOf(wide.port, path)).toBe(200);
 });
 

@@ -94,7 +94,7 @@ const refusals: ReadonlyMap<string, Refusal> = new Map<string, Refusal>(
     ],
     FST_ERR_BAD_URL: [400, "the path is not percent-encoded UTF-8"],
     FST_ERR_MAX_PARAM_LENGTH: [414, "a part of the path is too long"],
-    HPE_HEADER_OVERFLOW: [431, "the URL with the headers is too long"],
+    HPE_HEADER_OVERFLOW: [431, "the URL with the headers is too long (LASTRO_REST_HEADER_BYTES_MAX)"],
     HPE_CHUNK_EXTENSIONS_OVERFLOW: [413, "the extensions of the body's chunks are too long"],
     ERR_HTTP_REQUEST_TIMEOUT: late,
   } satisfies Readonly<Record<string, Refusal>>),
