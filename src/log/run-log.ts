@@ -121,12 +121,12 @@ async function passAnew(
   if (!(error instanceof LogHalted)) throw error;
   if (!(await lease.renew())) return undefined;
   const result = await pass();
-  const { reason } = error.halt;
-  lines.warn(
-    "log_read_again",
-    "what contradicted the log was gone behind a write: it was read as of before",
-    { reason },
-  );
+  if (result.kind === "done")
+    lines.warn(
+      "log_read_again",
+      "what contradicted the log was gone behind a write: it was read as of before",
+      { reason: error.halt.reason },
+    );
   return result;
 }
 
