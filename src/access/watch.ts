@@ -12,6 +12,8 @@ export type Told = {
   readonly number: number;
   /** As far as they are known. */
   readonly tenants: readonly string[];
+  /** Of nothing but what was told here. */
+  readonly isOfSelfAudit?: boolean;
 };
 
 /**
@@ -23,7 +25,7 @@ export type Watch = {
   readonly isOn: boolean;
   /** Bodies were read: one event a call. Of reading what was told here, one event a caller and window, so that telling never feeds itself. */
   read(caller: Caller, method: string, records: readonly Read[], signal: AbortSignal): Promise<void>;
-  /** One event a call, as of a read. */
+  /** One event a call, or of what was told here one a caller and window, as of a read. */
   told(caller: Caller, method: string, told: Told, signal: AbortSignal): Promise<void>;
   /** One event a caller and window, however often. */
   denied(caller: Caller, method: string): void;
@@ -78,16 +80,21 @@ function watchBy(telling: Telling, isStrict: boolean, reads: WatchOptions["reads
     const tenant = tenants.length === 1 ? tenants[0] : undefined;
     await tell(caller, { type: viewed, id: method, detail }, tenant, signal);
   };
+  const countOwn = (caller: Caller, method: string, number: number): void => {
+    if (number > 0) telling.count(caller, viewed, `${method} of self-audit`, number);
+  };
   return {
     isOn: true,
     async read(caller, method, records, signal) {
       const others = records.filter(({ producerService }) => producerService !== selfProducer);
-      const own = records.length - others.length;
-      if (own > 0) telling.count(caller, viewed, `${method} of self-audit`, own);
+      countOwn(caller, method, records.length - others.length);
       const tenants = [...new Set(others.map(({ tenant }) => tenant))];
       await view(caller, method, { what: "records", number: others.length, tenants }, signal);
     },
-    told: view,
+    async told(caller, method, { isOfSelfAudit, ...told }, signal) {
+      if (isOfSelfAudit) countOwn(caller, method, told.number);
+      else await view(caller, method, told, signal);
+    },
     denied: (caller, method) => telling.count(caller, denied, method, 1),
     act: (caller, act, signal) => tell(caller, act, undefined, signal),
   };

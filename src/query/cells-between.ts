@@ -24,5 +24,5 @@ export async function* cellsBetween(
 const missing = (): LastroError =>
   new LastroError(
     "STORE_UNAVAILABLE",
-    "the search index is being made anew; ask again once it has caught up",
+    "the search index lacks counts: it is being made anew; ask again once it has caught up. If that lasts, see `lastro check`: `lastro reindex` has it made anew",
   );

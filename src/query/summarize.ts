@@ -9,6 +9,7 @@ import {
   parseFilter,
   rangeOf,
 } from "../core/filter.ts";
+import { selfProducer } from "../core/parse-options.ts";
 import type { FilterField } from "../core/search-fields.ts";
 import { isCountable, knownToCells, newTally, type SummaryQuestion, type Tally } from "../core/summary.ts";
 import { quarterMs } from "../core/summary-cells.ts";
@@ -116,7 +117,10 @@ const toldOf = ({ total }: Summary, filter: Filter): Told => ({
         .map(({ value }) => String(value)),
     ),
   ],
+  ...(conjunctsOf(filter).some(isSelfAudit) && { isOfSelfAudit: true }),
 });
+const isSelfAudit = ({ field, operator, value }: Comparison): boolean =>
+  field === "producer_service" && operator === "=" && value === selfProducer;
 const namesTenant = ({ field, operator }: Comparison): boolean => field === "tenant" && operator === "=";
 
 function groupByOf({ groupBy }: SummarizeRequest, paths: ReadonlySet<string>): readonly FilterField[] {

@@ -90,6 +90,20 @@ describe("R-87 what becomes an event", () => {
     expect(topic.outcomes).toEqual({ published: 2, dropped: 0 });
   });
 
+  test("counts of what was told here: one a caller and window, so that looking at them adds nothing to them", async () => {
+    const { topic, watch } = openTopic({ mode: "strict" });
+    const counts = { what: "records_counted", number: 7, tenants: [], isOfSelfAudit: true } as const;
+    for (let n = 0; n < 3; n++) await watch.told(anna, "SummarizeRecords", counts, signal);
+    expect(topic.told()).toEqual([]);
+    await watch[Symbol.asyncDispose]();
+    expect(topic.told()).toEqual([
+      expect.objectContaining({
+        event_type: "personal_data.viewed",
+        payload: expect.objectContaining({ id: "SummarizeRecords of self-audit" }),
+      }),
+    ]);
+  });
+
   test("what tells of persons without their records: one a call with the number of what was told, where anything was", async () => {
     const { topic, watch } = openTopic();
     const counts = { what: "records_counted", number: 7, tenants: [] } as const;

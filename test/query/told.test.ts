@@ -22,6 +22,7 @@ beforeAll(async () => {
     { metadata: { tenant_id: "a", user_id: "u-1", ownership_id: "o-1" } },
     { metadata: { tenant_id: "a", user_id: "u-2", ownership_id: "o-2" } },
     { metadata: { tenant_id: "b", user_id: "u-1", ownership_id: "o-3" } },
+    { producer: "lastro", metadata: { tenant_id: "c", user_id: "u-3" } },
   );
 });
 afterAll(async () => world[Symbol.asyncDispose]());
@@ -67,18 +68,23 @@ const counted = (number: number, ...tenants: readonly string[]) => [
   ["SummarizeRecords", { what: "records_counted", number, tenants }],
 ];
 
+const ofSelfAudit = [
+  ["SummarizeRecords", { what: "records_counted", number: 1, tenants: [], isOfSelfAudit: true }],
+];
+
 describe("R-87 what a mask would hide is told of whoever asked for it", () => {
   test.each<[string, Question, readonly unknown[]]>([
-    ["counts by who acted", counts("", "event_type", "owner_id"), counted(3)],
+    ["counts by who acted", counts("", "event_type", "owner_id"), counted(4)],
     ["counts by who owns, of one tenant", counts("tenant = a", "ownership_id"), counted(2, "a")],
     ["the number of a person's records", counts('owner_id = "u-1"'), counted(2)],
-    ["a summary with users", summary("", true), counted(3)],
+    ["counts of what was told here", counts("producer_service = lastro", "owner_id"), ofSelfAudit],
+    ["a summary with users", summary("", true), counted(4)],
     ["a summary of a person", summary('owner_id = "u-1"', true), counted(2)],
     ["an ownership", ownership, [["GetOwnership", { what: "ownerships", number: 1, tenants: ["a"] }]]],
     [
       "a list of ownerships",
       ownerships,
-      [["ListOwnerships", { what: "ownerships", number: 3, tenants: expect.arrayContaining(["a", "b"]) }]],
+      [["ListOwnerships", { what: "ownerships", number: 4, tenants: expect.arrayContaining(["a", "b"]) }]],
     ],
   ])("%s: once a call", async (_, question, told) => {
     expect(await toldBy(question)).toEqual(told);
