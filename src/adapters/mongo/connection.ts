@@ -98,6 +98,16 @@ export function databaseOf(url: string): string {
   return name === undefined ? defaultDatabase : decodeURIComponent(name);
 }
 
+/** How documents become values: a URL that asked for something else would change what is read. */
+const asStored = {
+  promoteLongs: true,
+  promoteValues: true,
+  promoteBuffers: false,
+  useBigInt64: false,
+  ignoreUndefined: false,
+  raw: false,
+} as const;
+
 export function clientOptions(options: MongoStoreOptions): MongoClientOptions {
   const { queryMaxMs = 0 } = options;
   const socketTimeoutMs = Math.max(defaults.socketTimeoutMs, queryMaxMs + answerMs);
@@ -105,6 +115,7 @@ export function clientOptions(options: MongoStoreOptions): MongoClientOptions {
   return {
     appName: "lastro",
     ...options.tls,
+    ...asStored,
     writeConcern: writeConcernOf(options.url, options.allowUnsafe ?? false),
     readConcern: { level: "majority" },
     readPreference: "primary",

@@ -16,6 +16,18 @@ describe("the URL of a MongoDB store", () => {
     }
   });
 
+  const values = ["promoteLongs", "promoteValues", "promoteBuffers", "useBigInt64", "ignoreUndefined", "raw"];
+  test.each(["promoteLongs=false", "promoteValues=false", "promoteBuffers=true", "useBigInt64=true", "ignoreUndefined=true", "raw=true"])(
+    "what is read is the same with %s in the URL",
+    (option) => {
+      const valuesOf = (url: string): unknown => {
+        const all: Readonly<Record<string, unknown>> = { ...new MongoClient(url, clientOptions({ url })).options };
+        return values.map((name) => all[name]);
+      };
+      expect(valuesOf(`${host}?${option}`)).toEqual(valuesOf(host));
+    },
+  ); // biome-ignore format: a list
+
   test("R-08 a URL under which an acknowledged event can be lost is refused unless the operator allows it", () => {
     for (const query of ["?w=1", "?w=0", "?journal=false", "?w=majority&journal=false", "?w=some-tag"]) {
       expect(() => writeConcernOf(host + query, false)).toThrow(
