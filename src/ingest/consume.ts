@@ -138,11 +138,12 @@ export function consume(deps: ConsumeDeps, signal: AbortSignal): Consumer {
   };
 
   const keepBreaker = async (): Promise<void> => {
-    if (flood === undefined) return;
-    keeping ??= keep(flood).finally(() => {
-      keeping = undefined;
-    });
-    await keeping;
+    while (flood !== undefined) {
+      keeping ??= keep(flood).finally(() => {
+        keeping = undefined;
+      });
+      await keeping;
+    }
   };
 
   /** What was decided since the flood, by whichever process, stands above it. */
