@@ -23,7 +23,7 @@ function openRows() {
   const statements: string[] = [];
   const exec = db.exec.bind(db);
   db.exec = (sql) => {
-    statements.push(sql);
+    if (!sql.startsWith("PRAGMA")) statements.push(sql);
     exec(sql);
   };
   const insert = db.prepare("INSERT INTO rows (id, parent) VALUES (?, ?)");

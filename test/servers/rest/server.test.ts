@@ -168,7 +168,7 @@ describe("limits", () => {
     const socket = connectTcp(Number(port), host).resume();
     socket.write("\x16\x03\x01 garbage\r\n\r\n");
     await once(socket, "close");
-    expect(await refusal(`${rest.url}/audit-logs?user_id=${"x".repeat(20_000)}`)).toBe(
+    expect(await refusal(`${rest.url}/audit-logs?user_id=${"x".repeat(33_000)}`)).toBe(
       "431 INVALID_ARGUMENT",
     );
     expect(await refusal(`${rest.url}/audit-logs/%zz`)).toBe("400 INVALID_ARGUMENT");
