@@ -2,8 +2,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect } from "@jest/globals";
 import { Redis } from "ioredis";
+import { uidOf } from "../../src/adapters/sqlite/record-row.ts";
 import { until } from "../support/lastro.ts";
 import { type Link, openLink, through } from "../support/link.ts";
 import { readiness } from "../support/operator.ts";
@@ -11,7 +13,7 @@ import { fewRounds, seed, sideBySide } from "../support/rounds.ts";
 import { type RunningServer, startRedis } from "../support/servers.ts";
 import { fillDisk, mountSmallDisk } from "../support/small-disk.ts";
 import { endure } from "../support/storm.ts";
-import { makeWorld, untilDrained } from "../support/world.ts";
+import { makeWorld, untilDrained, type World } from "../support/world.ts";
 
 const events = 1_000;
 const timeoutMs = fewRounds * 120_000;
@@ -25,7 +27,7 @@ type Server = {
   readonly open: AsyncDisposableStack;
 };
 type RedisFault = {
-  readonly begin: (server: Server) => Promise<unknown>;
+  readonly begin: (server: Server, world: World) => Promise<unknown>;
   readonly end: (server: Server) => Promise<unknown>;
   /** Whether the service can tell that Redis does not help. */
   readonly isSeen: boolean;
@@ -44,14 +46,16 @@ const ended = (server: RunningServer): RunningServer & AsyncDisposable => ({
 
 const nothing = async (): Promise<void> => undefined;
 
-/** Hints hold no value that a list could be. */
-async function makeLists({ client }: Server): Promise<void> {
-  let keys: readonly string[] = [];
-  const look = async (): Promise<boolean> => {
-    keys = await client.keys("lastro:*");
-    return keys.length > 0;
-  };
-  await until("Redis holds hints", look, 10_000);
+/** Where the hints of what is stored are, or would be: a busy service goes on without writing them. */
+async function makeLists({ client }: Server, { dataDir }: World): Promise<void> {
+  const hints = await client.keys("lastro:*");
+  using db = new DatabaseSync(join(dataDir, "lastro.db"), { readOnly: true });
+  const identity = db.prepare("SELECT value FROM state WHERE name = 'identity'").get();
+  const { storeId } = JSON.parse(String(identity?.["value"]));
+  const stored = db.prepare("SELECT uid FROM records").all();
+  const keys = stored.map((row) => `lastro:${storeId}:u:${uidOf(row)}`);
+  expect(keys.length).toBeGreaterThan(0);
+  expect(keys).toEqual(expect.arrayContaining(hints));
   for (const key of keys) await client.multi().del(key).rpush(key, "1").exec();
 }
 
@@ -153,7 +157,7 @@ describe("R-05 nothing is lost or doubled, and intake goes on", () => {
           events,
           seed: seed + 2 * round,
           fault: {
-            begin: () => begin(server),
+            begin: () => begin(server, world),
             async meanwhile() {
               const begunMs = performance.now();
               await untilDrained(lastro, 2 * events);
