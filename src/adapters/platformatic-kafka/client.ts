@@ -1,5 +1,5 @@
 /** What every @platformatic/kafka client here is opened with: short timeouts, few retries, no topic made by accident. */
-import { MultipleErrors } from "@platformatic/kafka";
+import { type Base, MultipleErrors } from "@platformatic/kafka";
 import { serverNameOf } from "../../lib/server-name.ts";
 import type { KafkaSecurity } from "../../ports/client-tls.ts";
 
@@ -31,6 +31,15 @@ export const clientOptions = ({ brokers, clientId, security }: ClientOptions) =>
   ...(security?.tls && { tls: security.tls, tlsServerName: brokers.some(isNamed) }),
   ...(security?.sasl && { sasl: { ...security.sasl, mechanism: mechanisms[security.sasl.mechanism] } }),
 });
+
+/**
+ * A connection that is cut while it says who it is tells of its error twice (2.12.1), and its pool listens once: the second would end the process.
+ * What was asked over it fails by itself.
+ */
+export function hearing<Client extends Pick<Base, "connections">>(client: Client): Client {
+  client.connections.on("connecting", ({ connection }) => connection.on("error", () => undefined));
+  return client;
+}
 
 /** The client asks for each broker by its host, or for none: where all are given as addresses, the others are taken to be ones. */
 const isNamed = (broker: string): boolean =>

@@ -12,7 +12,7 @@ import {
   type ReplayVerdict,
 } from "../../ports/dead-letters.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { clientOptions, isTooLarge } from "./client.ts";
+import { clientOptions, hearing, isTooLarge } from "./client.ts";
 import {
   attemptHeader,
   deadLetterHeaders,
@@ -53,10 +53,12 @@ const leavesOutNext = { nothing: "value", value: "all" } as const;
 
 export function openDeadLetters(options: DeadLettersOptions): DeadLetters {
   const { topic, deadLetterTopic } = options;
-  const producer = new Producer<Buffer | null, Buffer | null, Buffer, Buffer | null>({
-    ...clientOptions(options),
-    idempotent: false,
-  });
+  const producer = hearing(
+    new Producer<Buffer | null, Buffer | null, Buffer, Buffer | null>({
+      ...clientOptions(options),
+      idempotent: false,
+    }),
+  );
 
   async function partitionsOf(name: string): Promise<number> {
     const count = (await producer.metadata({ topics: [name] })).topics.get(name)?.partitionsCount;

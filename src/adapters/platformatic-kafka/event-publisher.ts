@@ -6,7 +6,7 @@ import { ridOf, srcOf } from "../../core/ids.ts";
 import { untilAborted } from "../../lib/signals.ts";
 import type { EventPublisher } from "../../ports/event-publisher.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { type ClientOptions, clientOptions, isTooLarge } from "./client.ts";
+import { type ClientOptions, clientOptions, hearing, isTooLarge } from "./client.ts";
 
 type PublisherOptions = ClientOptions & { readonly topic: string; readonly topicReader: TopicReader };
 
@@ -14,13 +14,15 @@ const allReplicas = -1;
 
 export function openEventPublisher(options: PublisherOptions): EventPublisher {
   const { topic, topicReader } = options;
-  const producer = new Producer<Buffer, Buffer, Buffer, Buffer>({
-    ...clientOptions(options),
-    // With several sends at once the client may give an event the sequence number of another, and Kafka takes it for that one.
-    idempotent: false,
-    // As Kafka's own clients choose it: who publishes there gives the same key.
-    partitioner: compatibilityPartitioner,
-  });
+  const producer = hearing(
+    new Producer<Buffer, Buffer, Buffer, Buffer>({
+      ...clientOptions(options),
+      // With several sends at once the client may give an event the sequence number of another, and Kafka takes it for that one.
+      idempotent: false,
+      // As Kafka's own clients choose it: who publishes there gives the same key.
+      partitioner: compatibilityPartitioner,
+    }),
+  );
   const inTurn = turnsByKey();
   return {
     async publish({ key, value, headers }, signal) {

@@ -3,7 +3,7 @@ import { Consumer, type KafkaRecord } from "@platformatic/kafka";
 import type { EventHeader } from "../../core/event.ts";
 import { untilAborted } from "../../lib/signals.ts";
 import type { TopicReader } from "../../ports/topic-reader.ts";
-import { type ClientOptions, clientOptions } from "./client.ts";
+import { type ClientOptions, clientOptions, hearing } from "./client.ts";
 
 const fetchWaitMs = 500;
 /** A broker returns the whole first batch however large it is; this bounds what comes beside it. */
@@ -27,10 +27,9 @@ export async function* readRecords(
   signal: AbortSignal,
 ): AsyncGenerator<StoredRecord | undefined> {
   const { partitions } = await options.topicReader.read(topic, signal);
-  const consumer = new Consumer({
-    groupId: `${options.clientId}-reader`,
-    ...clientOptions(options),
-  });
+  const consumer = hearing(
+    new Consumer({ groupId: `${options.clientId}-reader`, ...clientOptions(options) }),
+  );
   try {
     for (const { partition, offset } of positions) {
       const extent = partitions.find((one) => one.partition === partition);

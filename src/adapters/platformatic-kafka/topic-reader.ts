@@ -4,13 +4,13 @@ import { LastroError } from "../../core/errors.ts";
 import type { TopicId } from "../../core/ids.ts";
 import { untilAborted } from "../../lib/signals.ts";
 import type { PartitionExtent, TopicReader } from "../../ports/topic-reader.ts";
-import { type ClientOptions, clientOptions } from "./client.ts";
+import { type ClientOptions, clientOptions, hearing } from "./client.ts";
 
 const earliestTimestamp = -2n;
 const latestTimestamp = -1n;
 
 export function openTopicReader(options: ClientOptions): TopicReader {
-  const admin = new Admin(clientOptions(options));
+  const admin = hearing(new Admin(clientOptions(options)));
 
   async function topicMetadata(topic: string) {
     const cluster = await admin.metadata({ topics: [topic], forceUpdate: true });

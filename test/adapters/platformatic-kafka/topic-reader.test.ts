@@ -1,4 +1,6 @@
 /** What brokers may answer and Lastro cannot use: they are known by it, and nothing is made of it. */
+import { once } from "node:events";
+import { type AddressInfo, createServer } from "node:net";
 import { afterEach, expect, jest, test } from "@jest/globals";
 import { Admin } from "@platformatic/kafka";
 import { openTopicReader } from "../../../src/adapters/platformatic-kafka/topic-reader.ts";
@@ -54,4 +56,25 @@ test("an offset that a number does not hold is none: it would be read as another
     code: "SOURCE_UNAVAILABLE",
     cause: expect.objectContaining({ message: "an offset is beyond 2^53 − 1" }),
   });
+});
+
+test("a broker that cuts connections while they say who they are is away; an error of it that nobody hears would end the process", async () => {
+  let cuts = 0;
+  const server = createServer((socket) =>
+    socket.once("data", () => {
+      cuts += 1;
+      socket.resetAndDestroy();
+    }),
+  ).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const sasl = { mechanism: "scram-sha-256", username: "lastro", password: "secret" } as const;
+  await using reader = openTopicReader({
+    brokers: [`127.0.0.1:${port}`],
+    clientId: "lastro-test",
+    security: { tls: undefined, sasl },
+  });
+  await expect(reader.read(topic, signal)).rejects.toMatchObject({ code: "SOURCE_UNAVAILABLE" });
+  expect(cuts).toBeGreaterThan(1);
+  server.close();
 });
