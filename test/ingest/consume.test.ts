@@ -5,7 +5,7 @@ import { type Src, srcOf, type TopicId } from "../../src/core/ids.ts";
 import { slices } from "../../src/ingest/consume.ts";
 import type { SourcePartition } from "../../src/ports/event-source.ts";
 import type { RecordStore } from "../../src/ports/record-store.ts";
-import { conditionOf, consuming, settled, signal, src, until } from "../support/consuming.ts";
+import { conditionOf, consuming, flood, settled, signal, src, until } from "../support/consuming.ts";
 import { auditEvent, batchOf, nowMs, openIntake, silentLog, topicId } from "../support/intake.ts";
 
 test("without a mark a partition is read from the earliest offset, with one from the mark", async () => {
@@ -191,12 +191,7 @@ test("a flood of rejections opens the breaker; it outlives the process and ends 
   await using intake = await openIntake();
   const first = await consuming(intake);
   await first.assign();
-  expect(
-    await first.deliver(
-      0,
-      Array.from({ length: 4 }, () => '{"producer_service":"a"}'),
-    ),
-  ).toBe(4);
+  expect(await first.deliver(0, flood)).toBe(4);
   expect(conditionOf(first.consumer)).toMatchObject({ kind: "waiting", code: "BREAKER_OPEN" });
   const second = await consuming(intake);
   await second.assign();

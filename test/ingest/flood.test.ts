@@ -3,20 +3,23 @@ import { expect, test } from "@jest/globals";
 import { LastroError } from "../../src/core/errors.ts";
 import { type Src, srcOf } from "../../src/core/ids.ts";
 import type { BreakerState } from "../../src/ports/store-state.ts";
-import { conditionOf, consuming, signal, src, until } from "../support/consuming.ts";
+import { conditionOf, consuming, flood, signal, src, until } from "../support/consuming.ts";
 import { type Intake, nowMs, openIntake, topicId } from "../support/intake.ts";
 
-const flood = Array.from({ length: 4 }, () => '{"producer_service":"a"}');
-
-/** A store that does not take the breaker's state while `isAway` says so. */
-function where(intake: Intake, isAway: (breaker: BreakerState) => boolean): Intake {
+/** `before` runs, or waits, or throws before the store takes the breaker's state. */
+function taking(intake: Intake, before: (breaker: BreakerState) => Promise<void>): Intake {
   const { state } = intake.store;
   const setBreaker: typeof state.setBreaker = async (breaker, until) => {
-    if (isAway(breaker)) throw new LastroError("STORE_UNAVAILABLE", "away");
+    await before(breaker);
     return state.setBreaker(breaker, until);
   };
   return { ...intake, store: { ...intake.store, state: { ...state, setBreaker } } };
 }
+/** A store that does not take it while `isAway` says so. */
+const where = (intake: Intake, isAway: (breaker: BreakerState) => boolean): Intake =>
+  taking(intake, async (breaker) => {
+    if (isAway(breaker)) throw new LastroError("STORE_UNAVAILABLE", "away");
+  });
 const later = (intake: Intake): Intake => ({ ...intake, deps: { ...intake.deps, now: () => nowMs + 1 } });
 
 test("a flood that ends while the store does not take the breaker's state opens it all the same, for every partition, once the store takes it", async () => {
@@ -64,16 +67,12 @@ test("an operator who closes the breaker ends a flood that the store has not tak
 
 test("an operator's word stands above an opening that the store is just taking", async () => {
   await using intake = await openIntake();
-  const { state } = intake.store;
   const [asked, taken] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
-  const setBreaker: typeof state.setBreaker = async (breaker, until) => {
-    if (breaker.open) {
-      asked.resolve();
-      await taken.promise;
-    }
-    await state.setBreaker(breaker, until);
-  };
-  const slow = { ...intake, store: { ...intake.store, state: { ...state, setBreaker } } };
+  const slow = taking(intake, async ({ open }) => {
+    if (!open) return;
+    asked.resolve();
+    await taken.promise;
+  });
   const { assign, deliver, consumer, operations } = await consuming(slow);
   await assign();
   const delivered = deliver(0, flood);
@@ -82,7 +81,7 @@ test("an operator's word stands above an opening that the store is just taking",
   taken.resolve();
   await Promise.all([delivered, closed]);
   await until(() => conditionOf(consumer)?.kind === "running");
-  expect(await state.breaker(signal)).toMatchObject({ open: false });
+  expect(await intake.store.state.breaker(signal)).toMatchObject({ open: false });
 });
 
 test("a process that holds no partition any more forgets the flood", async () => {

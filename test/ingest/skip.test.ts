@@ -4,10 +4,9 @@ import { LastroError } from "../../src/core/errors.ts";
 import { sleep } from "../../src/lib/backoff.ts";
 import type { Sleep } from "../../src/ports/clock.ts";
 import type { RecordStore } from "../../src/ports/record-store.ts";
-import { conditionOf, consuming, signal, src, until } from "../support/consuming.ts";
+import { conditionOf, consuming, flood, signal, src, until } from "../support/consuming.ts";
 import { auditEvent, type Intake, nowMs, openIntake } from "../support/intake.ts";
 
-const flood = Array.from({ length: 4 }, () => '{"producer_service":"a"}');
 const away = new LastroError("STORE_UNAVAILABLE", "the connection was cut");
 const nothing = { deactivate: [], ownerships: [], aliases: [], account: undefined } as const;
 const event = auditEvent({ eventId: "1" });

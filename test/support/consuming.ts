@@ -9,6 +9,8 @@ import type { RecordStore } from "../../src/ports/record-store.ts";
 import { batchOf, type Intake, topicId } from "./intake.ts";
 
 export const src = srcOf(topicId, 0);
+/** Values of which none is an event, as many as the breaker's window: it opens. */
+export const flood = Array.from({ length: 4 }, () => '{"producer_service":"a"}');
 const life = new AbortController();
 /** Ends what still waits, too, when the tests of a file have ended. */
 afterAll(() => life.abort());

@@ -16,6 +16,7 @@ import { ExportService } from "../../src/gen/lastro/v1/export_pb.ts";
 import { HistoryService } from "../../src/gen/lastro/v1/history_pb.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { startHttpServer } from "../../src/servers/http/server.ts";
+import { silentLog } from "./intake.ts";
 import { noTiles } from "./no-log.ts";
 
 /** A line of the exposition. */
@@ -37,7 +38,7 @@ export async function exposition(): Promise<readonly [readonly Shown[], readonly
   await using telemetry = startTelemetry({
     otlpEndpoint: `http://127.0.0.1:${(collector.address() as AddressInfo).port}`,
     sampleRatio: 1,
-    log: { info() {}, warn() {}, error() {} },
+    log: silentLog,
   });
   await using http = await startHttpServer({
     address: { host: "127.0.0.1", port: 0 },
