@@ -54,10 +54,10 @@ export async function textTree(
   );
 }
 
-/** Of what is stored while such an answer is made, some is missed as well. */
+/** Of what is stored while an answer is made, some is missed as well. */
 const missedEntriesMax = 10_000;
 
-/** For answers that name no tree which they are as of. Throws FAILED_PRECONDITION where the index would miss what has long been stored. */
+/** For answers that are made of many records. Throws FAILED_PRECONDITION where the index would miss what has long been stored, or is not there. */
 export async function requireIndexed(
   deps: Pick<QueryDeps, "index" | "catalogue" | "log">,
   filter: Filter,
@@ -67,10 +67,10 @@ export async function requireIndexed(
   const indexed = await indexedSize(deps, signal);
   if (indexed === undefined) throw madeByOthers();
   const size = (await deps.log.checkpoint("latest", signal))?.size ?? 0;
-  if (size - indexed > missedEntriesMax)
+  if (size - indexed > missedEntriesMax || (indexed === 0 && size > 0))
     throw new LastroError(
       "FAILED_PRECONDITION",
-      `the search index holds ${indexed} of ${size} entries, and this answer would miss the others; ask again once it has caught up (lastro_index_lag), or without text`,
+      `the search index holds ${indexed} of ${size} entries, and this answer would miss the others; ask again once it has caught up (lastro_index_lag; never, where LASTRO_SEARCH_INDEX is off), or without text`,
     );
 }
 

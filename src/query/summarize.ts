@@ -14,7 +14,7 @@ import type { FilterField } from "../core/search-fields.ts";
 import { isCountable, knownToCells, newTally, type SummaryQuestion, type Tally } from "../core/summary.ts";
 import { quarterMs } from "../core/summary-cells.ts";
 import { bucketReader, type TimeBucket } from "../core/time-buckets.ts";
-import { checkAsOf, textTree } from "./as-of.ts";
+import { checkAsOf, requireIndexed, textTree } from "./as-of.ts";
 import { cellsWithin, type Reach, reachOf } from "./count-cells.ts";
 import { countedRowsMax, countRecords } from "./count-records.ts";
 import { type Caller, invalid, type QueryDeps } from "./deps.ts";
@@ -175,6 +175,7 @@ async function count(
   const reach =
     treeSize !== undefined && knownToCells(byTime) ? await reachOf(deps, treeSize, asOf, signal) : undefined;
   if (reach !== undefined) return countByCells(deps, byTime, range, tally, reach, signal);
+  if (asOf === undefined) await requireIndexed(deps, question.filter, signal);
   const size = (await textTree(deps, question.filter, { asOf, treeSize }, signal)) ?? asOf ?? treeSize;
   const span = { filter: byTime.filter, ...range };
   const { found, isPartial } = await countRecords(

@@ -4,8 +4,10 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { parseCatalogue } from "../../src/core/catalogue.ts";
+import { filterOfWords } from "../../src/query/audit-words.ts";
 import { getIpHistory } from "../../src/query/ip-history.ts";
 import { type SearchRequest, searchRecords } from "../../src/query/search-records.ts";
+import { summarizeAuditLogs } from "../../src/query/summarize-audit-logs.ts";
 import { seed } from "../support/fuzz.ts";
 import { anna } from "../support/history-world.ts";
 import { type IndexedWorld, openIndexedWorld } from "../support/indexed-world.ts";
@@ -164,6 +166,25 @@ test("R-85 an answer that names no tree is refused while the index is far behind
     code: "FAILED_PRECONDITION",
     message: expect.stringContaining(`holds ${indexed} of ${indexed + 10_001} entries`),
   });
+});
+
+test("R-85 counts of what a search finds are those of its list, and refused while the index of words is not there", async () => {
+  await using world = await openIndexedWorld();
+  await world.publishLogged({ payload: { public_id: "a" } }, { payload: { public_id: "a", name: "Ana" } });
+  const size = await world.treeSize();
+  const tree = { note: "", size, root: new Uint8Array(32), signatures: 1, origin: "test" };
+  const deps = { ...world.deps, log: { ...world.deps.log, checkpoint: async () => tree } };
+  const also = filterOfWords({ search: "a" });
+  const list = () =>
+    searchRecords(deps, { filter: "", also, orderBy: "", pageSize: 0, pageToken: "" }, anna, signal, size);
+  const count = () => summarizeAuditLogs(deps, { filter: "", also, withUsers: false }, anna, signal, size);
+  expect((await list()).records).toHaveLength(2);
+  await expect(count()).rejects.toMatchObject({
+    code: "FAILED_PRECONDITION",
+    message: expect.stringContaining("holds 0 of 2 entries"),
+  });
+  await world.index();
+  expect(await count()).toMatchObject({ total: (await list()).records.length, countedTreeSize: size });
 });
 
 test("R-85 a list of full text that has begun waits while the index is taken away, and misses nothing once it is there", async () => {
