@@ -11,6 +11,7 @@ const timeoutsInRowMax = 2;
 export const restMs = 1_000;
 /** So long a refusal counts, whatever else is answered: Redis without memory left answers reads, a replica too. */
 export const refusalCountsMs = 5_000;
+/** Of a connection, until Redis has said who it is; a start waits no longer. */
 const connectBudgetMs = 2_000;
 const disconnectBudgetMs = 200;
 const reconnectStepMs = 100;
@@ -36,13 +37,16 @@ export type PatientClient = AsyncDisposable & {
   helps(): boolean;
 };
 
-/** Resolves also while Redis is away; throws CONFIG_INVALID on a Redis Cluster. */
+/** Resolves within 2 s also while Redis is away or says nothing; throws CONFIG_INVALID on a Redis Cluster that has answered by then. */
 export async function openPatientClient(options: PatientOptions): Promise<PatientClient> {
   const { budgetMs, now } = options;
   const client = new Redis(options.url, {
     ...(/^rediss:/i.test(options.url) && { tls: namedTls(options) }),
     lazyConnect: true,
-    connectTimeout: connectBudgetMs,
+    // It ends at TCP's or TLS's connection: `boundConnecting` goes on until it is ready.
+    connectTimeout: 0,
+    // One that loads its data refuses calls like any other: the check would wait for it, with timers that outlive the connection.
+    enableReadyCheck: false,
     disconnectTimeout: disconnectBudgetMs,
     enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
@@ -77,19 +81,20 @@ export async function openPatientClient(options: PatientOptions): Promise<Patien
   }
 
   async function lookForCluster(): Promise<void> {
-    const cluster = await inTime(client.info("cluster"), budgetMs).catch(() => "");
+    const cluster = await inTime(client.info("cluster"), connectBudgetMs).catch(() => "");
     isCluster = cluster.includes("cluster_enabled:1");
     if (isCluster) options.noteCluster(clusterRefused);
   }
 
+  boundConnecting(client, () => noteUp(false, timedOut.message));
   client.on("error", (error) => noteUp(false, reasonOf(error)));
   client.on("close", () => noteUp(false, "connection closed"));
   let looking = Promise.resolve();
   client.on("ready", () => {
     looking = lookForCluster();
   });
-  await client.connect().catch(() => undefined);
-  await looking;
+  const looked = client.connect().then(() => looking);
+  await inTime(looked, connectBudgetMs).catch(() => undefined);
   if (isCluster) {
     wasUp = false;
     client.disconnect();
@@ -127,6 +132,20 @@ const clusterRefused =
 
 const timedOut = new Error("no answer in time");
 const isTimeout = (error: unknown): boolean => error === timedOut;
+
+/** A server may take a connection and never answer on it: then another is made, as after any that ends. */
+function boundConnecting(client: Redis, noteLate: () => void): void {
+  let timer: NodeJS.Timeout | undefined;
+  const giveUp = (): void => {
+    if (client.status !== "connecting" && client.status !== "connect") return;
+    noteLate();
+    client.disconnect(true);
+  };
+  client.on("connecting", () => {
+    timer = setTimeout(() => setImmediate(giveUp), connectBudgetMs);
+  });
+  for (const over of ["ready", "close", "end"]) client.on(over, () => clearTimeout(timer));
+}
 
 /** When the time is up, sockets still have their turn: an answer that came while this process was busy came in time. */
 function inTime<T>(answer: Promise<T>, budgetMs: number): Promise<T> {

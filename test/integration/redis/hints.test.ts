@@ -5,6 +5,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { execPath } from "node:process";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
 import { openRedisHints } from "../../../src/adapters/redis/hints.ts";
@@ -19,6 +20,7 @@ import { type RunningServer, startRedis } from "../../support/servers.ts";
 const storeId = "00112233445566778899aabbccddeeff" as StoreId;
 const signal = new AbortController().signal;
 const programs = new URL("../../../deploy/local/programs.mjs", import.meta.url).href;
+const hintsModule = new URL("../../../src/adapters/redis/hints.ts", import.meta.url).href;
 const lines: string[] = [];
 const log = {
   info: (code: string) => void lines.push(code),
@@ -43,12 +45,12 @@ describe("hints over a Redis in trouble", () => {
   let server: RunningServer;
   let operator: Redis;
   const opened: DedupHints[] = [];
-  const open = async (ttlMs = 60_000, through = port) => {
+  const open = async ({ ttlMs = 60_000, through = port, scheme = "redis", budgetMs = 100 } = {}) => {
     const hints = await openRedisHints({
-      url: `redis://127.0.0.1:${through}`,
+      url: `${scheme}://127.0.0.1:${through}`,
       storeId,
       ttlMs,
-      budgetMs: 100,
+      budgetMs,
       log,
       now: () => stoppedMs ?? Date.now() + aheadMs,
     });
@@ -71,6 +73,52 @@ describe("hints over a Redis in trouble", () => {
     await server.stop();
     await rm(dir, { recursive: true, force: true });
   });
+
+  /** Until it is told to end: it has become the replica of another, whose data it takes in slowly. */
+  async function untilItLoads() {
+    await using opened = new AsyncDisposableStack();
+    const primary = await startRedis({ dir: join(dir, "primary") });
+    opened.defer(() => primary.stop());
+    const itsClient = opened.adopt(new Redis(primary.url), (one) => one.disconnect());
+    await itsClient.config("SET", "repl-diskless-sync-delay", "0");
+    await itsClient.eval("for i = 1, 200000 do redis.call('SET', i, i) end", 0);
+    await operator.config("SET", "key-load-delay", "300");
+    await operator.config("SET", "loading-process-events-interval-bytes", "1024");
+    await operator.replicaof("127.0.0.1", primary.port);
+    await until(async () => (await operator.info("persistence")).includes("\r\nloading:1\r\n"));
+    const all = opened.move();
+    return {
+      end: () => operator.config("SET", "key-load-delay", "0"),
+      [Symbol.asyncDispose]: () => all.disposeAsync(),
+    };
+  }
+
+  async function startCluster() {
+    const clusterPort = await freePort();
+    const { redisProgram } = await import(programs);
+    const { program } = await redisProgram(() => undefined);
+    const args = `--port ${clusterPort} --bind 127.0.0.1 --dir ${dir} --cluster-enabled yes --save`.split(
+      " ",
+    );
+    const cluster = spawn(program, [...args, ""], { stdio: "ignore" });
+    const exited = once(cluster, "exit");
+    await until(async () => {
+      const socket = connect(clusterPort, "127.0.0.1");
+      const up = await once(socket, "connect").then(
+        () => true,
+        () => false,
+      );
+      socket.destroy();
+      return up;
+    });
+    return {
+      port: clusterPort,
+      async [Symbol.asyncDispose]() {
+        cluster.kill();
+        await exited;
+      },
+    };
+  }
 
   test("a Redis that dies makes hints unavailable; when it is back they work again by themselves", async () => {
     const hints = await open();
@@ -100,7 +148,7 @@ describe("hints over a Redis in trouble", () => {
 
   test("a Redis that hangs costs its budget twice, then nothing until it has rested", async () => {
     await using link = await openCountedLink(port);
-    const hints = await open(60_000, link.port);
+    const hints = await open({ through: link.port });
     stoppedMs = Date.now();
     await link.become({ holds: "replies" });
     for (let i = 0; i < 100; i += 1) expect(await hints.known(someUids(5), signal)).toBe("unavailable");
@@ -143,42 +191,90 @@ describe("hints over a Redis in trouble", () => {
     expect([lines.at(-1), hints.isConnected()]).toEqual(["hints_up", true]);
   });
 
+  test("a Redis that takes connections and says nothing holds up no start; its hints come by themselves when it answers new ones", async () => {
+    await using link = await openCountedLink(port);
+    await link.become({ holds: "both" });
+    const hints = await open({ through: link.port });
+    expect(hints.isConnected()).toBe(false);
+    expect(await hints.known(someUids(1), signal)).toBe("unavailable");
+    link.forget();
+    await link.become({});
+    await until(async () => (await hints.known(someUids(1), signal)) !== "unavailable");
+    expect(hints.isConnected()).toBe(true);
+    expect(lines.join()).not.toContain("hints_cluster");
+  });
+
+  test("a server that never shakes hands for TLS holds up no start, and is told as one that gives no answer", async () => {
+    await using link = await openCountedLink(port);
+    await link.become({ holds: "both" });
+    await open({ through: link.port, scheme: "rediss" });
+    await until(async () => lines.some((line) => /^hints_down .*no answer in time/.test(line)));
+  });
+
+  test("a connection that is made anew and never answered is given up: hints come by themselves when Redis answers another", async () => {
+    await using link = await openCountedLink(port);
+    const hints = await open({ through: link.port });
+    const silent = link.hold(Buffer.from("hello"));
+    link.reset();
+    await silent;
+    link.forget();
+    await link.become({});
+    await until(async () => (await hints.known(someUids(1), signal)) !== "unavailable");
+    expect(hints.isConnected()).toBe(true);
+  });
+
+  test("a Redis that loads its data holds up no start and refuses like any other; its hints come by themselves when it has loaded, on the same connection", async () => {
+    await using loading = await untilItLoads();
+    await using link = await openCountedLink(port);
+    const hints = await open({ through: link.port, budgetMs: 5_000 });
+    await until(async () => {
+      await hints.known(someUids(1), signal);
+      return lines.some((line) => /^hints_down .*LOADING/.test(line));
+    });
+    expect(hints.isConnected()).toBe(false);
+    expect(await operator.info("persistence")).toContain("\r\nloading:1\r\n");
+    await loading.end();
+    await until(async () => {
+      aheadMs += refusalCountsMs;
+      await hints.known(someUids(1), signal);
+      return hints.isConnected();
+    });
+    expect([lines.at(-1), link.asked("hello")]).toEqual(["hints_up", 1]);
+  });
+
+  test("a process ends by itself once hints that never got an answer are disposed of", async () => {
+    await using link = await openCountedLink(port);
+    await link.become({ holds: "both" });
+    const program = `
+      import { openRedisHints } from ${JSON.stringify(hintsModule)};
+      const log = { info() {}, warn() {}, error() {} };
+      const url = "redis://127.0.0.1:${link.port}";
+      const hints = await openRedisHints({ url, storeId: "${storeId}", ttlMs: 0, log, now: Date.now });
+      await hints[Symbol.asyncDispose]();`;
+    const args = ["--input-type=module", "-e", program];
+    const process = spawn(execPath, args, { stdio: "inherit", timeout: 20_000 });
+    expect(await once(process, "exit")).toEqual([0, null]);
+  });
+
   test("a Redis Cluster is refused with a sentence", async () => {
-    const clusterPort = await freePort();
-    const args = [
-      "--port",
-      `${clusterPort}`,
-      "--bind",
-      "127.0.0.1",
-      "--dir",
-      dir,
-      "--save",
-      "",
-      "--cluster-enabled",
-      "yes",
-    ];
-    const { redisProgram } = await import(programs);
-    const { program } = await redisProgram(() => undefined);
-    const cluster = spawn(program, args, { stdio: "ignore" });
-    try {
-      const url = `redis://127.0.0.1:${clusterPort}`;
-      await until(async () => {
-        const socket = connect(clusterPort, "127.0.0.1");
-        const up = await once(socket, "connect").then(
-          () => true,
-          () => false,
-        );
-        socket.destroy();
-        return up;
-      });
-      await expect(openRedisHints({ url, storeId, ttlMs: 0, log, now: Date.now })).rejects.toMatchObject({
-        code: "CONFIG_INVALID",
-        message: expect.stringContaining("Redis Cluster, which is not supported"),
-      });
-    } finally {
-      cluster.kill();
-      await once(cluster, "exit");
-    }
+    await using cluster = await startCluster();
+    const url = `redis://127.0.0.1:${cluster.port}`;
+    await expect(openRedisHints({ url, storeId, ttlMs: 0, log, now: Date.now })).rejects.toMatchObject({
+      code: "CONFIG_INVALID",
+      message: expect.stringContaining("Redis Cluster, which is not supported"),
+    });
+  });
+
+  test("a Redis Cluster that said nothing at the start is told of when it answers, and not asked", async () => {
+    await using cluster = await startCluster();
+    await using link = await openCountedLink(cluster.port);
+    await link.become({ holds: "both" });
+    const hints = await open({ through: link.port });
+    link.forget();
+    await link.become({});
+    await until(async () => lines.includes("hints_cluster"));
+    expect(await hints.known(someUids(1), signal)).toBe("unavailable");
+    expect([link.asked("mget"), hints.isConnected()]).toEqual([0, false]);
   });
 
   test("what lies under our key in another form is not a hint", async () => {
@@ -191,7 +287,7 @@ describe("hints over a Redis in trouble", () => {
   });
 
   test("hints expire, and without a time to live they stay", async () => {
-    const [brief, lasting] = [await open(30), await open(0)];
+    const [brief, lasting] = [await open({ ttlMs: 30 }), await open({ ttlMs: 0 })];
     const [a, b] = [someUids(1), someUids(1)];
     await brief.remember(a, signal);
     await lasting.remember(b, signal);
