@@ -53,6 +53,7 @@ import { defaultGrpcLimits, startGrpcServer } from "./servers/grpc/server.ts";
 import { type Readiness, startHttpServer } from "./servers/http/server.ts";
 import { startRestServer } from "./servers/rest/server.ts";
 import { startupTable } from "./startup-table.ts";
+import { stoppableStart } from "./stoppable-start.ts";
 import { knownError, untilUncaught } from "./uncaught.ts";
 import { watchDeadLetters, watchLag, watchStore } from "./watch-store.ts";
 
@@ -108,10 +109,21 @@ async function serve(
   broken: AbortSignal,
   hooks: ServiceHooks,
 ): Promise<void> {
+  const log = openLog({ level: config.log.level });
+  await stoppableStart((onUp) => run(config, { stop, broken, onUp }, hooks, log), log, stop);
+}
+
+type Life = { readonly stop: AbortSignal; readonly broken: AbortSignal; readonly onUp: () => void };
+
+async function run(
+  config: Config,
+  { stop, broken, onUp }: Life,
+  hooks: ServiceHooks,
+  log: Log,
+): Promise<void> {
   await using opened = new AsyncDisposableStack();
   const crash = new AbortController();
   const signal = AbortSignal.any([stop, broken, crash.signal]);
-  const log = openLog({ level: config.log.level });
   const telemetry = opened.use(startTelemetry({ ...config.telemetry, log }));
   const observer: Observer = { ...telemetry.observer, ...hooks };
   const catalogue = readCatalogue(config.catalogueFile);
@@ -251,6 +263,7 @@ async function serve(
     ),
   );
   keepKeysWrapped(config, store, keys, { log, random }, signal);
+  onUp();
   // Joining may wait for others to let go of their partitions; being told to stop does not.
   await Promise.race([consumer.start(), aborted(signal)]);
   if (!signal.aborted) announce(config, store, [grpc.address, rest.address, hostPortText(http.address)]);

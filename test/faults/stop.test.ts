@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { expect, test } from "@jest/globals";
 import { parseSrc, type Src } from "../../src/core/ids.ts";
+import { endOf } from "../e2e/service.ts";
 import { insertOfRecords, primaryPort } from "../support/forged-answers.ts";
 import { withAdmin } from "../support/kafka-admin.ts";
 import { type LastroProcess, until } from "../support/lastro.ts";
@@ -83,6 +84,19 @@ test.each([
   },
   120_000,
 );
+
+test("SIGTERM while MongoDB builds indexes for the start ends the process with exit code 0, and the log says so", async () => {
+  await using link = await openLink(await primaryPort());
+  await using world = await makeWorld("mongodb", { LASTRO_LOG_LEVEL: "info" });
+  const storeUrl = through(world.env["LASTRO_STORE_URL"] ?? "", link);
+  const held = link.holdAnswer(Buffer.from("createIndexes"), 1);
+  const lastro = await world.spawn({ env: { LASTRO_STORE_URL: storeUrl } });
+  await held;
+  void lastro.stop();
+  const { code, output } = await endOf(lastro);
+  expect([code, output]).toEqual([0, expect.stringContaining('"event.code":"start_stopped"')]);
+  expect(output).not.toContain("STORE_UNAVAILABLE");
+}, 120_000);
 
 test("a second SIGTERM ends the process at once where it stands; the next start loses nothing and doubles nothing", async () => {
   await using link = await openLink(await primaryPort());
