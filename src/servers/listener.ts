@@ -1,5 +1,7 @@
 /** What holds for connections while nobody has said yet who they are: how many there are, and how long each may take before there is a request. */
+import { lookup } from "node:dns/promises";
 import type { Server, Socket } from "node:net";
+import type { HostPort } from "../lib/env-values.ts";
 import type { Log } from "../ports/log.ts";
 
 export type ListenerLimits = {
@@ -21,6 +23,12 @@ export const defaultListenerLimits: ListenerLimits = {
   headersMsMax: 10_000,
   requestMsMax: 30_000,
 };
+
+/** Where Fastify is to listen; of a name its first address, IPv4 before IPv6. By the name `localhost` it would open a second socket, which has no bound, keeps its first certificate, and is not cut at the end. */
+export async function oneAddress({ host, port }: HostPort): Promise<HostPort> {
+  const { address } = await lookup(host, { order: "ipv4first" });
+  return { host: address, port };
+}
 
 type Bound = Pick<ListenerLimits, "connectionsMax"> & {
   readonly listener: "grpc" | "rest" | "http";

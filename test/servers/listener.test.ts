@@ -1,4 +1,5 @@
 /** Connections of those who have not said who they are: how many the listeners hold, and for how long. */
+import dns from "node:dns";
 import { EventEmitter, once } from "node:events";
 import { Agent, get, type IncomingMessage } from "node:http";
 import { type ClientHttp2Session, connect as connectHttp2 } from "node:http2";
@@ -32,7 +33,11 @@ afterAll(async () => {
   await world?.[Symbol.asyncDispose]();
 });
 
-type Options = { readonly listener?: Partial<ListenerLimits>; readonly tls?: ServerTlsSource };
+type Options = {
+  readonly listener?: Partial<ListenerLimits>;
+  readonly tls?: ServerTlsSource;
+  readonly address?: { readonly host: string; readonly port: number };
+};
 type Listening = AsyncDisposable & { readonly port: number; readonly told: string[] };
 
 function noting(): { readonly told: string[]; readonly log: Log } {
@@ -50,8 +55,8 @@ async function listenRest(options: Options): Promise<Listening> {
 async function listenHttp(options: Options): Promise<Listening> {
   const { told, log } = noting();
   const http = await startHttpServer({
-    ...options,
     address: { host: "127.0.0.1", port: 0 },
+    ...options,
     metrics: (_request, response) => response.end(),
     readiness: async () => ({}),
     tiles: { ...noTiles, log },
@@ -77,9 +82,14 @@ async function open(port: number): Promise<Socket & Disposable> {
 }
 
 /** Undefined: the connection was refused. */
-const statusOf = (port: number, path: string, agent: Agent | false = false): Promise<number | undefined> =>
+const statusOf = (
+  port: number,
+  path: string,
+  agent: Agent | false = false,
+  host = "127.0.0.1",
+): Promise<number | undefined> =>
   new Promise((resolve) => {
-    get({ host: "127.0.0.1", port, path, agent }, (response) => {
+    get({ host, port, path, agent }, (response) => {
       response.resume().once("end", () => resolve(response.statusCode));
     }).on("error", () => resolve(undefined));
   });
@@ -139,6 +149,30 @@ describe("over the limit of connections", () => {
     const [response] = (await once(asked, "response")) as [IncomingMessage];
     response.resume();
     expect(response.statusCode).toBe(200);
+  });
+});
+
+describe("a listener by a name that has two addresses has one socket, for which all that bounds it holds", () => {
+  const addresses = [
+    { address: "127.0.0.1", family: 4 },
+    { address: "127.0.0.2", family: 4 },
+  ] as const;
+  /** As a machine answers whose hosts file has both. */
+  const lookup = (name: string, _all: unknown, answer: (error: null, found: unknown) => void): void =>
+    answer(null, name === "localhost" ? addresses : [{ address: name, family: 4 }]);
+
+  test.each([
+    ["REST", listenRest, "/api/v1/openapi.json"],
+    ["HTTP", listenHttp, "/livez"],
+  ] as const)("%s", async (_name, listen, path) => {
+    const found = jest.spyOn(dns, "lookup").mockImplementation(lookup as unknown as typeof dns.lookup);
+    try {
+      await using server = await listen({ address: { host: "localhost", port: 0 } });
+      const asked = addresses.map(({ address }) => statusOf(server.port, path, false, address));
+      expect(await Promise.all(asked)).toEqual([200, undefined]);
+    } finally {
+      found.mockRestore();
+    }
   });
 });
 

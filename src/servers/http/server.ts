@@ -4,7 +4,7 @@ import fastify from "fastify";
 import { LastroError } from "../../core/errors.ts";
 import { hostPortText } from "../../lib/env-values.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
-import { defaultListenerLimits, endOldest, type ListenerLimits } from "../listener.ts";
+import { defaultListenerLimits, endOldest, type ListenerLimits, oneAddress } from "../listener.ts";
 import { listenerOptions, secureContextOf } from "../secure-context.ts";
 import { type TilesOptions, tiles } from "./tiles.ts";
 
@@ -62,7 +62,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   });
   options.tls?.onChange((tls) => server.server.setSecureContext(secureContextOf(tls)));
   await server.register(tiles, options.tiles);
-  await server.listen(address).catch((cause: unknown) => {
+  const listening = oneAddress(address).then((one) => server.listen(one));
+  await listening.catch((cause: unknown) => {
     throw new LastroError(
       "CONFIG_INVALID",
       `HTTP cannot listen on ${hostPortText(address)}; free the port or set another with LASTRO_HTTP_ADDRESS`,

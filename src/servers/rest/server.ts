@@ -8,7 +8,7 @@ import { hostPortText } from "../../lib/env-values.ts";
 import type { ObservedRequest, ObserveRequest } from "../../ports/request-observer.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
-import { defaultListenerLimits, type ListenerLimits, refuseNewest } from "../listener.ts";
+import { defaultListenerLimits, type ListenerLimits, oneAddress, refuseNewest } from "../listener.ts";
 import { listenerOptions, secureContextOf } from "../secure-context.ts";
 import { cutStalled } from "./answer-bounds.ts";
 import { auditLogRoutes } from "./audit-log-routes.ts";
@@ -112,7 +112,8 @@ function observe(server: FastifyInstance, observeRequest: ObserveRequest): void 
 export async function startRestServer(options: RestServerOptions, parts: RestParts): Promise<RestServer> {
   const { host, port } = options.address;
   const server = await buildRestServer(options, parts);
-  await server.listen({ host, port }).catch((cause: unknown) => {
+  const listening = oneAddress({ host, port }).then((address) => server.listen(address));
+  await listening.catch((cause: unknown) => {
     const why = `REST cannot listen on ${hostPortText({ host, port })}; free the port or set another with LASTRO_REST_ADDRESS`;
     throw new LastroError("CONFIG_INVALID", why, { cause });
   });
