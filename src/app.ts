@@ -243,6 +243,7 @@ async function run(
     await startHttpServer({
       ...config.http,
       metrics: telemetry.metrics,
+      observer,
       readiness: async () => parts(),
       tiles: { published, log },
       tls: access.tls,
@@ -254,6 +255,7 @@ async function run(
         ...config.rest,
         authenticate: access.authenticate,
         observeRequest: telemetry.observeRequest,
+        observer,
         tls: access.tls,
         storeLagMs: lag.ms,
         now,
@@ -356,12 +358,13 @@ const queryDeps = (
 const grpcOptions = (
   { grpc }: Config,
   log: Log,
-  { grpcInterceptor }: Telemetry,
+  { grpcInterceptor, observer }: Telemetry,
   { authenticate, tls }: Access,
   lag: StoreLag,
 ) => ({
   ...grpc.address,
   interceptors: [grpcInterceptor],
+  observer,
   reflection: grpc.reflection,
   authenticate,
   tls,

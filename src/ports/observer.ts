@@ -83,6 +83,9 @@ export type IndexPassReport = {
   readonly durationMs: number;
 };
 
+/** By what each serves. */
+export type ListenerName = "grpc" | "rest" | "http";
+
 export type PartitionState = "running" | "waiting" | "stopped" | "released";
 
 export type Observer = {
@@ -105,6 +108,8 @@ export type Observer = {
   witnessesAsked(report: WitnessReport): void;
   /** The anchors were asked to keep a checkpoint. */
   anchorsAsked(report: AnchorReport): void;
+  /** A connection was one too many: it was not taken, or ended the oldest. */
+  connectionOverLimit(listener: ListenerName): void;
   /** Somebody's identity was not accepted. */
   callerRefused(): void;
   /** What became of events of our own about what callers did. */

@@ -3,6 +3,7 @@ import { lookup } from "node:dns/promises";
 import type { Server, Socket } from "node:net";
 import type { HostPort } from "../lib/env-values.ts";
 import type { Log } from "../ports/log.ts";
+import type { ListenerName, Observer } from "../ports/observer.ts";
 
 export type ListenerLimits = {
   readonly connectionsMax: number;
@@ -31,9 +32,11 @@ export async function oneAddress({ host, port }: HostPort): Promise<HostPort> {
 }
 
 type Bound = Pick<ListenerLimits, "connectionsMax"> & {
-  readonly listener: "grpc" | "rest" | "http";
+  readonly listener: ListenerName;
   readonly log: Log;
+  readonly observer: ConnectionsObserver;
 };
+export type ConnectionsObserver = Pick<Observer, "connectionOverLimit">;
 
 /** One more is not taken, and those that are there go on: a flood takes nothing from who is served. */
 export function refuseNewest(server: Server, bound: Bound): void {
@@ -59,8 +62,8 @@ export function endOldest(server: Server, bound: Bound): void {
 
 const quietMs = 60_000;
 
-/** A flood must not become a flood of lines: the first is told at once, the others together. */
-function teller({ listener, connectionsMax, log }: Bound): () => void {
+/** Each is counted. A flood must not become a flood of lines: the first is told at once, the others together. */
+function teller({ listener, connectionsMax, log, observer }: Bound): () => void {
   let untold = 0;
   let isQuiet = false;
   const tell = (): void => {
@@ -72,6 +75,7 @@ function teller({ listener, connectionsMax, log }: Bound): () => void {
     untold = 0;
   };
   return () => {
+    observer.connectionOverLimit(listener);
     untold += 1;
     if (!isQuiet) tell();
   };

@@ -23,7 +23,7 @@ import { type Decoded, serviceDefinition } from "../../src/servers/grpc/service-
 import { startRestServer } from "../../src/servers/rest/server.ts";
 import { grant, person } from "../support/callers.ts";
 import { noOperations, quietCollect, testViewers } from "../support/grpc-client.ts";
-import { silentLog } from "../support/intake.ts";
+import { silentLog, silentObserver } from "../support/intake.ts";
 import { restLimits } from "../support/rest-client.ts";
 import { unguarded } from "../support/unguarded.ts";
 import { feed, intakeOver } from "./reads-store.ts";
@@ -47,6 +47,7 @@ const callers: Readonly<Record<string, Caller>> = {
 };
 const answers = new Map<string, Uint8Array>();
 const serving = {
+  observer: silentObserver,
   now: Date.now,
   log: silentLog,
   authenticate: async () => callerOf(who),

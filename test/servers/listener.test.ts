@@ -11,7 +11,7 @@ import type { Log } from "../../src/ports/log.ts";
 import type { ServerTlsSource } from "../../src/ports/server-tls.ts";
 import type { GrpcServerOptions } from "../../src/servers/grpc/server.ts";
 import { startHttpServer } from "../../src/servers/http/server.ts";
-import { type ListenerLimits, refuseNewest } from "../../src/servers/listener.ts";
+import { type ConnectionsObserver, type ListenerLimits, refuseNewest } from "../../src/servers/listener.ts";
 import { type CertificateAuthority, loopbackSan, openAuthority } from "../support/certificates.ts";
 import { noOperations, quietCollect, serve } from "../support/grpc-client.ts";
 import { type HistoryWorld, openHistoryWorld } from "../support/history-world.ts";
@@ -38,39 +38,52 @@ type Options = {
   readonly tls?: ServerTlsSource;
   readonly address?: { readonly host: string; readonly port: number };
 };
-type Listening = AsyncDisposable & { readonly port: number; readonly told: string[] };
+/** `over`: the listener of each connection that was counted. */
+type Noted = { readonly told: string[]; readonly over: string[] };
+type Listening = AsyncDisposable & Noted & { readonly port: number };
 
-function noting(): { readonly told: string[]; readonly log: Log } {
+function noting(): Noted & { readonly log: Log; readonly observer: ConnectionsObserver } {
   const told: string[] = [];
+  const over: string[] = [];
   const nothing = (): void => undefined;
-  return { told, log: { info: nothing, warn: (code) => void told.push(code), error: nothing } };
+  const log = { info: nothing, warn: (code: string) => void told.push(code), error: nothing };
+  return { told, over, log, observer: { connectionOverLimit: (listener) => void over.push(listener) } };
 }
 const portOf = (address: string): number => Number(address.split(":")[1]);
 
 async function listenRest(options: Options): Promise<Listening> {
-  const { told, log } = noting();
-  const rest = await serveRest({ query: world.deps, collect: quietCollect(world.deps) }, { ...options, log });
-  return Object.assign(rest, { port: portOf(rest.address), told });
+  const { log, observer, ...noted } = noting();
+  const rest = await serveRest(
+    { query: world.deps, collect: quietCollect(world.deps) },
+    { ...options, log, observer },
+  );
+  return Object.assign(rest, { ...noted, port: portOf(rest.address) });
 }
 async function listenHttp(options: Options): Promise<Listening> {
-  const { told, log } = noting();
+  const { log, observer, ...noted } = noting();
   const http = await startHttpServer({
     address: { host: "127.0.0.1", port: 0 },
     ...options,
     metrics: (_request, response) => response.end(),
     readiness: async () => ({}),
     tiles: { ...noTiles, log },
+    observer,
   });
-  return Object.assign(http, { port: http.address.port, told });
+  return Object.assign(http, { ...noted, port: http.address.port });
 }
 async function listenGrpc({
   listener,
   limits,
   tls,
 }: Options & Pick<GrpcServerOptions, "limits">): Promise<Listening> {
-  const { told, log } = noting();
-  const grpc = await serve(world.deps, noOperations, { limits: { ...listener, ...limits }, tls, log });
-  return Object.assign(grpc, { port: portOf(grpc.address), told });
+  const { log, observer, ...noted } = noting();
+  const grpc = await serve(world.deps, noOperations, {
+    limits: { ...listener, ...limits },
+    tls,
+    log,
+    observer,
+  });
+  return Object.assign(grpc, { ...noted, port: portOf(grpc.address) });
 }
 
 /** Says nothing until it is told to. */
@@ -103,6 +116,7 @@ describe("over the limit of connections", () => {
     for (let n = 0; n < 3; n++) expect(await statusOf(rest.port, path)).toBeUndefined();
     expect(await statusOf(rest.port, path, agent)).toBe(200);
     expect(rest.told).toEqual(["connections_over_limit"]);
+    expect(rest.over).toEqual(["rest", "rest", "rest"]);
     silent.destroy();
     while ((await statusOf(rest.port, path)) !== 200);
     agent.destroy();
@@ -121,6 +135,7 @@ describe("over the limit of connections", () => {
     await new Promise((resolve) => first.ping(resolve));
     expect([first.destroyed, second.destroyed]).toEqual([false, false]);
     expect(grpc.told).toEqual(["connections_over_limit"]);
+    expect(grpc.over).toEqual(["grpc", "grpc", "grpc"]);
     second.destroy();
     let again = await session();
     while (again.destroyed) again = await session();
@@ -139,6 +154,7 @@ describe("over the limit of connections", () => {
     }
     await ended;
     expect(http.told).toEqual(["connections_over_limit"]);
+    expect(new Set(http.over)).toEqual(new Set(["http"]));
   });
 
   test("health is answered through those that never get on with TLS, too", async () => {
@@ -181,8 +197,9 @@ test("a flood of connections is told at once and once a minute, each connection 
   try {
     const server = new EventEmitter();
     const told: unknown[] = [];
-    const log: Log = { ...noting().log, warn: (_, __, fields) => void told.push(fields) };
-    refuseNewest(server as Server, { connectionsMax: 1, listener: "rest", log });
+    const { over, observer, log: unheard } = noting();
+    const log: Log = { ...unheard, warn: (_, __, fields) => void told.push(fields) };
+    refuseNewest(server as Server, { connectionsMax: 1, listener: "rest", log, observer });
     const drop = (times: number): void => {
       for (let n = 0; n < times; n++) server.emit("drop");
     };
@@ -191,6 +208,7 @@ test("a flood of connections is told at once and once a minute, each connection 
     drop(2);
     jest.advanceTimersByTime(120_000);
     drop(1);
+    expect(over).toHaveLength(8);
     expect(told).toEqual([1, 4, 2, 1].map((connections) => ({ listener: "rest", connections })));
   } finally {
     jest.useRealTimers();

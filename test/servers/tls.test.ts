@@ -163,6 +163,7 @@ const startHttp = (tls: ServerTlsSource) =>
     metrics: (_request, response) => response.end(),
     readiness: async () => ({ store: ready }),
     tiles: noTiles,
+    observer: silentObserver,
     tls,
   });
 const get = (

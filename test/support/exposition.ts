@@ -43,6 +43,7 @@ export async function exposition(): Promise<readonly [readonly Shown[], readonly
   await using http = await startHttpServer({
     address: { host: "127.0.0.1", port: 0 },
     metrics: telemetry.metrics,
+    observer: telemetry.observer,
     readiness: async () => ({}),
     tiles: noTiles,
   });
@@ -126,6 +127,7 @@ function tellOfLog({ observer }: Telemetry, round: number): void {
 }
 
 function tellOfCallers({ observer, grpcInterceptor, observeRequest }: Telemetry): void {
+  for (const listener of ["grpc", "rest", "http"] as const) observer.connectionOverLimit(listener);
   observer.callerRefused();
   observer.selfAudit("published", 1);
   observer.selfAudit("dropped", 1);

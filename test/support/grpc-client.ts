@@ -34,6 +34,7 @@ import {
   startGrpcServer,
 } from "../../src/servers/grpc/server.ts";
 import { worldSrc } from "./history-world.ts";
+import { silentObserver } from "./intake.ts";
 
 export type TestServer = GrpcServer & { readonly logged: string[] };
 
@@ -100,6 +101,7 @@ export async function serve(
       port: 0,
       reflection: true,
       authenticate: async () => anyone,
+      observer: silentObserver,
       storeLagMs: () => undefined,
       now: Date.now,
       log,

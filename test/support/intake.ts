@@ -117,6 +117,7 @@ export const silentObserver: Observer = {
   logHalted: () => undefined,
   witnessesAsked: () => undefined,
   anchorsAsked: () => undefined,
+  connectionOverLimit: () => undefined,
   callerRefused: () => undefined,
   selfAudit: () => undefined,
   indexPass: () => undefined,

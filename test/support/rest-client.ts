@@ -7,6 +7,7 @@ import {
   type RestServerOptions,
   startRestServer,
 } from "../../src/servers/rest/server.ts";
+import { silentObserver } from "./intake.ts";
 
 export const unobserved: ObserveRequest = () => ({ within: (work) => work(), end: () => undefined });
 export const restLimits: RestServerOptions["limits"] = {
@@ -30,6 +31,7 @@ export async function serveRest(
       authenticate: async () => anyone,
       storeLagMs: () => undefined,
       observeRequest: unobserved,
+      observer: silentObserver,
       now: Date.now,
       log,
       limits: restLimits,

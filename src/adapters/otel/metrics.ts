@@ -14,6 +14,7 @@ export const counters = {
   lastro_internal_errors_total: "Faults of Lastro itself while handling an event",
   lastro_entity_id_source_changed_total: "Entity types seen with a second pointer to their id",
   lastro_trace_contexts_invalid_total: "Trace contexts in headers that are not valid W3C and were ignored",
+  lastro_connections_over_limit_total: "Connections that were one too many for their listener",
   lastro_callers_refused_total: "Calls of callers whose identity was not accepted",
   lastro_self_audit_events_total: "Events about what callers read, were denied and did",
   lastro_switched_off_total: "Questions refused because what they ask for is switched off",

@@ -39,6 +39,7 @@ export function otelObserver(tracer: Tracer, metrics: Metrics): Observer {
         }
       });
     },
+    connectionOverLimit: (listener) => metrics.add("lastro_connections_over_limit_total", 1, { listener }),
     callerRefused: () => metrics.add("lastro_callers_refused_total", 1),
     selfAudit: (outcome, events) => metrics.add("lastro_self_audit_events_total", events, { outcome }),
     batchDone(report) {

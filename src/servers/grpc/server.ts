@@ -32,7 +32,12 @@ import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
 import type { Exports } from "../../query/exports.ts";
 import type { Tail } from "../../query/tail-records.ts";
-import { defaultListenerLimits, type ListenerLimits, refuseNewest } from "../listener.ts";
+import {
+  type ConnectionsObserver,
+  defaultListenerLimits,
+  type ListenerLimits,
+  refuseNewest,
+} from "../listener.ts";
 import { accessHandlers } from "./access-service.ts";
 import { authenticating } from "./authenticated.ts";
 import { exportHandlers, longRunningHandlers } from "./export-service.ts";
@@ -95,6 +100,7 @@ export type GrpcServerOptions = {
   readonly reflection: boolean;
   readonly now: Clock;
   readonly log: Log;
+  readonly observer: ConnectionsObserver;
   readonly limits?: Partial<GrpcLimits>;
   /** Undefined: in the clear. */
   readonly tls?: ServerTlsSource | undefined;
@@ -147,10 +153,14 @@ function limitHttp2(server: Server, limits: GrpcLimits): void {
 }
 
 /** Nor for this, once it listens. */
-function boundConnections(server: Server, { connectionsMax }: GrpcLimits, log: Log): void {
+function boundConnections(
+  server: Server,
+  { connectionsMax }: GrpcLimits,
+  { log, observer }: GrpcServerOptions,
+): void {
   const { http2Servers } = server as unknown as { readonly http2Servers: ReadonlyMap<NetServer, unknown> };
   for (const listener of http2Servers.keys())
-    refuseNewest(listener, { connectionsMax, listener: "grpc", log });
+    refuseNewest(listener, { connectionsMax, listener: "grpc", log, observer });
 }
 
 export const services: readonly DescService[] = [
@@ -203,7 +213,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   health.addToServer(server);
   if (options.reflection) addReflection(server);
   const port = await bind(server, options, limits);
-  boundConnections(server, limits, options.log);
+  boundConnections(server, limits, options);
 
   let isDraining = false;
   const setServing = (isServing: boolean): void => {

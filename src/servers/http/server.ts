@@ -4,7 +4,13 @@ import fastify from "fastify";
 import { LastroError } from "../../core/errors.ts";
 import { hostPortText } from "../../lib/env-values.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
-import { defaultListenerLimits, endOldest, type ListenerLimits, oneAddress } from "../listener.ts";
+import {
+  type ConnectionsObserver,
+  defaultListenerLimits,
+  endOldest,
+  type ListenerLimits,
+  oneAddress,
+} from "../listener.ts";
 import { listenerOptions, secureContextOf } from "../secure-context.ts";
 import { type TilesOptions, tiles } from "./tiles.ts";
 
@@ -25,6 +31,7 @@ export type HttpServerOptions = {
   /** Answers within its own time limit; a throw counts as not ready. */
   readonly readiness: () => Promise<Readiness>;
   readonly tiles: TilesOptions;
+  readonly observer: ConnectionsObserver;
   /** Undefined: in the clear. */
   readonly tls?: ServerTlsSource | undefined;
   readonly listener?: Partial<ListenerLimits>;
@@ -50,7 +57,12 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     forceCloseConnections: true,
     routerOptions: { maxParamLength: urlBytesMax },
   });
-  endOldest(server.server, { ...limits, listener: "http", log: options.tiles.log });
+  endOldest(server.server, {
+    ...limits,
+    listener: "http",
+    log: options.tiles.log,
+    observer: options.observer,
+  });
   server.get("/livez", async () => ({ status: "ok" }));
   server.get("/readyz", async (_request, reply) => {
     const { status, parts } = await answerOf(readiness);

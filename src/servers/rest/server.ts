@@ -8,7 +8,13 @@ import { hostPortText } from "../../lib/env-values.ts";
 import type { ObservedRequest, ObserveRequest } from "../../ports/request-observer.ts";
 import type { ServerTlsSource } from "../../ports/server-tls.ts";
 import type { QueryDeps } from "../../query/deps.ts";
-import { defaultListenerLimits, type ListenerLimits, oneAddress, refuseNewest } from "../listener.ts";
+import {
+  type ConnectionsObserver,
+  defaultListenerLimits,
+  type ListenerLimits,
+  oneAddress,
+  refuseNewest,
+} from "../listener.ts";
 import { listenerOptions, secureContextOf } from "../secure-context.ts";
 import { cutStalled } from "./answer-bounds.ts";
 import { auditLogRoutes } from "./audit-log-routes.ts";
@@ -24,6 +30,7 @@ import { fail, type Route, type RouteOptions, serveRoutes } from "./route.ts";
 
 export type RestServerOptions = Omit<RouteOptions, "guard"> & {
   readonly observeRequest: ObserveRequest;
+  readonly observer: ConnectionsObserver;
   /** Port 0: any free one. */
   readonly address: { readonly host: string; readonly port: number };
   readonly listener?: Partial<ListenerLimits>;
@@ -57,6 +64,7 @@ export async function buildRestServer(
   options: RestServerOptions,
   parts: RestParts,
 ): Promise<FastifyInstance> {
+  const { log, observer } = options;
   const limits = { ...defaultListenerLimits, ...options.listener };
   const server = fastify({
     ...listenerOptions(options.tls, limits),
@@ -66,7 +74,7 @@ export async function buildRestServer(
     clientErrorHandler: refuseConnection,
     frameworkErrors: (error, request, reply) => fail(error, request, reply, options.log),
   });
-  refuseNewest(server.server, { ...limits, listener: "rest", log: options.log });
+  refuseNewest(server.server, { ...limits, listener: "rest", log, observer });
   server.removeAllContentTypeParsers();
   // Whoever sends it is not known yet: a route takes the body.
   server.addContentTypeParser("*", (_request, _body, done) => done(null));

@@ -102,6 +102,7 @@ test("R-11 a batch's outcomes are counted by closed labels", async () => {
   observer.batchDone(report);
   observer.internalError();
   observer.entityIdSourceChanged("zebra");
+  observer.connectionOverLimit("rest");
   const shown = await scrape();
   for (const line of [
     'lastro_events_total{outcome="stored"} 10',
@@ -116,6 +117,7 @@ test("R-11 a batch's outcomes are counted by closed labels", async () => {
     'messaging_client_consumed_messages_total{messaging_system="kafka"} 22',
     "lastro_internal_errors_total 1",
     "lastro_entity_id_source_changed_total 1",
+    'lastro_connections_over_limit_total{listener="rest"} 1',
     'lastro_consumer_lag{partition="2"} 40',
     'messaging_process_duration_seconds_count{messaging_system="kafka",messaging_operation_name="process"} 2',
     "lastro_end_to_end_delay_seconds_count 4",

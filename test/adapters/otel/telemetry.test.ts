@@ -35,6 +35,7 @@ test("R-11 metrics are scraped in Prometheus' text form", async () => {
   await using http = await startHttpServer({
     address: { host: "127.0.0.1", port: 0 },
     metrics: telemetry.metrics,
+    observer: telemetry.observer,
     readiness: async () => ({}),
     tiles: noTiles,
   });

@@ -1,5 +1,6 @@
 import { expect, test } from "@jest/globals";
 import { type Readiness, startHttpServer } from "../../../src/servers/http/server.ts";
+import { silentObserver } from "../../support/intake.ts";
 import { noTiles } from "../../support/no-log.ts";
 
 const ok = { ok: true, required: true };
@@ -9,6 +10,7 @@ async function serve(readiness: () => Promise<Readiness>) {
     address: { host: "127.0.0.1", port: 0 },
     metrics: (_request, response) => response.end("lastro_events_total 1\n"),
     readiness,
+    observer: silentObserver,
     tiles: noTiles,
   });
   const get = (path: string, init?: RequestInit) =>

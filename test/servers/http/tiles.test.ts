@@ -10,6 +10,7 @@ import type { Store } from "../../../src/ports/store.ts";
 import { type LogReads, publishedLog } from "../../../src/query/published-log.ts";
 import { startHttpServer } from "../../../src/servers/http/server.ts";
 import { type BuiltLog, buildLog } from "../../support/built-log.ts";
+import { silentObserver } from "../../support/intake.ts";
 import { ed25519, hex, sha256 } from "../../support/log.ts";
 
 /** The example of C2SP tlog-tiles. */
@@ -32,6 +33,7 @@ async function serve(log: LogReads, now = laterEachTime()) {
     address: { host: "127.0.0.1", port: 0 },
     metrics: (_request, response) => response.end(),
     readiness: async () => ({}),
+    observer: silentObserver,
     tiles: {
       published: publishedLog({ log, now }),
       log: { info: note, warn: note, error: note },

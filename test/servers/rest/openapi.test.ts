@@ -12,7 +12,7 @@ import { problemOf } from "../../../src/servers/rest/problem.ts";
 import { buildRestServer } from "../../../src/servers/rest/server.ts";
 import { collectInto } from "../../support/collecting.ts";
 import { type HistoryWorld, openHistoryWorld, ownership, worldSrc } from "../../support/history-world.ts";
-import { silentLog } from "../../support/intake.ts";
+import { silentLog, silentObserver } from "../../support/intake.ts";
 import { type Drawn, judgeOf, type OpenApi, requestsOf } from "../../support/openapi.ts";
 import { restLimits, unobserved } from "../../support/rest-client.ts";
 
@@ -36,6 +36,7 @@ beforeAll(async () => {
       address: { host: "127.0.0.1", port: 0 },
       authenticate: async () => anyone,
       observeRequest: unobserved,
+      observer: silentObserver,
       storeLagMs: () => 0,
       now: Date.now,
       log: silentLog,

@@ -21,7 +21,7 @@ import {
 } from "../../support/certificates.ts";
 import { collectInto } from "../../support/collecting.ts";
 import { type HistoryWorld, openHistoryWorld } from "../../support/history-world.ts";
-import { silentLog } from "../../support/intake.ts";
+import { silentLog, silentObserver } from "../../support/intake.ts";
 import { ask, restLimits, serveRest, type TestRest, unobserved } from "../../support/rest-client.ts";
 import { until } from "../../support/until.ts";
 
@@ -196,6 +196,7 @@ test.each([
       address: { host: "127.0.0.1", port: 0 },
       authenticate: async () => anyone,
       observeRequest: unobserved,
+      observer: silentObserver,
       storeLagMs: () => undefined,
       now: Date.now,
       log: silentLog,
