@@ -48,9 +48,4 @@ export type SearchIndex = {
   ): Promise<readonly SummaryBlock[]>;
   /** Takes away the terms of these records, for good: until a reset they get no others. */
   purgeTexts(rids: readonly Rid[], signal: AbortSignal): Promise<void>;
-  /** Puts other counts by actor in the place of those there, if they are there. */
-  replaceActors(
-    blocks: readonly (BlockId & Pick<SummaryBlock, "actors">)[],
-    signal: AbortSignal,
-  ): Promise<void>;
 };

@@ -6,7 +6,7 @@ import { type Collections, type ReadOptions, readMaxMs, type TextDocument } from
 import { guarded } from "./errors.ts";
 import { insertAbsent } from "./follow-ups.ts";
 import type { Manners } from "./record-store.ts";
-import { putBlocks, readBlocks, replaceActors } from "./summary-blocks.ts";
+import { putBlocks, readBlocks } from "./summary-blocks.ts";
 
 const stateId = "search_index";
 /** While the index is being taken away. */
@@ -62,10 +62,6 @@ export function mongoSearchIndex(
     purgeTexts: (rids, signal) =>
       guard("purge texts", signal, () =>
         inChunks(rids, updateMax, (some) => texts.bulkWrite(some.map(withoutTerms), { ordered: false })),
-      ),
-    replaceActors: (replaced, signal) =>
-      guard("replace counts", signal, () =>
-        inChunks(replaced, updateMax, (some) => replaceActors(collections, some)),
       ),
   };
 }

@@ -16,8 +16,6 @@ const nothing = new Uint8Array();
 
 const idOf = ({ level, n }: BlockId): string => `${level}/${n}`;
 const piecesOf = (block: BlockId, kind: Kind): string => `${idOf(block)}/${kind}/`;
-/** The characters around the digits of ids, in their order. */
-const [slash, afterSlash] = ["/", "0"];
 
 async function putBytes(
   { pieces }: Stores,
@@ -70,7 +68,7 @@ export async function readBlocks(
   return found;
 }
 
-/** Undefined while they are being replaced or taken away. */
+/** Undefined while they are being taken away. */
 async function wholeOf(
   { pieces }: Stores,
   block: BlockDocument,
@@ -86,40 +84,4 @@ async function wholeOf(
     parts.push(bytesOf(piece.bytes));
   }
   return Buffer.concat(parts);
-}
-
-/** Those that are there. What lay in their place is gone behind it, what a call that failed left of it, too. */
-export async function replaceActors(
-  stores: Stores,
-  replaced: readonly (BlockId & Pick<SummaryBlock, "actors">)[],
-): Promise<void> {
-  const { blocks, pieces } = stores;
-  const ids = replaced.map(idOf);
-  const there = await blocks.find({ _id: { $in: ids } }, { projection: { _id: 1 } }).toArray();
-  const known = new Set(there.map(({ _id }) => _id));
-  const wanted = replaced.filter((block) => known.has(idOf(block)));
-  if (wanted.length === 0) return;
-  const put: (readonly [BlockId, BlockBytes])[] = [];
-  for (const block of wanted) put.push([block, await putBytes(stores, block, "actors", block.actors)]);
-  await blocks.bulkWrite(
-    put.map(([block, actors]) => ({
-      updateOne: { filter: { _id: idOf(block) }, update: { $set: { actors } } },
-    })),
-  );
-  const others = put.flatMap(([block, actors]) => otherPieces(piecesOf(block, "actors"), actors));
-  await pieces.bulkWrite(
-    others.map(([$gte, $lt]) => ({ deleteMany: { filter: { _id: { $gte, $lt } } } })),
-    { ordered: false },
-  );
-}
-
-/** Ranges of ids. */
-function otherPieces(begin: string, bytes: BlockBytes): readonly (readonly [from: string, to: string])[] {
-  const end = begin.slice(0, -slash.length) + afterSlash;
-  if (bytes instanceof Binary) return [[begin, end]];
-  const own = begin + bytes.hash;
-  return [
-    [begin, own + slash],
-    [own + afterSlash, end],
-  ];
 }

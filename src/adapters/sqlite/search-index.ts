@@ -94,7 +94,6 @@ function openBlocks(db: DatabaseSync) {
   const put = db.prepare(
     "INSERT INTO summary_blocks (level, n, cells, actors) VALUES (?, ?, ?, ?) ON CONFLICT (level, n) DO NOTHING",
   );
-  const replace = db.prepare("UPDATE summary_blocks SET actors = ? WHERE level = ? AND n = ?");
   const reading = (which: "cells" | "actors") =>
     db.prepare(
       `SELECT n, ${which} AS bytes FROM summary_blocks WHERE level = ? AND n >= ? AND n < ? ORDER BY n`,
@@ -102,7 +101,6 @@ function openBlocks(db: DatabaseSync) {
   const readers = { cells: reading("cells"), actors: reading("actors") };
   return {
     put: ({ level, n, cells, actors }: SummaryBlock): void => void put.run(level, n, cells, actors),
-    replace: (actors: Uint8Array, level: number, n: number): void => void replace.run(actors, level, n),
     read(level: number, from: number, to: number, which: "cells" | "actors"): readonly SummaryBlock[] {
       const found: SummaryBlock[] = [];
       let length = 0;
@@ -154,9 +152,5 @@ export function openSearchIndex(db: DatabaseSync, commit: GroupCommit): SearchIn
       }),
     blocks: (level, from, to, which, signal) => storeCall(signal, () => blocks.read(level, from, to, which)),
     purgeTexts: (rids, signal) => storeCall(signal, () => inSteps(rids, signal, texts.purge)),
-    replaceActors: (replaced, signal) =>
-      storeCall(signal, () =>
-        inSteps(replaced, signal, ({ actors, level, n }) => blocks.replace(actors, level, n)),
-      ),
   };
 }
