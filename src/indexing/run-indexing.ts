@@ -21,6 +21,11 @@ export type RunIndexingDeps = {
   readonly lines: Log;
 };
 
+/** A part of the index that is lost looks like one that is being taken away: only that it lasts tells them apart. */
+const waits =
+  "the search index does not follow the log; tried again by itself. If that lasts while store and keys are there, a part of the index is lost or changed: " +
+  "`lastro check --open-bodies` tells which, `lastro reindex` has it made anew";
+
 const intervalMs = 500;
 /** Between two passes while there is a backlog and intake is not busy. */
 const yieldMs = 5;
@@ -56,7 +61,7 @@ function passes({ open, busyShare, now, observer, lines }: RunIndexingDeps, sign
       return lag === 0 ? intervalMs : Math.max(yieldMs, busyMs);
     } catch (error) {
       if (failures === 0 && !signal.aborted)
-        lines.warn("search_index_waits", "the search index does not follow the log; tried again by itself", {
+        lines.warn("search_index_waits", waits, {
           code: error instanceof LastroError ? error.code : "INTERNAL",
         });
       return undefined;
