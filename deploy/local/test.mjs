@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
+import { endLeftovers, runVariable } from "./leftovers.mjs";
 import { explain, prepare, root, speaker } from "./prepare.mjs";
 import { chromiumProgram, promtoolProgram, schemathesisPython } from "./programs.mjs";
 import { startKafka, startMongo, startRedis } from "./servers.mjs";
@@ -122,7 +123,7 @@ function jest(node, args, env, reportFile, msMax) {
 async function main(dir) {
   const node = await prepare(log);
   // One after the other: apt-get locks out a second one.
-  const env = { ...(await startServers(dir)), ...(await findPrograms()) };
+  const env = { ...(await startServers(dir)), ...(await findPrograms()), [runVariable]: dir };
   const given = process.argv.slice(2);
   const reports = [];
   for (const [title, ...args] of given.length > 0 ? [["given on the command line", ...given]] : phases) {
@@ -140,5 +141,7 @@ const sum = await main(dir).catch((error) => {
   return { passed: 0, failed: 1, skipped: 0 };
 });
 await Promise.all(started.map((server) => server.stop()));
+const left = endLeftovers(dir);
+if (left > 0) log(`ended ${left} processes that tests had left behind`);
 rmSync(dir, { recursive: true, force: true });
 process.stdout.write(`\n${summaryLine(sum)}\n`, () => process.exit(stopping ? 130 : sum.failed > 0 ? 1 : 0));

@@ -1,11 +1,13 @@
 /** What the launcher decides: which server is used, when to install, whose data folder it is, how everything went. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "@jest/globals";
 import { takeDataDir } from "../../deploy/local/data-dir.mjs";
+import { endLeftovers, runVariable } from "../../deploy/local/leftovers.mjs";
 import { needsInstall, root } from "../../deploy/local/prepare.mjs";
 import { answersAsKafka, answersAsRedis } from "../../deploy/local/probes.mjs";
 import { javaMajor } from "../../deploy/local/programs.mjs";
@@ -253,4 +255,23 @@ describe("the closing line", () => {
     expect(summaryLine(summarise([report({ numPassedTests: 0 })]))).toBe("0 passed, 1 failed");
     expect(summaryLine(summarise([report({ numPendingTests: 1 })]))).toBe("3 passed, 0 failed, 1 skipped");
   });
+});
+
+test("what tests that were cut off have left behind is ended, and nothing of another run", async () => {
+  const idle = (run: string): ChildProcess =>
+    spawn(process.execPath, ["--eval", "console.log(); setInterval(() => {}, 1e6)"], {
+      detached: true,
+      env: { ...process.env, [runVariable]: run },
+    });
+  const [mine, other] = [idle("/runs/a"), idle("/runs/ab")];
+  try {
+    await Promise.all([mine, other].map(({ stdout }) => stdout && once(stdout, "data")));
+    const ended = once(mine, "exit");
+    expect(endLeftovers("/runs/a")).toBe(1);
+    expect(await ended).toEqual([null, "SIGKILL"]);
+    expect(other.kill(0)).toBe(true);
+    expect(endLeftovers("/runs/a")).toBe(0);
+  } finally {
+    for (const child of [mine, other]) child.kill("SIGKILL");
+  }
 });
