@@ -4,7 +4,10 @@ import { serverNameOf } from "../../lib/server-name.ts";
 import type { KafkaSecurity } from "../../ports/client-tls.ts";
 
 const connectTimeoutMs = 2_000;
-const requestTimeoutMs = 5_000;
+/** For the broker, to do what it was asked. */
+const brokerTimeoutMs = 5_000;
+/** Then its connection is given up; longer than it was given for its work, and than any question of ours lets it wait. */
+const requestTimeoutMs = 8_000;
 const retriesMax = 3;
 const retryDelayMs = 200;
 
@@ -24,7 +27,8 @@ export const clientOptions = ({ brokers, clientId, security }: ClientOptions) =>
   clientId,
   bootstrapBrokers: [...brokers],
   connectTimeout: connectTimeoutMs,
-  timeout: requestTimeoutMs,
+  timeout: brokerTimeoutMs,
+  requestTimeout: requestTimeoutMs,
   retries: retriesMax,
   retryDelay: retryDelayMs,
   autocreateTopics: false,

@@ -2,10 +2,12 @@
 import { Admin, type ClusterTopicMetadata } from "@platformatic/kafka";
 import { LastroError } from "../../core/errors.ts";
 import type { TopicId } from "../../core/ids.ts";
-import { untilAborted } from "../../lib/signals.ts";
+import { untilAborted, withDeadline } from "../../lib/signals.ts";
 import type { PartitionExtent, TopicReader } from "../../ports/topic-reader.ts";
 import { type ClientOptions, clientOptions, hearing } from "./client.ts";
 
+/** Of a question with all its tries: enough for one that a silent broker held up to be asked of another. */
+const askMsMax = 15_000;
 const earliestTimestamp = -2n;
 const latestTimestamp = -1n;
 
@@ -53,7 +55,7 @@ export function openTopicReader(options: ClientOptions): TopicReader {
 
 async function asking<T>(topic: string, signal: AbortSignal, ask: () => Promise<T>): Promise<T> {
   try {
-    return await untilAborted(ask(), signal);
+    return await untilAborted(ask(), withDeadline(signal, askMsMax));
   } catch (cause) {
     if (cause instanceof LastroError) throw cause;
     const message = `Kafka did not tell what the topic ${topic} holds: check that the brokers answer and that the topic exists`;

@@ -78,3 +78,18 @@ test("a broker that cuts connections while they say who they are is away; an err
   expect(cuts).toBeGreaterThan(1);
   server.close();
 });
+
+test("a broker that takes what it is asked and says nothing is given up in seconds, and the question asked anew on another connection", async () => {
+  const server = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  await using reader = openTopicReader({ brokers: [`127.0.0.1:${port}`], clientId: "lastro-test" });
+  const stop = new AbortController();
+  const asked = expect(reader.topicId(topic, stop.signal)).rejects.toMatchObject({
+    code: "SOURCE_UNAVAILABLE",
+  });
+  for (let connections = 0; connections < 2; connections++) await once(server, "connection");
+  stop.abort(new Error("enough"));
+  await asked;
+  server.close();
+}, 20_000);
