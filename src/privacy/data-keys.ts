@@ -50,11 +50,11 @@ export type DataKeysDeps = {
   readonly random: Randomness;
 };
 
-/** KEY_UNAVAILABLE when a key cannot be had now: its state forbids it, or no KEK at hand opens it. */
+/** KEY_UNAVAILABLE when a key cannot be had now: its state forbids that it seals, or the KEK it is under is not at hand. */
 export type DataKeys = {
-  /** By `keyRefText`; every need has its key. */
+  /** By `keyRefText`; every need has its key. KEY_UNAVAILABLE also where one does not open under its KEK. */
   forSealing(needs: readonly KeyNeed[], signal: AbortSignal): Promise<ReadonlyMap<string, DataKey>>;
-  /** Kids that no document holds are absent. */
+  /** Absent: kids that no document holds, and those whose key does not open under its KEK. Neither was destroyed, and neither keeps the others closed. */
   forOpening(
     kids: readonly { readonly class: KeyClass; readonly kid: Kid }[],
     signal: AbortSignal,
@@ -118,6 +118,8 @@ export function dataKeys(deps: DataKeysDeps): DataKeys {
         for (const key of document.keys) {
           if (unknown.get(key.kid) !== document.class) continue;
           const opened = isUsable(document) ? await openKey(deps.ring, document, key) : "destroyed";
+          // Looked up anew each time: once its document is restored it opens at once.
+          if (opened === undefined) continue;
           found.set(key.kid, opened);
           opening.put(key.kid, opened, readAtMs);
         }
@@ -137,21 +139,24 @@ async function openNewest(ring: KeyRing, document: KeyDocument): Promise<DataKey
     .toSorted((a, b) => b.revision - a.revision);
   if (newest === undefined) throw unavailable(document, "every revision of it is destroyed");
   const key = await openKey(ring, document, newest);
+  if (key === undefined) {
+    throw unavailable(
+      document,
+      `it does not open under KEK ${newest.kek}; restore the document, or put the right key under that epoch in the key ring`,
+    );
+  }
   if (key === "destroyed") throw unavailable(document, "it is destroyed");
   return { kid: newest.kid, key };
 }
 
-async function openKey(ring: KeyRing, ref: KeyRef, key: WrappedKey): Promise<Uint8Array | "destroyed"> {
+/** Undefined when it does not open under its KEK. Throws where that KEK is not at hand: it may come back. */
+async function openKey(
+  ring: KeyRing,
+  ref: KeyRef,
+  key: WrappedKey,
+): Promise<Uint8Array | "destroyed" | undefined> {
   if (key.wrapped === null) return "destroyed";
-  const kek = await kekOf(ring, key.kek);
-  const opened = unwrapDek(kek, ref.id, key.kid, key.wrapped);
-  if (opened === undefined) {
-    throw unavailable(
-      ref,
-      `it does not open under KEK ${key.kek}; restore the document, or put the right key under that epoch in the key ring`,
-    );
-  }
-  return opened;
+  return unwrapDek(await kekOf(ring, key.kek), ref.id, key.kid, key.wrapped);
 }
 
 /** The KEK of that epoch. One that another instance learned first is looked for in the ring once more. */

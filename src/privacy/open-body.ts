@@ -20,7 +20,7 @@ import {
 import { isSealedMeta, type SealedMeta } from "./sealed-meta.ts";
 import { decrypt, tagBytes } from "./xchacha.ts";
 
-/** `destroyed`: the key is gone for ever; undefined: it is withheld from this reader. */
+/** `destroyed`: the key is gone for ever; undefined: it cannot be had, and may come back. */
 export type KeyOf = (keyClass: KeyClass, kid: Kid) => Uint8Array | "destroyed" | undefined;
 
 export type OpenedPart = {

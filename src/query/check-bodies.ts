@@ -70,8 +70,11 @@ function checkBody(
   if (body === undefined || !partsAgree(body.parts, entry.parts))
     return [{ code: "BODY_CHANGED", object, detail: "it does not open to what its entry commits to" }];
   const findings: Finding[] = [];
-  if (body.parts.some(({ state }) => state === "withheld"))
-    findings.push({ code: "BODY_CLOSED", object, detail: "no document holds the key of a part of it" });
+  if (body.parts.some(({ state }) => state === "withheld")) {
+    const detail =
+      "the key of a part of it is in no document, or does not open under its KEK: restore its document";
+    findings.push({ code: "BODY_CLOSED", object, detail });
+  }
   if (body.content === undefined) return findings;
   const names = alteredAids(deps, hashes, row, entry, body.content, around.heads);
   if (names.length > 0) {

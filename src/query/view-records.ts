@@ -68,9 +68,10 @@ function contentOfBody(
   body: OpenedBody | undefined,
 ): RecordContent | { readonly state: "erased" | "broken" } {
   if (body === undefined) return { state: "broken" };
-  if (body.content !== undefined) return readContent(body.content);
-  // A key that no document holds was not destroyed: it is missing.
-  return { state: body.parts[0]?.state === "erased" ? "erased" : "broken" };
+  if (body.content === undefined) return { state: body.parts[0]?.state === "erased" ? "erased" : "broken" };
+  // A key that is missing or does not open was not destroyed: its place in the event must not be told as erased.
+  if (body.parts.some(({ state }) => state === "withheld")) return { state: "broken" };
+  return readContent(body.content);
 }
 
 function viewOf(

@@ -6,6 +6,7 @@ import { indexPass } from "../../src/indexing/index-pass.ts";
 import type { SearchIndex } from "../../src/ports/search-index.ts";
 import { searchRecords } from "../../src/query/search-records.ts";
 import { summarizeRecords } from "../../src/query/summarize.ts";
+import { damageKey } from "../support/damage-key.ts";
 import { drawFrom } from "../support/draw.ts";
 import { seed } from "../support/fuzz.ts";
 import { anna, eventText } from "../support/history-world.ts";
@@ -106,6 +107,18 @@ test("what was erased has the words of its event type and no others, and a purge
   await world.index({ ...world.passDeps, keys: erased.keys });
   expect(await found(world, "text:joao", erased)).toEqual([]);
   expect(await found(world, 'text:"account updated"', erased)).toEqual(["?", "?", "?"]);
+});
+
+test("a data key that does not open holds the index up for nobody: the records of others are found", async () => {
+  await using world = await openIndexedWorld();
+  const owned = (n: number) => ({ ...people[n], metadata: { ownership_id: `${n}` } });
+  const [first] = await world.publishLogged(owned(0), owned(2));
+  const kid = first?.kids[0];
+  if (kid === undefined) throw new Error("no key");
+  await damageKey(world.store.keys, { class: "s", kid });
+  await world.index();
+  expect((await world.store.index.state(signal))?.size).toBe(2);
+  expect(await found(world, "text:joao")).toEqual(["c"]);
 });
 
 /** All that is in an index, as questions tell it. */

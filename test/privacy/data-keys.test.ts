@@ -9,6 +9,7 @@ import {
   subjectKeyNeed,
 } from "../../src/privacy/data-keys.ts";
 import { wrapDek } from "../../src/privacy/wrapped-key.ts";
+import { damageKey } from "../support/damage-key.ts";
 import { countedRandomness, memoryKeyRing, memoryKeyStore } from "../support/memory-keys.ts";
 
 const signal = new AbortController().signal;
@@ -199,4 +200,41 @@ test("a key that does not open under its KEK is named with the epoch, never repl
     message: expect.stringContaining("KEK 1"),
   });
   expect(keys.calls.create).toBe(creates);
+});
+
+test.each(["a flipped bit", "the epoch of another KEK"] as const)(
+  "%s closes one key: the others open, it is not told as destroyed, and it opens as soon as it is restored",
+  async (how) => {
+    const { keys, open, documentOf } = setUp([1, 2]);
+    const data = open();
+    const found = await data.forSealing([subject, actor], signal);
+    const [one, other] = [subject, actor].map((need) => found.get(keyRefText(need)));
+    if (one === undefined || other === undefined) throw new Error("no keys");
+    const whole = documentOf(subject.id);
+    const kids = [
+      { class: "s", kid: one.kid },
+      { class: "a", kid: other.kid },
+    ] as const;
+    if (how === "a flipped bit") await damageKey(keys, kids[0]);
+    else keys.put({ ...whole, keys: whole.keys.map((key) => ({ ...key, kek: 1 })) });
+    expect([...(await data.forOpening(kids, signal))]).toEqual([[other.kid, other.key]]);
+    keys.put(whole);
+    const opened = await data.forOpening(kids, signal);
+    expect([opened.get(one.kid), opened.get(other.kid)]).toEqual([one.key, other.key]);
+  },
+);
+
+test("a KEK that the ring lacks opens nothing until it is back: what it wraps is not told as broken", async () => {
+  const { ring, open } = setUp([1, 2]);
+  const [key] = (await open().forSealing([subject], signal)).values();
+  if (key === undefined) throw new Error("no key");
+  const kids = [{ class: "s", kid: key.kid }] as const;
+  const data = open();
+  const kek2 = ring.keks.pop();
+  await expect(data.forOpening(kids, signal)).rejects.toMatchObject({
+    code: "KEY_UNAVAILABLE",
+    message: expect.stringContaining("KEK 2"),
+  });
+  if (kek2 !== undefined) ring.keks.push(kek2);
+  expect([...(await data.forOpening(kids, signal))]).toEqual([[key.kid, key.key]]);
 });

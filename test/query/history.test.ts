@@ -6,6 +6,7 @@ import { getHistory } from "../../src/query/get-history.ts";
 import { getRecord } from "../../src/query/get-record.ts";
 import { getState, type StateAnswer } from "../../src/query/get-state.ts";
 import { contentOf, type RecordView } from "../../src/query/record-view.ts";
+import { damageKey } from "../support/damage-key.ts";
 import { anna, eventText, type HistoryWorld, openHistoryWorld, ownership } from "../support/history-world.ts";
 
 const signal = new AbortController().signal;
@@ -198,6 +199,30 @@ describe("a destroyed key", () => {
     expect(JSON.parse(utf8(content?.event)).metadata).toMatchObject({ user_id: null, user_ip: null });
   });
 });
+
+test.each([
+  ["ownership", 0, "s", ["complete", "broken"]],
+  ["actor", 1, "a", ["broken", "broken"]],
+] as const)(
+  "a key of the %s that does not open leaves what it closes broken, never erased, until it is restored; others are told",
+  async (_, part, keyClass, damaged) => {
+    const [row] = await world.publish(
+      {},
+      { metadata: { ownership_id: "2b08116e-74ff-4e71-8a17-26011cfea33f" } },
+    );
+    const kid = row?.kids[part];
+    if (kid === undefined) throw new Error("no key");
+    const repair = await damageKey(world.store.keys, { class: keyClass, kid });
+    const states = async (): Promise<readonly string[]> =>
+      (await getHistory(world.deps, history, anna, signal)).records.map(({ content }) => content.state);
+    expect(await states()).toEqual(damaged);
+    expect(await codeOf(getState(world.deps, { entity: account, asOf: { version: 1 } }, anna, signal))).toBe(
+      "BODY_UNREADABLE",
+    );
+    await repair();
+    expect(await states()).toEqual(["complete", "complete"]);
+  },
+);
 
 describe("R-10 history is served by entity and version", () => {
   beforeEach(async () => {
