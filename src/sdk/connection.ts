@@ -6,7 +6,7 @@ import { isLoopback, parseHostPort } from "../lib/env-values.ts";
 export type ServerAccess = {
   /** Undefined: in the clear. */
   readonly tls?: TlsAccess;
-  /** For `authorization: Bearer`. Never sent in the clear to another machine. */
+  /** For `authorization: Bearer`: visible ASCII. Never sent in the clear to another machine. */
   readonly token?: string;
 };
 /** PEM texts: roots of the server (those of Node unless given); `cert` and `key` come together. */
@@ -24,6 +24,9 @@ export function openConnection(
   const isHere = place !== undefined && isLoopback(place);
   if (token !== undefined && tls === undefined && !isHere)
     throw new LastroError("INVALID_ARGUMENT", "a token is sent to another machine only by TLS");
+  // What gRPC throws of such a header quotes it.
+  if (token !== undefined && !/^[!-~]+$/.test(token))
+    throw new LastroError("INVALID_ARGUMENT", "the token is not one word of visible ASCII");
   const metadata = new Metadata();
   if (token !== undefined) metadata.set("authorization", `Bearer ${token}`);
   return { client: new Client(address, credentialsOf(tls), options), metadata };

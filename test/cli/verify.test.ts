@@ -292,6 +292,15 @@ describe("a verification that cannot be made", () => {
     expect(err).not.toContain("secret");
   });
   test.each([
+    ["of two lines", "secret\nsecret"],
+    ["with a byte that is not ASCII", "secret\u00e9"],
+  ])("for a token %s is a mistake in usage: 2, and it is not told", async (_, token) => {
+    const args = ["record", someRid, "--server", "127.0.0.1:1", "--token-file", "-"];
+    const { code, out, err } = await runWith(token, "verify", ...args);
+    expect({ code, out }).toEqual({ code: 2, out: "" });
+    expect(err).toBe("the token is not one word of visible ASCII\n");
+  });
+  test.each([
     ["a bundle that is not there", ["record", someRid, "--bundle", "/nowhere/b.json"]],
     ["an anchored checkpoint that is not there", ["log", "/nowhere", "--anchored", "/nowhere/a.txt"]],
   ])("for %s ends with 3", async (_, args) => {
