@@ -19,7 +19,7 @@ import { type Connection, failureOf, openConnection, type ServerAccess } from ".
 
 const answerBytesMax = 16 * 1024 * 1024;
 const retryMs = 1_000;
-/** Breaks one after the other without a message between them. */
+/** Breaks one after the other, none of which came behind more than the answer that each connection begins with. */
 const breaksMax = 30;
 /** A connection over which nothing comes for so long, not even the answer to a ping, has died without a word. */
 const silenceDefaultMsMax = 30_000;
@@ -122,6 +122,12 @@ function recordOf(record: RecordMessage): TailedRecord {
   };
 }
 
+/** The first answer of a connection says no more than that it began, unless it leads on. */
+const leadsOn = (from: TailStart, nextIndex: number): boolean =>
+  !(typeof from === "object" && "index" in from) || nextIndex > from.index;
+
+const pauseAfterBreak = (signal: AbortSignal): Promise<unknown> => delay(retryMs, undefined, { signal });
+
 /** Where a tail that had begun goes on: a token that is over gives way to a new one, grants that are gone to those that are left, a reader that was too slow begins again. */
 const endings: ReadonlySet<status> = new Set([
   status.UNAUTHENTICATED,
@@ -131,7 +137,7 @@ const endings: ReadonlySet<status> = new Set([
 
 /**
  * Ends with the signal. After a break it asks again, behind what it gave, with what `access` gives then. Throws INVALID_ARGUMENT,
- * FAILED_PRECONDITION, LIMIT_REACHED, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when nothing answers for long.
+ * FAILED_PRECONDITION, LIMIT_REACHED, UNAUTHENTICATED and PERMISSION_DENIED as the service does; SOURCE_UNAVAILABLE when for long nothing answers or leads on.
  */
 export async function* tailRecords(
   address: string,
@@ -139,6 +145,7 @@ export async function* tailRecords(
   signal: AbortSignal,
   access: () => ServerAccess = () => ({}),
   silenceMsMax = silenceDefaultMsMax,
+  pause = pauseAfterBreak,
 ): AsyncGenerator<Tailed, void, undefined> {
   // Behind a break the index alone is asked for; the minute that the walk begins before this is left out here.
   const sinceMs =
@@ -150,8 +157,9 @@ export async function* tailRecords(
     try {
       for await (const answer of once(connection, questionOf(filter, start), silenceMsMax, signal)) {
         const tailed = tailedOf(answer, sinceMs);
+        if (hasBegun || leadsOn(start, tailed.nextIndex)) breaks = 0;
+        hasBegun = true;
         start = { index: tailed.nextIndex };
-        [hasBegun, breaks] = [true, 0];
         yield tailed;
       }
     } catch (error) {
@@ -160,7 +168,7 @@ export async function* tailRecords(
       const failure = error as ServiceError;
       const goesOn = failure.code === status.UNAVAILABLE || (hasBegun && endings.has(failure.code));
       if (!goesOn || breaks > breaksMax) throw failureOf(failure, address, method.name);
-      await delay(retryMs, undefined, { signal }).catch(() => undefined);
+      await pause(signal).catch(() => undefined);
     } finally {
       connection.client.close();
     }
@@ -190,12 +198,14 @@ async function* once(
   const cancel = (): void => stream.cancel();
   signal.addEventListener("abort", cancel, { once: true });
   // Pings begin with the connection, and the first answer comes at once: without it there may be none.
-  const silence = setTimeout(() => stream.destroy(silent()), silenceMsMax);
+  const silence = setTimeout(() => stream.destroy(unavailable("it does not answer")), silenceMsMax);
   try {
     for await (const answer of stream as AsyncIterable<TailRecordsResponse>) {
       clearTimeout(silence);
       yield answer;
     }
+    // A tail has no end of its own: whoever ended it without an error stands between, or is going away.
+    throw unavailable("it ended the tail");
   } finally {
     clearTimeout(silence);
     signal.removeEventListener("abort", cancel);
@@ -203,5 +213,5 @@ async function* once(
   }
 }
 
-const silent = (): Error =>
-  Object.assign(new Error("it does not answer"), { code: status.UNAVAILABLE, details: "it does not answer" });
+const unavailable = (details: string): Error =>
+  Object.assign(new Error(details), { code: status.UNAVAILABLE, details });

@@ -7,7 +7,8 @@ import { openLink } from "../support/link.ts";
 import { scriptedTail, type TailAnswer } from "../support/scripted-tail.ts";
 
 /** What one call is answered: places that are told, then how it ends. */
-const scripted = (...answers: readonly { readonly places: readonly number[]; readonly end: status }[]) => {
+type Scripted = { readonly places: readonly number[]; readonly end: status };
+const scripted = (...answers: readonly Scripted[]) => {
   const [first, ...rest] = answers.map(
     ({ places, end }): TailAnswer => ({ told: places.map((place) => ({ nextIndex: BigInt(place) })), end }),
   );
@@ -17,11 +18,13 @@ const scripted = (...answers: readonly { readonly places: readonly number[]; rea
 async function tell(
   address: string,
   access?: Parameters<typeof tailRecords>[3],
+  pause?: Parameters<typeof tailRecords>[5],
 ): Promise<{ readonly told: readonly number[]; readonly code: string }> {
   const told: number[] = [];
   try {
     const question = { filter: "", from: { index: 3 } };
-    for await (const { nextIndex } of tailRecords(address, question, AbortSignal.timeout(60_000), access))
+    const signal = AbortSignal.timeout(60_000);
+    for await (const { nextIndex } of tailRecords(address, question, signal, access, undefined, pause))
       told.push(nextIndex);
   } catch (error) {
     return { told, code: (error as { readonly code: string }).code };
@@ -119,6 +122,46 @@ describe("R-10 a tail whose connection died without a word goes on over another"
       places.push(nextIndex);
     expect(places).toEqual([7]);
     expect(service.asked).toHaveLength(1);
+  });
+});
+
+/** Behind that many calls the service refuses, so that a tail which would go on for ever ends. */
+const callsMax = 40;
+async function tellOften(answerOf: (call: number) => Scripted) {
+  const calls = Array.from({ length: callsMax }, (_, call) => answerOf(call));
+  using service = await scripted(...calls, { places: [], end: status.INVALID_ARGUMENT });
+  let pauses = 0;
+  const pause = async (): Promise<void> => {
+    pauses += 1;
+  };
+  const { code } = await tell(service.address, undefined, pause);
+  return { code, asked: service.asked.length, pauses };
+}
+
+test.each([
+  ["that ended it without a word", [], status.OK],
+  ["that went away", [], status.UNAVAILABLE],
+  ["that answered with its place and ended it", [3], status.OK],
+  ["that answered with its place and went away", [3], status.UNAVAILABLE],
+])(
+  "a tail asks a service %s again after a pause, and gives up behind the 31st time in a row",
+  async (_, places, end) => {
+    expect(await tellOften(() => ({ places, end }))).toEqual({
+      code: "SOURCE_UNAVAILABLE",
+      asked: 31,
+      pauses: 30,
+    });
+  },
+);
+
+test.each([
+  ["each connection leads on", (call: number) => [4 + call], status.OK],
+  ["each connection stands until a heartbeat", () => [3, 3], status.UNAVAILABLE],
+] as const)("breaks do not add up while %s", async (_, placesOf, end) => {
+  expect(await tellOften((call) => ({ places: placesOf(call), end }))).toEqual({
+    code: "INVALID_ARGUMENT",
+    asked: callsMax + 1,
+    pauses: callsMax,
   });
 });
 
