@@ -6,7 +6,7 @@ import type { KafkaSecurity } from "../../ports/client-tls.ts";
 import type { Log } from "../../ports/log.ts";
 import { registerCodecs } from "./codecs.ts";
 import { mendMessageDecoder } from "./record-batches.ts";
-import { endWhenSilent } from "./silence.ts";
+import { endUnlessOpen, endWhenSilent } from "./silence.ts";
 
 const connectionTimeoutMs = 3_000;
 const requestTimeoutMs = 30_000;
@@ -52,6 +52,7 @@ const plainSocket: (args: Parameters<ISocketFactory>[0]) => Socket = load(
 
 const openSocket: ISocketFactory = (args) => {
   const socket = plainSocket(args);
+  endUnlessOpen(socket, connectionTimeoutMs);
   endWhenSilent(socket);
   return socket;
 };

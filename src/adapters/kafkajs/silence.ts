@@ -1,5 +1,6 @@
 /** Ends connections whose other end is gone without a word: kafkajs gives up their requests one by one, but sends the next ones there too. */
 import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 
 type Limits = { readonly silenceMsMax: number; readonly lookMs: number };
 
@@ -22,4 +23,11 @@ export function endWhenSilent(socket: Socket, { silenceMsMax, lookMs } = limitsD
       [written, silentFromMs] = [socket.bytesWritten, undefined];
     })
     .once("close", () => clearInterval(timer));
+}
+
+/** kafkajs gives up an attempt to connect and ends its socket, which a peer that never shakes hands leaves open for ever. */
+export function endUnlessOpen(socket: Socket, connectMsMax: number): void {
+  const opens = socket instanceof TLSSocket ? "secureConnect" : "connect";
+  const timer = setTimeout(() => socket.destroy(), connectMsMax).unref();
+  for (const over of [opens, "close"]) socket.once(over, () => clearTimeout(timer));
 }

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { afterAll, beforeAll, expect, test } from "@jest/globals";
-import { endWhenSilent } from "../../../src/adapters/kafkajs/silence.ts";
+import { endUnlessOpen, endWhenSilent } from "../../../src/adapters/kafkajs/silence.ts";
 
 const limits = { silenceMsMax: 500, lookMs: 10 };
 /** Answers each `?`, and nothing else. */
@@ -41,4 +42,27 @@ test("neither one that is answered nor one on which nothing is asked ends", asyn
   await expect(once(dead, "close")).rejects.toThrow("answers nothing");
   clearInterval(asking);
   expect([idle.destroyed, answered.destroyed]).toEqual([false, false]);
+});
+
+test("one whose other end never shakes hands is let go, though whoever asked for it has long ended it", async () => {
+  const begun = once(server, "connection");
+  const socket = connectTls((server.address() as AddressInfo).port, "127.0.0.1");
+  sockets.push(socket);
+  endUnlessOpen(socket, limits.silenceMsMax);
+  const [other] = (await begun) as [Socket];
+  // It does not end its side when the other has.
+  other.pause();
+  socket.end();
+  await once(socket, "close");
+});
+
+test("one that opens in time stays", async () => {
+  const socket = connect((server.address() as AddressInfo).port, "127.0.0.1");
+  sockets.push(socket);
+  endUnlessOpen(socket, limits.lookMs);
+  await once(socket, "connect");
+  const late = await open();
+  late.write("nothing");
+  await expect(once(late, "close")).rejects.toThrow("answers nothing");
+  expect(socket.destroyed).toBe(false);
 });
