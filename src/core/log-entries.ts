@@ -53,6 +53,10 @@ const keyIdForm = /^[0-9a-f]{8}$/;
 
 /** Of the control entry that announces a signing key. */
 export const announcementOf = (keyId: string): string => `key.${keyId}`;
+/** The signing key that the entry names, if it does. */
+export const vkeyOf = (entry: LogEntry | undefined): string | undefined =>
+  entry?.t === "control" && (entry.kind === "genesis" || entry.kind === "key") ? entry.data.vkey : undefined;
+
 export const isControlId = (text: string): boolean => visible.test(text);
 
 /** The entry's text. Throws RangeError for fields that contradict each other or do not fit an entry: it could not be read back. */

@@ -16,14 +16,15 @@ type OpenRun = {
   readonly lowest: number;
   readonly last: number;
 };
+/** A signing key, and the indexes of the entries that name and that retire it. */
+type LoggedKey = { readonly vkey: string; readonly namedAt: number; readonly retiredAt: number | undefined };
 export type SourceCover = { readonly from: number; readonly to: number };
 
 export type WalkState = {
   readonly next: number;
   readonly origin: string | undefined;
-  /** Verifier keys that may sign now, oldest first. */
-  readonly vkeys: readonly string[];
-  readonly everyVkey: readonly string[];
+  /** Oldest first. */
+  readonly keys: readonly LoggedKey[];
   readonly sources: readonly (readonly [Src, SourceCover])[];
   readonly run: OpenRun | undefined;
   /** Kids that fence and erase entries name. */
@@ -44,7 +45,8 @@ export type LogWalk = {
   take(entry: WalkedEntry | undefined): void;
   next(): number;
   origin(): string | undefined;
-  vkeys(): readonly string[];
+  /** Verifier keys that may sign now, or a tree of `size` leaves; oldest first. */
+  vkeys(size?: number): readonly string[];
   /** Also those that were retired. */
   everyVkey(): readonly string[];
   source(src: Src): SourceCover | undefined;
@@ -58,13 +60,12 @@ export type LogWalk = {
 };
 
 const emptyState: WalkState = {
-  next: 0, origin: undefined, vkeys: [],
-  everyVkey: [], sources: [], run: undefined, fenced: [], streams: { next: [], early: [] }, damaged: false, everDamaged: false,
+  next: 0, origin: undefined, keys: [], sources: [], run: undefined, fenced: [], streams: { next: [], early: [] }, damaged: false, everDamaged: false,
   counts: { records: 0, coverages: 0, controls: 0 },
 }; // biome-ignore format: a table
 
 export function logWalk(sha256: Sha256, report: Report, before: WalkState = emptyState): LogWalk {
-  let { next, origin, vkeys, everyVkey, run } = before;
+  let { next, origin, keys, run } = before;
   const sources = new Map(before.sources);
   const fenced = new Set(before.fenced);
   const streams = streamTally(before.streams);
@@ -143,24 +144,27 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
       addKey(entry.data.vkey, invalid);
     } else if (entry.kind === "key") addKey(entry.data.vkey, invalid);
     else if (entry.kind === "retire") {
-      const left = vkeys.filter((vkey) => keyId(vkey) !== entry.data.key);
-      if (left.length === vkeys.length) invalid(`it retires key ${entry.data.key}, which does not sign`);
+      const signing = keysAt(next);
+      const left = signing.filter(({ vkey }) => keyId(vkey) !== entry.data.key);
+      if (left.length === signing.length) invalid(`it retires key ${entry.data.key}, which does not sign`);
       if (left.length === 0) invalid("it retires the last key");
-      else vkeys = left;
+      else
+        keys = keys.map((key) =>
+          signing.includes(key) && !left.includes(key) ? { ...key, retiredAt: next } : key,
+        );
     } else if (entry.kind === "fence" || entry.kind === "erase")
       for (const kid of entry.data.kids) fenced.add(kid);
   }
 
+  const keysAt = (size: number): readonly LoggedKey[] =>
+    keys.filter(({ namedAt, retiredAt = size }) => namedAt < size && retiredAt >= size);
   const keyId = (vkey: string): string =>
     (parseVerifierKey(sha256, vkey)?.id ?? 0).toString(16).padStart(8, "0");
   function addKey(vkey: string, invalid: (detail: string) => void): void {
     const key = parseVerifierKey(sha256, vkey);
     if (key === undefined || key.name !== origin) invalid("its key is no verifier key of this log");
-    else if (vkeys.includes(vkey)) invalid("its key signs already");
-    else {
-      vkeys = [...vkeys, vkey];
-      everyVkey = [...everyVkey, vkey];
-    }
+    else if (keysAt(next).some((signing) => signing.vkey === vkey)) invalid("its key signs already");
+    else keys = [...keys, { vkey, namedAt: next, retiredAt: undefined }];
   }
 
   return {
@@ -181,8 +185,8 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
     },
     next: () => next,
     origin: () => origin,
-    vkeys: () => vkeys,
-    everyVkey: () => everyVkey,
+    vkeys: (size = next) => keysAt(size).map(({ vkey }) => vkey),
+    everyVkey: () => keys.map(({ vkey }) => vkey),
     source: (src) => sources.get(src),
     sources: () => sources,
     run: () => run,
@@ -192,8 +196,7 @@ export function logWalk(sha256: Sha256, report: Report, before: WalkState = empt
     state: () => ({
       next,
       origin,
-      vkeys,
-      everyVkey,
+      keys,
       run,
       sources: [...sources],
       fenced: [...fenced],

@@ -7,6 +7,7 @@ import {
   parseNote,
   parseVerifierKey,
   type SignedNote,
+  type VerifierKey,
   verifiedSignature,
 } from "./signed-note.ts";
 
@@ -67,14 +68,14 @@ export function trustedCheckpoints(trust: Trust, report: Report): readonly Trust
   });
 }
 
-/** Whether a key of the log signed it. `own`: the keys that the log's entries name, if they were read. */
+/** Whether a key of the log signed it; tells so, too. `own`: the keys that the log's entries name, if they were read. */
 export function checkSignature(
   crypto: VerifyCrypto,
   { note, checkpoint }: OpenedCheckpoint,
   name: string,
   keys: { readonly given: readonly string[]; readonly own: readonly string[] },
   report: Report,
-): void {
+): boolean {
   const object: Finding["object"] = { kind: "checkpoint", name, size: checkpoint.size };
   const texts = keys.given.length > 0 ? keys.given : keys.own;
   const parsed = texts.map((text) => parseVerifierKey(crypto.sha256, text));
@@ -84,15 +85,46 @@ export function checkSignature(
       object: { kind: "input" },
       detail: "a verifier key of the log has another form",
     });
-  const known = parsed.filter((key) => key !== undefined && key.name === checkpoint.origin);
   if (texts.length === 0) {
     report({ code: "KEY_UNKNOWN", object, detail: "no verifier key was given of those that signed it" });
-    return;
+    return false;
   }
-  const signed = known.some(
-    (key) => key !== undefined && verifiedSignature(note, key, crypto.verify) !== undefined,
-  );
+  const signed = isSignedBy(crypto, { note, checkpoint }, parsed);
   if (!signed) report({ code: "SIGNATURE_INVALID", object, detail: "no key of the log signed it" });
+  return signed;
+}
+
+const isSignedBy = (
+  { verify }: VerifyCrypto,
+  { note, checkpoint }: OpenedCheckpoint,
+  keys: readonly (VerifierKey | undefined)[],
+): boolean =>
+  keys.some((key) => key?.name === checkpoint.origin && verifiedSignature(note, key, verify) !== undefined);
+
+/**
+ * Who holds no key of the log has the keys from whoever gives the rest, who may name one of his own. A kept checkpoint commits to those that the
+ * entries below it name: what reaches beyond it is believed only if one of these signed it. `keysBelow`: those named below a size.
+ */
+export function checkContinued(
+  { sha256, verify }: VerifyCrypto,
+  opened: OpenedCheckpoint,
+  name: string,
+  confirmed: readonly Basis[],
+  keysBelow: (size: number) => readonly string[],
+  report: Report,
+): void {
+  const { size } = opened.checkpoint;
+  const kept = Math.max(...confirmed.map((basis) => ("size" in basis ? basis.size : -1)), -1);
+  if (kept < 0 || size <= kept) return;
+  const keys = keysBelow(kept).map((text) => parseVerifierKey(sha256, text));
+  if (isSignedBy({ sha256, verify }, opened, keys)) return;
+  report({
+    code: "KEY_UNKNOWN",
+    object: { kind: "checkpoint", name, size },
+    detail:
+      `none of the keys that are shown to be named below the checkpoint of size ${kept} that you kept signed it, so a stranger may have; if the log's key was ` +
+      "rotated since, or the bundle is of an older release, have the operator tell you the verifier key by another way than this log, and give it (--vkey)",
+  });
 }
 
 /** How many of the witnesses' cosignatures verify, each key once. One of theirs that does not verify is a fault. */

@@ -11,12 +11,13 @@ import {
 } from "./findings.ts";
 import { type Kid, parseRid, type Rid, type Src, srcOf } from "./ids.ts";
 import type { RecordEntry } from "./leaf.ts";
-import { type CoverageEntry, type LogEntry, parseLogEntry } from "./log-entries.ts";
+import { type CoverageEntry, type LogEntry, parseLogEntry, vkeyOf } from "./log-entries.ts";
 import { equalHashes, leafHashOf, verifyConsistency, verifyInclusion } from "./merkle.ts";
 import { compareBody } from "./sealed-parts.ts";
 import { parseVerifierKey } from "./signed-note.ts";
 import { streamTally } from "./stream-tally.ts";
 import {
+  checkContinued,
   checkSignature,
   checkTrusted,
   countCosignatures,
@@ -60,7 +61,7 @@ export function verifyBundle(
   if (scope.kind === "record") checkRecord(scope.rid, records, coverages, report);
   else checkRange(scope, records, coverages, opened.checkpoint.size, report);
   const bodies = records.filter(({ given }) => given.body !== undefined).length;
-  return verification(findings, judge(evidence, opened, trust, crypto, report), {
+  return verification(findings, judge(evidence, opened, trust, proven, crypto, report), {
     records: records.length,
     coverages: coverages.length,
     bodies,
@@ -296,22 +297,33 @@ function judge(
   evidence: Evidence,
   opened: OpenedCheckpoint,
   trust: Trust,
+  proven: readonly Proven[],
   crypto: VerifyCrypto,
   report: Report,
 ): readonly Basis[] {
   const { checkpoint } = opened;
   const object = { kind: "checkpoint", name: "given", size: checkpoint.size } as const;
   const own = evidence.vkeys.filter((vkey) => mayHaveSigned(crypto, opened, vkey));
-  checkSignature(crypto, opened, "given", { given: trust.vkeys, own }, report);
+  const signed = checkSignature(crypto, opened, "given", { given: trust.vkeys, own }, report);
   const cosigned = countCosignatures(crypto, opened, "given", trust.witnesses.vkeys, report);
   const trusted = trustedCheckpoints(trust, report);
   const rootAt = (size: number): Uint8Array | undefined =>
     confirmedRoot(size, trusted, evidence, opened, crypto, report);
-  return [
+  const basis = [
     ...witnessedBasis(cosigned, trust.witnesses.k, object, report),
     ...checkTrusted(trusted, checkpoint.origin, rootAt, report),
   ];
+  if (signed && trust.vkeys.length === 0)
+    checkContinued(crypto, opened, "given", basis, (size) => keysBelow(size, proven), report);
+  return basis;
 }
+
+/** What the bundle shows of the log's own naming of keys. Whoever it hides a retirement from believes the key that signed before. */
+const keysBelow = (size: number, proven: readonly Proven[]): readonly string[] =>
+  proven.flatMap(({ given: { index }, entry }) => {
+    const vkey = vkeyOf(entry);
+    return vkey !== undefined && index < size ? [vkey] : [];
+  });
 
 /** A key of the bundle whose id no signature bears tells nothing of the checkpoint: the giver may not know of a rotation. */
 function mayHaveSigned({ sha256 }: VerifyCrypto, { note }: OpenedCheckpoint, vkey: string): boolean {

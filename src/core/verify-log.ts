@@ -7,6 +7,7 @@ import { equalHashes, leafHashOf } from "./merkle.ts";
 import { type GrownTile, type RivalTrees, rivalTrees, trueLeaf } from "./rival-trees.ts";
 import { decodeEntries, type TileId, tileHashes, tileWidth, tileWidthAt } from "./tiles.ts";
 import {
+  checkContinued,
   checkSignature,
   checkTrusted,
   countCosignatures,
@@ -227,7 +228,7 @@ function judge(
   const { report } = findings;
   const { trust } = options;
   const rootAt = (size: number): Uint8Array | undefined => trees.rootsAt(size)?.[fromEntry];
-  let cosigned = 0;
+  let [cosigned, isSigned] = [0, false];
   for (const { name, opened } of published) {
     const { origin, size, root } = opened.checkpoint;
     const object: Finding["object"] = { kind: "checkpoint", name, size };
@@ -238,17 +239,21 @@ function judge(
     if (options.entries === "lastro" && walk.origin() !== undefined && walk.origin() !== origin)
       changed("it is of another log than the genesis names");
     const own = name === "latest" ? walk.vkeys() : walk.everyVkey();
-    checkSignature(crypto, opened, name, { given: trust.vkeys, own }, report);
+    isSigned = checkSignature(crypto, opened, name, { given: trust.vkeys, own }, report);
     const valid = countCosignatures(crypto, opened, name, trust.witnesses.vkeys, report);
     if (found !== undefined && equalHashes(found, root)) cosigned = Math.max(cosigned, valid);
   }
   reportOpen(walk, options, report);
-  const latest = published.find(({ name }) => name === "latest")?.opened.checkpoint;
-  const object: Finding["object"] = { kind: "checkpoint", name: "latest", size: latest?.size };
-  return [
+  const latest = published.find(({ name }) => name === "latest")?.opened;
+  const object: Finding["object"] = { kind: "checkpoint", name: "latest", size: latest?.checkpoint.size };
+  const basis = [
     ...witnessedBasis(cosigned, trust.witnesses.k, object, report),
-    ...checkTrusted(trusted, latest?.origin, rootAt, report),
+    ...checkTrusted(trusted, latest?.checkpoint.origin, rootAt, report),
   ];
+  // The latest is the last one: it was found signed.
+  if (latest !== undefined && isSigned && trust.vkeys.length === 0)
+    checkContinued(crypto, latest, "latest", basis, walk.vkeys, report);
+  return basis;
 }
 
 function reportOpen(walk: LogWalk, { entries }: VerifyLogOptions, report: Findings["report"]): void {

@@ -2,6 +2,7 @@
 import { type Basis, type Finding, type FindingCode, findingEffects, type Report } from "../core/findings.ts";
 import { equalHashes } from "../core/merkle.ts";
 import {
+  checkContinued,
   checkSignature,
   checkTrusted,
   countCosignatures,
@@ -104,15 +105,18 @@ export function judgeCheckpoints(
   let cosigned = 0;
   for (const one of published) cosigned = Math.max(cosigned, judgeOne(pass, one, rootAt, trust));
   judgeMissing(pass, targets, trust);
-  const size = published.find(({ name }) => name === "latest")?.stored.size;
-  const latest: Finding["object"] = { kind: "checkpoint", name: "latest", size };
+  const latest = published.find(({ name }) => name === "latest");
+  const object: Finding["object"] = { kind: "checkpoint", name: "latest", size: latest?.stored.size };
   const basis = [
-    ...witnessedBasis(cosigned, trust.witnesses.k, latest, report),
+    ...witnessedBasis(cosigned, trust.witnesses.k, object, report),
     ...checkTrusted(trusted, pass.walk.origin(), rootAt, report),
   ];
   // A tree that is broken confirms nothing.
   const isBroken = Object.keys(counts()).some((code) => findingEffects[code as FindingCode] === "broken");
-  return isBroken ? [] : basis;
+  if (isBroken) return [];
+  if (latest?.opened !== undefined && trust.vkeys.length === 0)
+    checkContinued(pass.deps.crypto, latest.opened, "latest", basis, pass.walk.vkeys, report);
+  return basis;
 }
 
 /** How many witnesses' cosignatures it carries, if the tree confirms it. */

@@ -8,7 +8,7 @@ import type { CheckPass, PassLeaf } from "./check-pass.ts";
 import type { Gone } from "./check-record.ts";
 
 export type CheckState = {
-  readonly v: 3;
+  readonly v: 4;
   /** Of the log that is checked. */
   readonly origin: string | undefined;
   readonly opensBodies: boolean;
@@ -23,7 +23,7 @@ export type CheckState = {
 };
 
 export const stateOf = (pass: CheckPass): CheckState => ({
-  v: 3,
+  v: 4,
   origin: pass.origin,
   opensBodies: pass.deps.openBodies !== undefined,
   trees: pass.trees.state(),
@@ -80,7 +80,7 @@ export function parseState(text: string): CheckState | undefined {
       const bytes = typeof value === "object" && bytesMark in value ? value[bytesMark] : undefined;
       return typeof bytes === "string" ? new Uint8Array(Buffer.from(bytes, "base64")) : value;
     });
-    return state.v === 3 ? state : undefined;
+    return state.v === 4 ? state : undefined;
   } catch {
     return undefined;
   }

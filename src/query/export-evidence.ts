@@ -21,10 +21,11 @@ export async function evidenceHead(
   checkpoint: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const vkeys = await namedSigners(sha256, checkpoint, async (leaf) => {
+  const signers = await namedSigners(sha256, checkpoint, async (leaf) => {
     const index = "index" in leaf ? leaf.index : await controlIndex(log, leaf.control, signal);
-    return index === undefined ? undefined : (await readEntries(log, index, index + 1, signal))[0]?.entry;
+    return index === undefined ? undefined : (await readEntries(log, index, index + 1, signal))[0];
   });
+  const vkeys = signers.map(({ vkey }) => vkey);
   const head = JSON.stringify({ t: "lastro-evidence", v: evidenceVersion, verify: howTo, checkpoint, vkeys });
   return `${head.slice(0, -1)},"entries":[\n`;
 }

@@ -12,7 +12,7 @@ import { type ErrorCode, LastroError } from "../core/errors.ts";
 import type { Evidence, EvidenceEntry } from "../core/evidence.ts";
 import { entryBytesMax } from "../core/leaf.ts";
 import { hashBytes, pathHashesMax } from "../core/merkle.ts";
-import { type KeyLeaf, namedSigners } from "../core/named-signers.ts";
+import { type KeyEntry, type KeyLeaf, namedSigners } from "../core/named-signers.ts";
 import { type Checkpoint, CheckpointName, TransparencyService } from "../gen/lastro/v1/transparency_pb.ts";
 import { sha256 } from "../lib/sha256.ts";
 import { type Connection, failureOf, openConnection, type ServerAccess } from "./connection.ts";
@@ -57,9 +57,13 @@ export async function gatherEvidence(
     for (const at of indexes) entries.push(...(await entryAt(ask, at, size)));
     const consistency: Evidence["consistency"][number][] = [];
     for (const kept of new Set(keptSizes)) consistency.push(...(await consistencyFrom(ask, kept, size)));
+    const signers = await namedSigners(sha256, checkpoint.note, (leaf) => keyEntry(ask, leaf));
+    const taken = new Set(entries.map(({ index }) => index));
+    for (const { by } of signers)
+      if (by.index < size && !taken.has(by.index)) entries.push(...(await keyShown(ask, by, size)));
     return {
       checkpoint: checkpoint.note,
-      vkeys: await namedSigners(sha256, checkpoint.note, (leaf) => keyEntry(ask, leaf)),
+      vkeys: signers.map(({ vkey }) => vkey),
       entries,
       outcomes: [],
       consistency,
@@ -106,15 +110,31 @@ async function entryAt(ask: Ask, name: LeafName, size: number): Promise<readonly
   if (given === undefined) return [];
   const proof = await unless(notYet, ask(getInclusionProof, { by, treeSize: BigInt(size) }));
   if (proof === undefined) return [];
-  return [
-    {
-      index: Number(proof.index),
-      entry: new TextDecoder().decode(keptOf(given.entry, entryBytesMax)),
-      path: pathOf(proof.path),
-      proven: undefined,
-      body: undefined,
-    },
-  ];
+  const entry = new TextDecoder().decode(keptOf(given.entry, entryBytesMax));
+  return [entryWith(proof, entry)];
+}
+
+const entryWith = (
+  { index, path }: { readonly index: bigint; readonly path: readonly Uint8Array[] },
+  entry: string,
+): EvidenceEntry => ({
+  index: Number(index),
+  entry,
+  path: pathOf(path),
+  proven: undefined,
+  body: undefined,
+});
+
+/** The entry that names a signer, with its proof: who kept a checkpoint above it knows the key by that. */
+async function keyShown(
+  ask: Ask,
+  { index, entry }: KeyEntry,
+  size: number,
+): Promise<readonly EvidenceEntry[]> {
+  const by = { case: "index", value: BigInt(index) } as const;
+  const request = { by, treeSize: BigInt(size) };
+  const proof = await unless("NOT_FOUND", ask(TransparencyService.method.getInclusionProof, request));
+  return proof === undefined ? [] : [entryWith(proof, entry)];
 }
 
 /** What is too long verifies as nothing, so its beginning is enough: in memory of its own, for an answer may be far larger. */
@@ -160,13 +180,13 @@ async function indexesOf(
   return indexes;
 }
 
-async function keyEntry(ask: Ask, leaf: KeyLeaf): Promise<string | undefined> {
+async function keyEntry(ask: Ask, leaf: KeyLeaf): Promise<KeyEntry | undefined> {
   const by =
     "index" in leaf
       ? ({ case: "index", value: BigInt(leaf.index) } as const)
       : ({ case: "control", value: leaf.control } as const);
   const answer = await unless("NOT_FOUND", ask(TransparencyService.method.getEntry, { by }));
-  return answer && new TextDecoder().decode(answer.entry);
+  return answer && { index: Number(answer.index), entry: new TextDecoder().decode(answer.entry) };
 }
 
 /** How the service refuses what its published log does not hold, or not under the checkpoint asked for. */

@@ -1,13 +1,20 @@
 /** The operator's check over logs that intake and sequencer made: untouched ones, interrupted checks, rewritten ones. */
 import { afterAll, beforeAll, describe, expect, test } from "@jest/globals";
+import { formatCheckpoint } from "../../src/core/checkpoint.ts";
 import { findingsMax, type Verification } from "../../src/core/findings.ts";
+import { leafHash } from "../../src/core/leaf.ts";
+import { controlEntry } from "../../src/core/log-entries.ts";
+import { rootOf } from "../../src/core/merkle.ts";
+import { formatNote, formatVerifierKey } from "../../src/core/signed-note.ts";
 import { noTrust, type Trust } from "../../src/core/trust.ts";
 import { ingestBatch } from "../../src/ingest/ingest-batch.ts";
 import { checkStore } from "../../src/log/check.ts";
 import { type CheckState, formatState, parseState } from "../../src/log/check-state.ts";
+import { controlKey } from "../../src/ports/log-store.ts";
 import { type CheckedLog, cosign, makeCheckedLog, sha256 } from "../support/checked-log.ts";
 import { verifyNote } from "../support/ed25519.ts";
 import { auditEvent, batchOf } from "../support/intake.ts";
+import { testSigner } from "../support/log.ts";
 import { never } from "../support/log-world.ts";
 import { rewrite } from "../support/rewritten.ts";
 
@@ -186,9 +193,42 @@ const checkWith = (
   { store }: CheckedLog,
   resume: CheckState | undefined,
   onRun: (state: () => CheckState) => void,
+  trust: Trust = noTrust,
 ): Promise<Verification> =>
   checkStore(
     { log: store.log, audit: store.audit, crypto: { sha256, verify: verifyNote }, openBodies: undefined },
-    { trust: noTrust, resume, onProgress: () => undefined, onRun: async (state) => onRun(state) },
+    { trust, resume, onProgress: () => undefined, onRun: async (state) => onRun(state) },
     never,
   );
+
+test("R-21 what a stranger laid into the store under a key of his own leaves a check incomplete for who kept a checkpoint below it", async () => {
+  await using log = await makeCheckedLog(12, 330);
+  const head = await log.store.log.head(never);
+  if (head === undefined) throw new Error("no head");
+  const [name = ""] = log.pin.split("\n");
+  const stranger = testSigner(name, "ed25519", "stranger");
+  const data = { vkey: formatVerifierKey(sha256, stranger.key) };
+  const entry = controlEntry({ kind: "key", id: "key.stranger", atMs: log.world.nowMs, data });
+  const row = { index: head.size, key: controlKey("key.stranger"), leafHash: leafHash(sha256, entry), entry };
+  await log.store.log.append([row], never);
+  const size = head.size + 1;
+  const leaves = await log.store.log.rows(0, size, never);
+  const root = rootOf(
+    sha256,
+    leaves.map((leaf) => leaf.leafHash),
+  );
+  await log.store.log.moveHead(head, { size, root }, never);
+  const text = formatCheckpoint({ origin: name, size, root });
+  const note = formatNote({ text, signatures: [stranger.signature(text)] });
+  await log.store.log.publish("latest", { size, root, note, signatures: 1 }, never);
+
+  const states: string[] = [];
+  const pinned = { ...noTrust, pin: log.pin };
+  const whole = await checkWith(log, undefined, (state) => states.push(formatState(state())), pinned);
+  expect(whole).toMatchObject({
+    verdict: "incomplete",
+    findings: [{ code: "KEY_UNKNOWN", object: { kind: "checkpoint", name: "latest", size } }],
+  });
+  const resumed = await checkWith(log, parseState(states.at(-1) ?? ""), () => undefined, pinned);
+  expect(resumed).toEqual(whole);
+});

@@ -78,6 +78,30 @@ describe("after each step of a rotation of the log's signing key", () => {
   });
 });
 
+test("R-80 who keeps the checkpoint at each step of a rotation is led on by what the server gives, without a key of his own", async () => {
+  await using world = await openEvidenceWorld();
+  await world.publish(3);
+  let kept = world.note();
+  const first = kept;
+  for (const step of [world.announceKey, world.retireKey]) {
+    await step();
+    await world.publish(1);
+    const given = await gatherEvidence(world.address, record(1), Date.now, { keptSizes: [sizeOf(kept)] });
+    expect(sizeOf(given.checkpoint)).toBeGreaterThan(sizeOf(kept));
+    expect(verifyBundle(record(1), given, { ...noTrust, pin: kept })).toMatchObject({
+      verdict: "intact",
+      findings: [],
+      basis: [{ kind: "self" }, { kind: "pinned", size: sizeOf(kept) }],
+    });
+    kept = given.checkpoint;
+  }
+  const late = await gatherEvidence(world.address, record(1), Date.now, { keptSizes: [sizeOf(first)] });
+  expect(verifyBundle(record(1), late, { ...noTrust, pin: first })).toMatchObject({
+    verdict: "incomplete",
+    findings: [{ code: "KEY_UNKNOWN" }],
+  });
+});
+
 describe("where witnesses cosigned the checkpoint before the latest", () => {
   let world: EvidenceWorld;
   let witness: string;

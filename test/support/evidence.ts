@@ -3,6 +3,7 @@ import type { Evidence, EvidenceEntry } from "../../src/core/evidence.ts";
 import type { Rid, Src } from "../../src/core/ids.ts";
 import { type CoverageEntry, outcomeList, parseLogEntry } from "../../src/core/log-entries.ts";
 import { consistencyPath, type HashReader, inclusionPath, rootOf } from "../../src/core/merkle.ts";
+import { namedSigners } from "../../src/core/named-signers.ts";
 import {
   encodeEntries,
   entriesPath,
@@ -11,7 +12,7 @@ import {
   tileWidth,
   tileWidthAt,
 } from "../../src/core/tiles.ts";
-import type { LogLeaf } from "../../src/ports/log-store.ts";
+import { controlKey, type LogLeaf } from "../../src/ports/log-store.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { sha256 } from "./checked-log.ts";
 import { never } from "./log-world.ts";
@@ -37,31 +38,41 @@ const sizeOf = (note: string): number => Number(note.split("\n")[1]);
 
 async function bundleOf(
   laid: Laid,
-  store: Store,
+  store: Pick<Store, "history"> | undefined,
   indexes: readonly number[],
   pinned?: string,
 ): Promise<Evidence> {
   const size = laid.leaves.length;
   const entries: EvidenceEntry[] = [];
-  for (const index of indexes) {
+  const signers = await namedSigners(sha256, laid.note, async (named) => {
+    const key = "control" in named ? controlKey(named.control) : undefined;
+    const leaf = laid.leaves.find((one) => (key === undefined ? one.index === 0 : one.key === key));
+    return leaf && { index: leaf.index, entry: leaf.stored ?? "" };
+  });
+  // As it is gathered for who kept a checkpoint.
+  const keys = pinned === undefined ? [] : signers.map(({ by }) => by.index);
+  for (const index of [...indexes, ...keys]) {
     const leaf = laid.leaves[index];
     const row =
       leaf?.entry === undefined && leaf !== undefined
-        ? await store.history.byRid(leaf.key as Rid, never)
+        ? await store?.history.byRid(leaf.key as Rid, never)
         : undefined;
     const path = await inclusionPath(sha256, index, size, laid.read);
     entries.push({ index, entry: leaf?.stored ?? "", path, proven: undefined, body: row?.body });
   }
-  const genesis = parseLogEntry(laid.leaves[0]?.stored ?? "");
-  const vkeys = genesis?.t === "control" && genesis.kind === "genesis" ? [genesis.data.vkey] : [];
+  const vkeys = signers.map(({ vkey }) => vkey);
   const from = pinned === undefined ? size : sizeOf(pinned);
   const consistency =
     from === size ? [] : [{ from, to: size, path: await consistencyPath(sha256, from, size, laid.read) }];
   return { checkpoint: laid.note, vkeys, entries, outcomes: [], consistency };
 }
 
-export const recordEvidence = (laid: Laid, store: Store, rid: string, pinned?: string): Promise<Evidence> =>
-  bundleOf(laid, store, [laid.leaves.findIndex(({ key }) => key === rid)], pinned);
+export const recordEvidence = (
+  laid: Laid,
+  store: Pick<Store, "history"> | undefined,
+  rid: string,
+  pinned?: string,
+): Promise<Evidence> => bundleOf(laid, store, [laid.leaves.findIndex(({ key }) => key === rid)], pinned);
 
 /** Everything that accounts for the offsets, with the lists of what was not stored. */
 export async function rangeEvidence(
