@@ -2,6 +2,7 @@
 import { fromBase64, toBase64 } from "./base64.ts";
 import { isJsonObject, type JsonObject, type JsonValue, member } from "./json.ts";
 import { hashBytes } from "./merkle.ts";
+import { signaturesMax } from "./signed-note.ts";
 import { parseTlogProof } from "./tlog-proof.ts";
 
 export type EvidenceEntry = {
@@ -66,7 +67,7 @@ export function parseEvidence(
       ok: true,
       evidence: {
         checkpoint: textAt(json, "checkpoint"),
-        vkeys: listAt(json, "vkeys").map((vkey) => asText(vkey, "vkeys")),
+        vkeys: listAt(json, "vkeys", signaturesMax).map((vkey) => asText(vkey, "vkeys")),
         entries: listAt(json, "entries").map(entryOf),
         outcomes: listAt(json, "outcomes").map((item) => {
           const list = objectOf(item, "outcomes");
@@ -102,11 +103,10 @@ function objectOf(value: JsonValue, name: string): JsonObject {
   if (!isJsonObject(value)) throw new Fault(`${name} holds something that is no object`);
   return value;
 }
-function listAt(json: JsonObject, name: string): readonly JsonValue[] {
+function listAt(json: JsonObject, name: string, max = evidenceEntriesMax): readonly JsonValue[] {
   const value = member(json, name) ?? [];
   if (!Array.isArray(value)) throw new Fault(`${name} is no list`);
-  if (value.length > evidenceEntriesMax)
-    throw new Fault(`${name} is too large: it holds more than ${evidenceEntriesMax}`);
+  if (value.length > max) throw new Fault(`${name} is too large: it holds more than ${max}`);
   return value as readonly JsonValue[];
 }
 function asText(value: JsonValue | undefined, name: string): string {

@@ -21,7 +21,8 @@ export type NoteSignature = { readonly name: string; readonly id: number; readon
 export type SignedNote = { readonly text: string; readonly signatures: readonly NoteSignature[] };
 
 const noteCharactersMax = 1_000_000;
-const signaturesMax = 100;
+/** Of one note. */
+export const signaturesMax = 100;
 const publicKeyBytes = 32;
 const signatureBytes = 64;
 const timestampBytes = 8;

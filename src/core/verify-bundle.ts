@@ -10,7 +10,6 @@ import {
   verification,
 } from "./findings.ts";
 import { type Kid, parseRid, type Rid, type Src, srcOf } from "./ids.ts";
-import type { RecordEntry } from "./leaf.ts";
 import { type CoverageEntry, type LogEntry, parseLogEntry, vkeyOf } from "./log-entries.ts";
 import { equalHashes, leafHashOf, verifyConsistency, verifyInclusion } from "./merkle.ts";
 import { compareBody } from "./sealed-parts.ts";
@@ -160,42 +159,59 @@ function checkLists(
   { sha256 }: VerifyCrypto,
   report: Report,
 ): number {
-  let checked = 0;
+  const coverageAt = new Map(coverages.map(({ given, entry }) => [given.index, entry]));
+  const lists = new Map<CoverageEntry, string>();
   for (const { index, list } of outcomes) {
-    const coverage = coverages.find(({ given }) => given.index === index)?.entry;
+    const coverage = coverageAt.get(index);
+    const object = { kind: "leaves", from: index, to: index + 1 } as const;
     if (coverage === undefined) {
-      const object = { kind: "leaves", from: index, to: index + 1 } as const;
-      report({
-        code: "INPUT_MISSING",
-        object,
-        detail: "a list of outcomes is given, and its coverage entry is not",
-      });
-      continue;
-    }
-    const { src, from, to } = coverage;
-    checked += 1;
-    const hash = toBase64Url(sha256(utf8(list)));
-    const object = { kind: "outcomes", src, from, to } as const;
-    if (hash !== coverage.list)
-      report({
-        code: "OUTCOMES_CHANGED",
-        object,
-        detail: "the list is not what its coverage entry commits to",
-      });
-    else checkOutcomeList(coverage, list, offsetsOf(src, records), report);
+      const detail = "a list of outcomes is given, and its coverage entry is not";
+      report({ code: "INPUT_MISSING", object, detail });
+    } else if (lists.has(coverage)) {
+      const detail = `a list of outcomes for index ${index} is given more than once`;
+      report({ code: "INPUT_INVALID", object, detail });
+    } else lists.set(coverage, list);
   }
-  return checked;
+  const offsets = offsetsBySource(records);
+  const ends = new Map<Src, number>();
+  for (const [coverage, list] of [...lists].toSorted(([a], [b]) => a.from - b.from)) {
+    const { src, from, to } = coverage;
+    const object = { kind: "outcomes", src, from, to } as const;
+    const isOwn = from >= (ends.get(src) ?? 0);
+    ends.set(src, Math.max(to, ends.get(src) ?? 0));
+    if (toBase64Url(sha256(utf8(list))) !== coverage.list) {
+      const detail = "the list is not what its coverage entry commits to";
+      report({ code: "OUTCOMES_CHANGED", object, detail });
+    } else if (!isOwn) report({ code: "COVERAGE_BROKEN", object, detail: "it overlaps the one before it" });
+    else checkOutcomeList(coverage, list, offsets(src, from, to), report);
+  }
+  return lists.size;
 }
 
-const offsetsOf = (src: Src, records: readonly ProvenAs<"record">[]): ReadonlySet<number> => {
-  const offsets = new Set<number>();
+/** Offsets of the records of a source in [from, to), ascending, of which each is passed once: ranges of a source are to be asked for in their order. */
+function offsetsBySource(
+  records: readonly ProvenAs<"record">[],
+): (src: Src, from: number, to: number) => readonly number[] {
+  const bySource = new Map<Src, { readonly offsets: number[]; at: number }>();
   for (const { entry } of records) {
     const position = parseRid(entry.rid);
-    if (position !== undefined && srcOf(position.topicId, position.partition) === src)
-      offsets.add(position.offset);
+    if (position === undefined) continue;
+    const src = srcOf(position.topicId, position.partition);
+    const known = bySource.get(src) ?? { offsets: [], at: 0 };
+    bySource.set(src, known);
+    known.offsets.push(position.offset);
   }
-  return offsets;
-};
+  for (const { offsets } of bySource.values()) offsets.sort((a, b) => a - b);
+  return (src, from, to) => {
+    const known = bySource.get(src);
+    if (known === undefined) return [];
+    const { offsets } = known;
+    while ((offsets[known.at] ?? from) < from) known.at += 1;
+    const begin = known.at;
+    while ((offsets[known.at] ?? to) < to) known.at += 1;
+    return offsets.slice(begin, known.at);
+  };
+}
 
 function checkRecord(
   rid: Rid,
@@ -239,11 +255,11 @@ function checkRange(
   size: number,
   report: Report,
 ): void {
-  const byIndex = new Map(records.map((record) => [record.given.index, record.entry]));
+  const inOrder = records.toSorted((a, b) => a.given.index - b.given.index);
   const chain = coverages
     .filter(({ entry }) => entry.src === src && entry.to > from && entry.from < to)
     .toSorted((a, b) => a.entry.from - b.entry.from);
-  let next = from;
+  let [next, nextIndex, at] = [from, 0, 0];
   for (const coverage of chain) {
     const { entry, given } = coverage;
     const object = { kind: "outcomes", src, from: entry.from, to: entry.to } as const;
@@ -252,7 +268,14 @@ function checkRange(
       report({ code: "COVERAGE_BROKEN", object, detail: "it overlaps the one before it" });
     if (entry.first + entry.n !== given.index || given.index >= size)
       report({ code: "COVERAGE_BROKEN", object, detail: "its records do not lie directly before it" });
-    else checkRun(entry, byIndex, report);
+    else if (entry.first < nextIndex)
+      report({ code: "COVERAGE_BROKEN", object, detail: "its records lie before the one before it" });
+    else {
+      const begin = indexFrom(inOrder, at, entry.first);
+      at = indexFrom(inOrder, begin, given.index);
+      checkRun(entry, inOrder.slice(begin, at), report);
+      nextIndex = given.index + 1;
+    }
     next = entry.to;
   }
   if (next < to) reportHole(src, next, to, report);
@@ -263,19 +286,28 @@ function reportHole(src: Src, from: number, to: number, report: Report): void {
   report({ code: "INPUT_MISSING", object, detail: "no coverage entry is given for them" });
 }
 
+/** The first place from `at` on whose record lies at that index or behind it. */
+function indexFrom(inOrder: readonly ProvenAs<"record">[], at: number, index: number): number {
+  let place = at;
+  while ((inOrder[place]?.given.index ?? index) < index) place += 1;
+  return place;
+}
+
+/** `held`: the records at its indexes that are given. What is missing between them may be any number: it is passed in one step. */
 function checkRun(
   { src, from, to, first, n }: CoverageEntry,
-  byIndex: ReadonlyMap<number, RecordEntry>,
+  held: readonly ProvenAs<"record">[],
   report: Report,
 ): void {
-  let last = from - 1;
-  for (let index = first; index < first + n; index++) {
-    const record = byIndex.get(index);
-    if (record === undefined) {
-      const object = { kind: "leaves", from: index, to: index + 1 } as const;
-      report({ code: "INPUT_MISSING", object, detail: "a record that the range counts is not given" });
-      continue;
-    }
+  let [last, next] = [from - 1, first];
+  const missing = (end: number): void => {
+    const object = { kind: "leaves", from: next, to: end } as const;
+    if (next < end)
+      report({ code: "INPUT_MISSING", object, detail: "records that the range counts are not given" });
+  };
+  for (const { given, entry: record } of held) {
+    missing(given.index);
+    next = given.index + 1;
     const position = parseRid(record.rid);
     const fits =
       position !== undefined &&
@@ -291,6 +323,7 @@ function checkRun(
       });
     last = Math.max(last, position?.offset ?? last);
   }
+  missing(first + n);
 }
 
 function judge(
@@ -303,7 +336,7 @@ function judge(
 ): readonly Basis[] {
   const { checkpoint } = opened;
   const object = { kind: "checkpoint", name: "given", size: checkpoint.size } as const;
-  const own = evidence.vkeys.filter((vkey) => mayHaveSigned(crypto, opened, vkey));
+  const own = [...new Set(evidence.vkeys)].filter((vkey) => mayHaveSigned(crypto, opened, vkey));
   const signed = checkSignature(crypto, opened, "given", { given: trust.vkeys, own }, report);
   const cosigned = countCosignatures(crypto, opened, "given", trust.witnesses.vkeys, report);
   const trusted = trustedCheckpoints(trust, report);

@@ -5,11 +5,11 @@ import type { CoverageEntry } from "./log-entries.ts";
 
 type Range = { readonly from: number; readonly to: number; readonly kind: string };
 
-/** `stored`: offsets of the records that are at hand; more may exist. */
+/** `stored`: offsets of the range whose records are at hand, ascending; more may exist. */
 export function checkOutcomeList(
   { src, from, to, n, counts }: CoverageEntry,
   list: string,
-  stored: ReadonlySet<number>,
+  stored: readonly number[],
   report: Report,
 ): void {
   const ranges = rangesOf(list);
@@ -24,15 +24,14 @@ export function checkOutcomeList(
     return;
   }
   const found: Record<string, number> = { duplicate: 0, conflict: 0, rejected: 0, gap: 0 };
-  const offsets = [...stored].toSorted((a, b) => a - b);
   let [next, at] = [from, 0];
   for (const range of ranges) {
     if (range.from < next || range.to > to || range.to <= range.from)
       fault(range.from, range.to, "COVERAGE_BROKEN", "it overlaps another outcome or leaves the range");
     next = range.to;
     found[range.kind] = (found[range.kind] ?? 0) + range.to - range.from;
-    for (; (offsets[at] ?? range.to) < range.to; at++) {
-      const offset = offsets[at] ?? range.from;
+    for (; (stored[at] ?? range.to) < range.to; at++) {
+      const offset = stored[at] ?? range.from;
       if (offset >= range.from) fault(offset, offset + 1, "DOUBLE_OUTCOME", `it is stored and ${range.kind}`);
     }
   }

@@ -1,13 +1,25 @@
 /** Inputs that are made to cost more than their size: what reads them takes time that grows with the input, not with its square. */
-import { expect, test } from "@jest/globals";
+import { beforeAll, describe, expect, test } from "@jest/globals";
+import { toBase64Url } from "../../src/core/base64.ts";
 import { parseExactly } from "../../src/core/canonical.ts";
+import { formatCheckpoint } from "../../src/core/checkpoint.ts";
 import { differences, pathsTextMax } from "../../src/core/diff.ts";
+import { type Evidence, formatEvidence, parseEvidence } from "../../src/core/evidence.ts";
 import { parseFilter } from "../../src/core/filter.ts";
-import { parseNote } from "../../src/core/signed-note.ts";
+import type { B64, Src } from "../../src/core/ids.ts";
+import { leafHash } from "../../src/core/leaf.ts";
+import { coverageEntry } from "../../src/core/log-entries.ts";
+import { nodeHash } from "../../src/core/merkle.ts";
+import { formatNote, parseNote, signaturesMax } from "../../src/core/signed-note.ts";
 import { parseTlogProof } from "../../src/core/tlog-proof.ts";
+import { noTrust } from "../../src/core/trust.ts";
+import { verifyBundle } from "../../src/core/verify-bundle.ts";
+import { bundleOf } from "../support/evidence.ts";
 import { report } from "../support/fuzz.ts";
 import { growthOf } from "../support/growth.ts";
+import { bytes, ed25519, sha256, testSigner } from "../support/log.ts";
 import { judge, messageOf } from "../support/messages.ts";
+import { genesis, type Laying, origin, recorded, signedBy, vkeyOf } from "../support/signed-trees.ts";
 
 const list = (count: number, item: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => item(i)).join();
@@ -105,3 +117,101 @@ test.each(["(", "'", "\\", "tenant=a AND ", "tenant=a OR ", "-tenant=a ", " ", "
     expect(growthOf(512, (n) => piece.repeat(n / piece.length), read)).toMatchObject({ linear: true });
   },
 );
+
+describe("a bundle of evidence takes time that grows with its size alone", () => {
+  const src = "AAAAAAAAAAAAAAAAAAAAAQ.0" as Src;
+  const signer = testSigner(origin);
+  const crypto = { sha256, verify: ed25519 };
+  const nothing = toBase64Url(sha256(bytes(""))) as B64;
+
+  /** One coverage entry behind `n` records of which none is given, n a power of two: any hash is its proof. */
+  function claimed(n: number): Evidence {
+    const counts = { stored: n, duplicate: 0, conflict: 0, rejected: 0, gap: 0 };
+    const entry = coverageEntry({ atMs: 0, src, from: 0, to: n, first: 0, n, counts, list: nothing });
+    const sibling = sha256(bytes("anything"));
+    const root = nodeHash(sha256, sibling, leafHash(sha256, entry));
+    const text = formatCheckpoint({ origin, size: n + 1, root });
+    const checkpoint = formatNote({ text, signatures: [signer.signature(text)] });
+    const entries = [{ index: n, entry, path: [sibling], proven: undefined, body: undefined }];
+    return { checkpoint, vkeys: [vkeyOf(signer)], entries, outcomes: [], consistency: [] };
+  }
+
+  test("however many records it says that it counts: those that are missing are named as one stretch", () => {
+    for (const n of [2 ** 10, 2 ** 50]) {
+      const result = verifyBundle({ kind: "range", src, from: 0, to: n }, claimed(n), noTrust, crypto);
+      expect(result).toMatchObject({
+        verdict: "incomplete",
+        findings: [{ code: "INPUT_MISSING", object: { kind: "leaves", from: 0, to: n } }],
+        counts: { INPUT_MISSING: 1 },
+      });
+    }
+  });
+
+  test("however often it names a key; and no more keys than may sign a note are read", () => {
+    let verified = 0;
+    const verify: typeof ed25519 = (...args) => {
+      verified += 1;
+      return ed25519(...args);
+    };
+    const given = claimed(2);
+    const note = parseNote(given.checkpoint);
+    // Signed by none: each key is tried.
+    const signatures = (note?.signatures ?? []).map((one) => ({ ...one, bytes: new Uint8Array(64) }));
+    const checkpoint = formatNote({ text: note?.text ?? "", signatures });
+    const vkeys = Array.from({ length: signaturesMax + 1 }, () => vkeyOf(signer));
+    verifyBundle({ kind: "range", src, from: 0, to: 2 }, { ...given, checkpoint, vkeys }, noTrust, {
+      sha256,
+      verify,
+    });
+    expect(verified).toBe(1);
+    expect(parseEvidence(formatEvidence({ ...given, vkeys }))).toMatchObject({
+      ok: false,
+      why: expect.stringContaining(`vkeys is too large: it holds more than ${signaturesMax}`),
+    });
+    expect(parseEvidence(formatEvidence({ ...given, vkeys: vkeys.slice(1) }))).toMatchObject({ ok: true });
+  });
+
+  const size = 250;
+  const bundles = new Map<number, Evidence>();
+  beforeAll(async () => {
+    for (const n of [size, 8 * size]) {
+      const laying: Laying = [
+        ...genesis(signer),
+        ...Array.from({ length: n }, (_, at) => recorded(at, 2 * at + 1)).flat(),
+      ];
+      const indexes = laying.map((_, index) => index);
+      const outcomes = Array.from({ length: n }, (_, at) => ({ index: 2 * at + 2, list: "" }));
+      bundles.set(n, { ...(await bundleOf(await signedBy(laying, signer), undefined, indexes)), outcomes });
+    }
+  });
+  test("however many lists of outcomes and coverage entries it holds", () => {
+    const { linear, ms } = growthOf(
+      size,
+      (n) => bundles.get(n) as Evidence,
+      (bundle) => {
+        const scope = { kind: "range", src, from: 0, to: bundle.outcomes.length } as const;
+        expect(verifyBundle(scope, bundle, noTrust, crypto)).toMatchObject({
+          verdict: "intact",
+          findings: [],
+        });
+      },
+    );
+    report(`lists of outcomes: ${ms.toFixed(1)} ms of CPU`);
+    expect(linear).toBe(true);
+  });
+
+  test("however many coverage entries count the same records, and lists are given for one of them: the first counts", async () => {
+    const records = [0, 1, 2, 3].flatMap((at) => recorded(at, 0).slice(0, 1));
+    const covers = [[0, 4], [4, 5]] as const; // biome-ignore format: one line
+    const covering = covers.map(([from, n]): Laying[number] => {
+      const counts = { stored: n, duplicate: 0, conflict: 0, rejected: 0, gap: 0 };
+      const range = { src, from, to: from + n, first: 0, n };
+      return [`cov:${from}`, coverageEntry({ atMs: 0, ...range, counts, list: nothing })];
+    });
+    const laid = await signedBy([...records, ...covering], signer);
+    const outcomes = [4, 5, 5].map((index) => ({ index, list: "" }));
+    const evidence = { ...(await bundleOf(laid, undefined, [0, 1, 2, 3, 4, 5])), outcomes };
+    const result = verifyBundle({ kind: "range", src, from: 0, to: 9 }, evidence, noTrust, crypto);
+    expect(result.counts).toEqual({ COVERAGE_BROKEN: 1, INPUT_INVALID: 1, KEY_UNKNOWN: 1 });
+  });
+});

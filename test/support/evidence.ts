@@ -36,7 +36,7 @@ export async function layOut(store: Store): Promise<Laid> {
 
 const sizeOf = (note: string): number => Number(note.split("\n")[1]);
 
-async function bundleOf(
+export async function bundleOf(
   laid: Laid,
   store: Pick<Store, "history"> | undefined,
   indexes: readonly number[],
