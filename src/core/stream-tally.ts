@@ -22,19 +22,16 @@ export type StreamTally = {
 
 export function streamTally(before: StreamState = { next: [], early: [] }): StreamTally {
   const next = new Map(before.next);
-  const early = new Map(before.early.map(([key, versions]) => [key, [...versions]]));
+  const early = new Map(
+    before.early.map(([key, waiting]) => [key, new Map(waiting.map(({ version, rid }) => [version, rid]))]),
+  );
 
   /** Takes in what followed a hole that is closed now. */
   const settle = (key: string, from: number): void => {
     let first = from;
     const waiting = early.get(key);
-    if (waiting !== undefined) {
-      const versions = new Set(waiting.map(({ version }) => version));
-      while (versions.delete(first)) first += 1;
-      const rest = waiting.filter(({ version }) => version > first);
-      if (rest.length === 0) early.delete(key);
-      else early.set(key, rest);
-    }
+    while (waiting?.delete(first)) first += 1;
+    if (waiting?.size === 0) early.delete(key);
     next.set(key, first);
   };
 
@@ -47,14 +44,24 @@ export function streamTally(before: StreamState = { next: [], early: [] }): Stre
         settle(key, version + 1);
         return true;
       }
-      const waiting = early.get(key) ?? [];
-      if (waiting.some((other) => other.version === version)) return false;
-      early.set(key, [...waiting, { version, rid }]);
+      const waiting = early.get(key) ?? new Map<number, Rid>();
+      if (waiting.has(version)) return false;
+      early.set(key, waiting.set(version, rid));
       return true;
     },
     open: () =>
-      [...early.values()].flatMap((waiting) => waiting.toSorted((a, b) => a.version - b.version).slice(0, 1)),
+      [...early.values()].flatMap((waiting) =>
+        earlyVersions(waiting)
+          .toSorted((a, b) => a.version - b.version)
+          .slice(0, 1),
+      ),
     streams: () => next.size,
-    state: () => ({ next: [...next], early: [...early] }),
+    state: () => ({
+      next: [...next],
+      early: [...early].map(([key, waiting]) => [key, earlyVersions(waiting)] as const),
+    }),
   };
 }
+
+const earlyVersions = (waiting: ReadonlyMap<number, Rid>): readonly EarlyVersion[] =>
+  [...waiting].map(([version, rid]) => ({ version, rid }));

@@ -6,11 +6,12 @@ import { formatCheckpoint } from "../../src/core/checkpoint.ts";
 import { differences, pathsTextMax } from "../../src/core/diff.ts";
 import { type Evidence, formatEvidence, parseEvidence } from "../../src/core/evidence.ts";
 import { parseFilter } from "../../src/core/filter.ts";
-import type { B64, Src } from "../../src/core/ids.ts";
+import type { B64, Rid, Src, StreamAlias } from "../../src/core/ids.ts";
 import { leafHash } from "../../src/core/leaf.ts";
 import { coverageEntry } from "../../src/core/log-entries.ts";
 import { nodeHash } from "../../src/core/merkle.ts";
 import { formatNote, parseNote, signaturesMax } from "../../src/core/signed-note.ts";
+import { streamTally } from "../../src/core/stream-tally.ts";
 import { parseTlogProof } from "../../src/core/tlog-proof.ts";
 import { noTrust } from "../../src/core/trust.ts";
 import { verifyBundle } from "../../src/core/verify-bundle.ts";
@@ -115,6 +116,32 @@ test.each(["(", "'", "\\", "tenant=a AND ", "tenant=a OR ", "-tenant=a ", " ", "
         } catch {}
     };
     expect(growthOf(512, (n) => piece.repeat(n / piece.length), read)).toMatchObject({ linear: true });
+  },
+);
+
+const versions = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
+test.each([
+  ["whose first version is not there", (n: number) => versions(2, n), 2],
+  ["that comes in the wrong order", (n: number) => versions(1, n).reverse(), undefined],
+  [
+    "that comes behind what follows its hole",
+    (n: number) => [...versions(1_002, n), ...versions(1, 1_000)],
+    1_002,
+  ],
+] as const)(
+  "a stream %s is held against its order in time that grows with its length alone",
+  (_, orderOf, open) => {
+    const alias = "s" as StreamAlias;
+    const { linear, ms } = growthOf(2_000, orderOf, (order) => {
+      const tally = streamTally();
+      expect(order.filter((version) => !tally.take(alias, "change", version, `${version}` as Rid))).toEqual(
+        [],
+      );
+      expect(tally.take(alias, "change", 5, "again" as Rid)).toBe(false);
+      expect(tally.open().map(({ version }) => version)).toEqual(open === undefined ? [] : [open]);
+    });
+    report(`versions of a stream: ${ms.toFixed(1)} ms of CPU`);
+    expect(linear).toBe(true);
   },
 );
 
