@@ -34,6 +34,9 @@ export type VerifyLogOptions = {
   readonly onProgress?: (leaves: number, size: number) => void;
 };
 
+/** Stretches of 256 leaves, one behind the other, of which neither entries nor tile can be had: behind them nothing is asked for. Who serves nothing may name any size. */
+const absentStretchesMax = 16;
+
 /** Leaves of the log's copies: computed from the entry, and as the tile has it. */
 const [fromEntry, inTile] = [0, 1] as const;
 
@@ -48,6 +51,10 @@ export async function verifyLog(
   const latest = published.find(({ name }) => name === "latest");
   if (latest === undefined) return verification(findings, [], {});
   const trusted = trustedCheckpoints(options.trust, report);
+  // Its size says how much is read: nothing is where the verifier's own keys did not sign it.
+  const given = { given: options.trust.vkeys, own: [] };
+  if (given.given.length > 0 && !checkSignature(crypto, latest.opened, "latest", given, report))
+    return verification(findings, [], {});
   const { size } = latest.opened.checkpoint;
   const sizes = [
     ...published.map(({ opened }) => opened.checkpoint.size),
@@ -60,13 +67,14 @@ export async function verifyLog(
     size,
     trees: rivalTrees(crypto.sha256, 2, sizes),
     walk: logWalk(crypto.sha256, report),
+    absent: new Set<number>(),
     options,
   };
   const upper = await readLeaves(pass);
   await resolve(pass, upper, [...trusted, ...published.map(({ opened }) => opened.checkpoint)]);
   const basis = judge(pass, published, trusted);
   return verification(findings, basis, {
-    leaves: size,
+    leaves: pass.trees.size(),
     ...(options.entries === "lastro" ? pass.walk.counts() : {}),
   });
 }
@@ -79,6 +87,8 @@ type Pass = {
   readonly size: number;
   readonly trees: RivalTrees;
   readonly walk: LogWalk;
+  /** Stretches of 256 leaves that could not be had: what lies above them in the trees is unknown. */
+  readonly absent: Set<number>;
   readonly options: VerifyLogOptions;
 };
 
@@ -98,15 +108,17 @@ async function readCheckpoints(reader: LogReader, report: Findings["report"]): P
   return found;
 }
 
-/** Reads 256 leaves at a time. Gives the tiles above the leaves that differ from what a copy's tree has there. */
+/** Reads 256 leaves at a time, and ends where nothing is served any more. Gives the tiles above the leaves that differ from what a copy's tree has there. */
 async function readLeaves(pass: Pass): Promise<readonly GrownTile[]> {
   const wrong: GrownTile[] = [];
+  let running = 0;
   for (let n = 0; n * tileWidth < pass.size; n++) {
     const width = tileWidthAt({ level: 0, n }, pass.size);
     const [entries, tile] = await Promise.all([
       readEntries(pass, n, width),
       readTile(pass, { level: 0, n }, width),
     ]);
+    if (entries === undefined && tile === undefined) pass.absent.add(n);
     for (let at = 0; at < width; at++) {
       const entry = entries?.[at];
       pass.trees.push([entry && leafHashOf(pass.crypto.sha256, entry), tile?.[at]]);
@@ -115,16 +127,33 @@ async function readLeaves(pass: Pass): Promise<readonly GrownTile[]> {
     }
     for (const grown of pass.trees.filled()) if (await differs(pass, grown)) wrong.push(grown);
     pass.options.onProgress?.(pass.trees.size(), pass.size);
+    running = pass.absent.has(n) ? running + 1 : 0;
+    if (running >= absentStretchesMax && pass.trees.size() < pass.size) {
+      reportUnread(pass);
+      return wrong;
+    }
   }
   for (const grown of pass.trees.partial()) if (await differs(pass, grown)) wrong.push(grown);
   return wrong;
+}
+
+function reportUnread({ findings, trees, size }: Pass): void {
+  const object = { kind: "leaves", from: trees.size(), to: size } as const;
+  const detail = `they were not asked for: of the ${absentStretchesMax * tileWidth} before them none is served`;
+  findings.report({ code: "INPUT_MISSING", object, detail });
 }
 
 /** Tiles of leaves were read with the leaves. */
 async function differs(pass: Pass, { tile, hashes }: GrownTile): Promise<boolean> {
   if (tile.level === 0) return false;
   const stored = await readTile(pass, tile, hashes.length);
-  return stored?.some((hash, at) => !equalHashes(hash, hashes[at] ?? hash)) ?? false;
+  const stretches = tileWidth ** (tile.level - 1);
+  const isKnown = (at: number): boolean => {
+    const first = (tile.n * tileWidth + at) * stretches;
+    for (let n = first; n < first + stretches; n++) if (pass.absent.has(n)) return false;
+    return true;
+  };
+  return stored?.some((hash, at) => !equalHashes(hash, hashes[at] ?? hash) && isKnown(at)) ?? false;
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -221,7 +250,7 @@ async function entryObject({ reader, options, size }: Pass, index: number): Prom
 }
 
 function judge(
-  { trees, walk, crypto, options, findings }: Pass,
+  { trees, walk, crypto, options, findings, size: latestSize }: Pass,
   published: readonly Published[],
   trusted: readonly TrustedCheckpoint[],
 ): readonly Basis[] {
@@ -234,8 +263,10 @@ function judge(
     const object: Finding["object"] = { kind: "checkpoint", name, size };
     const found = rootAt(size);
     const changed = (detail: string): void => report({ code: "CHECKPOINT_CHANGED", object, detail });
-    if (found === undefined) changed("it is larger than the latest one");
-    else if (!equalHashes(found, root)) changed("the entries make up a tree with another root");
+    // Below the latest size the root is unknown only where leaves are missing, which was reported.
+    if (size > latestSize) changed("it is larger than the latest one");
+    else if (found !== undefined && !equalHashes(found, root))
+      changed("the entries make up a tree with another root");
     if (options.entries === "lastro" && walk.origin() !== undefined && walk.origin() !== origin)
       changed("it is of another log than the genesis names");
     const own = name === "latest" ? walk.vkeys() : walk.everyVkey();

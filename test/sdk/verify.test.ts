@@ -209,6 +209,28 @@ test("R-80 a whole log is verified from its static resources, and a changed entr
   expect((await verify(away)).verdict).toBe("incomplete");
 });
 
+test.each([
+  ["the first", 0],
+  ["the last", 1],
+])("R-80 a log that serves no leaves of %s stretch is incomplete, and they are named", async (_, n) => {
+  const without = new Map(staticResources(laid));
+  const gone = [...without.keys()].filter((path) => new RegExp(`^tile/(0|entries)/00${n}`).test(path));
+  expect(gone).toHaveLength(2);
+  for (const path of gone) without.delete(path);
+  const reader = logReaderOf(async (path) => without.get(path));
+  const { vkeys } = await recordEvidence(laid, log.store, rid);
+  const result = await verifyLog(reader, { trust: { ...noTrust, vkeys }, entries: "lastro" });
+  const leaves = { kind: "leaves", from: n * 256, to: n === 0 ? 256 : laid.leaves.length };
+  expect(result).toMatchObject({
+    verdict: "incomplete",
+    counts: { INPUT_MISSING: 2 },
+    findings: expect.arrayContaining([
+      expect.objectContaining({ code: "INPUT_MISSING", object: leaves }),
+      expect.objectContaining({ code: "INPUT_MISSING", object: { kind: "tile", level: 0, n } }),
+    ]),
+  });
+});
+
 /** Earlier at the first read of a checkpoint, whichever it is; all of it, cosigned, from then on. */
 const growing = (good: ReadonlyMap<string, Uint8Array>) => {
   const before = Buffer.from(log.world.notes[1] ?? "");
