@@ -212,7 +212,8 @@ async function run(
   const query = queryDeps(intake, keys, catalogue, { ...store, history }, published, guard);
   const tail = openTail(query, config.tails, steadyNow);
   const { folder, limits } = config.exports;
-  const exports = openExports({ query, state: store.state, files: exportFiles(folder), limits, log }, signal);
+  const files = exportFiles(folder, random);
+  const exports = openExports({ query, state: store.state, files, limits, log }, signal);
   const collect: CollectDeps = {
     guard,
     publisher,

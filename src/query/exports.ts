@@ -44,6 +44,8 @@ export type ExportsDeps = {
   readonly files: ExportFiles;
   readonly limits: ExportLimits;
   readonly log: Log;
+  /** Between two looks through the folder; absent: so long. */
+  readonly wait?: typeof sleep;
 };
 
 export type ExportRequest = {
@@ -74,6 +76,8 @@ const exported = (format: string): Act => ({ type: "records.exported", id: "expo
 const nameBytes = 16;
 const upkeepMs = 30_000;
 const retryMs = 5_000;
+/** Into an export that runs something is put more often. */
+const quietMsMax = 60_000;
 const answerBytesMax = 256 * 1024;
 /** From the folder of an export to its document in the store, longer than any call takes. */
 const beginMsMax = 15 * 60_000;
@@ -83,6 +87,7 @@ export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
   const { query, state, files, limits } = deps;
   /** Those that run here or are about to, with how far they are. */
   const running = new Map<string, ExportJob | undefined>();
+  let hasLooked = false;
 
   async function run(kept: KeptExport): Promise<void> {
     const { name } = kept;
@@ -107,9 +112,14 @@ export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
     for (const { name, changedAtMs } of lying) {
       if (mine.has(name) || expired.has(name)) continue;
       const one = kept.get(name);
-      if (one?.job.state === "running") void run(one);
-      else if (isLeft(one?.job, query.now() - changedAtMs)) left.push(name);
+      const unchangedMs = query.now() - changedAtMs;
+      // As it starts, what runs is taken for what the process before this one left.
+      const isTaken = hasLooked && unchangedMs <= quietMsMax;
+      if (one?.job.state === "running") {
+        if (!isTaken) void run(one);
+      } else if (isLeft(one?.job, unchangedMs)) left.push(name);
     }
+    hasLooked = true;
     const removals = [
       ...[...expired].map((name) => forget(deps, name, signal)),
       ...left.map((name) => files.remove(name)),
@@ -121,12 +131,11 @@ export function openExports(deps: ExportsDeps, signal: AbortSignal): Exports {
     const what = "files of exports that are gone, cancelled or failed were removed";
     if (exports > 0) deps.log.info("export_files_removed", what, { exports });
   }
-  void repeat(upkeepMs, signal, upkeep, (cause) =>
-    deps.log.warn(
-      "exports_not_kept_up",
-      cause instanceof LastroError ? cause.message : "the next pass tries again",
-    ),
-  );
+  const noteFault = (cause: unknown): void => {
+    const why = cause instanceof LastroError ? cause.message : "the next pass tries again";
+    deps.log.warn("exports_not_kept_up", why);
+  };
+  void repeat(upkeepMs, signal, upkeep, noteFault, deps.wait);
 
   async function get(name: string, caller: Caller, until: AbortSignal): Promise<KeptExport> {
     const stored = isExportName(name) ? await state.job(name, until) : undefined;
@@ -266,7 +275,7 @@ async function runUntilEnd(
     try {
       const bytesMax = kept.job.format === "evidence" ? limits.evidenceBytesMax : limits.bytesMax;
       await runExport({ query, state, files, bytesMax }, kept, noteProgress, signal);
-      return;
+      return await tidy(deps, name, signal);
     } catch (error) {
       if (signal.aborted) return;
       if (!(error instanceof LastroError && isTransient(error)))
@@ -277,6 +286,15 @@ async function runUntilEnd(
       kept = stored && keptExport(stored);
     }
   }
+}
+
+/** Takes away the parts that were written and not noted. Not before the export is done: another process may be about to note one. */
+async function tidy({ state, files }: ExportsDeps, name: string, signal: AbortSignal): Promise<void> {
+  const stored = await state.job(name, signal);
+  const job = stored && keptExport(stored).job;
+  if (job?.state !== "done") return;
+  const noted = new Set(job.parts.map((part) => part.name));
+  await files.tidy(name, (file) => !file.startsWith("part-") || noted.has(file));
 }
 
 async function fail(

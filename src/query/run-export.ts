@@ -16,6 +16,7 @@ import { reachedFilter } from "./search-records.ts";
 /** A part closes on either, so that a crash costs no more. */
 const partBytesMax = 4 * 1024 * 1024;
 const partLeavesMax = 100_000;
+const partHashDigits = 16;
 /** Altered records that are named. */
 const alteredMax = 1_000;
 
@@ -125,6 +126,7 @@ export async function runExport(
   return durable;
 }
 
+/** Named by what is in it: where two processes write the same part, and what they read differs, neither spoils the one that is noted. */
 async function putPart(
   { files }: ExportRunDeps,
   name: string,
@@ -133,14 +135,11 @@ async function putPart(
   records: number,
 ) {
   const extension = format === "evidence" ? "json" : recordFormats[format].extension;
-  const part = `part-${String(parts.length + 1).padStart(5, "0")}.${extension}`;
+  const sha256 = createHash("sha256").update(bytes).digest("hex");
+  const number = String(parts.length + 1).padStart(5, "0");
+  const part = `part-${number}-${sha256.slice(0, partHashDigits)}.${extension}`;
   await files.put(name, part, bytes);
-  return {
-    name: part,
-    bytes: bytes.length,
-    records,
-    sha256: createHash("sha256").update(bytes).digest("hex"),
-  };
+  return { name: part, bytes: bytes.length, records, sha256 };
 }
 
 /** Beside the parts, for who takes the folder. */

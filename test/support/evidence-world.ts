@@ -65,7 +65,7 @@ export async function openEvidenceWorld(): Promise<EvidenceWorld> {
     guard: unguarded,
   };
   const process = new AbortController();
-  const files = exportFiles(join(folder.path, "exports"));
+  const files = exportFiles(join(folder.path, "exports"), randomBytes);
   const exports = openExports({ query, state: store.state, files, limits, log: silentLog }, process.signal);
   const server = await serve(query, noOperations, {}, { exports });
   const client = connect(server.address);

@@ -1,4 +1,5 @@
 /** A logged world with a server of exports that can die and begin again on the same folder. */
+import { randomBytes } from "node:crypto";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
 import type { Client } from "@grpc/grpc-js";
 import { expect } from "@jest/globals";
@@ -72,7 +73,7 @@ export async function openExportWorld(): Promise<ExportWorld> {
   const place = temporaryFolder();
   const world = await openLoggedWorld();
   await world.built.genesis();
-  const files = (): ExportFiles => exportFiles(place.path);
+  const files = (): ExportFiles => exportFiles(place.path, randomBytes);
   let process: AbortController;
   let client: Client;
   let close: () => Promise<void>;

@@ -3,6 +3,7 @@ import { constants } from "node:fs";
 import { lstat, mkdir, open, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { LastroError } from "../../core/errors.ts";
+import type { Randomness } from "../../ports/clock.ts";
 import type { ExportFiles } from "../../ports/export-files.ts";
 
 const codeOf = (error: unknown): string =>
@@ -27,8 +28,14 @@ async function unlessAbsent<T>(reading: Promise<T>): Promise<T | undefined> {
   }
 }
 
-/** A folder for each, in `folder`. */
-export function exportFiles(folder: string): ExportFiles {
+async function write(path: string, bytes: Uint8Array): Promise<void> {
+  await using file = await open(path, "wx", 0o600);
+  await file.writeFile(bytes);
+  await file.sync();
+}
+
+/** A folder for each, in `folder`, which other processes may have as well: none writes into a file of another. */
+export function exportFiles(folder: string, random: Randomness): ExportFiles {
   const placeOf = (name: string): string => join(folder, name);
   return {
     create: (name) =>
@@ -46,17 +53,25 @@ export function exportFiles(folder: string): ExportFiles {
     put: (name, part, bytes) =>
       guarded("a part of an export cannot be written", async () => {
         const path = join(placeOf(name), part);
-        {
-          await using file = await open(`${path}.new`, "w", 0o600);
-          await file.writeFile(bytes);
-          await file.sync();
+        const aside = `${path}.${Buffer.from(random(8)).toString("hex")}.new`;
+        try {
+          await write(aside, bytes);
+          await rename(aside, path);
+        } catch (error) {
+          await rm(aside, { force: true }).catch(() => undefined);
+          throw error;
         }
-        await rename(`${path}.new`, path);
         await using directory = await open(placeOf(name), constants.O_RDONLY);
         await directory.sync();
       }),
     part: (name, part) =>
       guarded("a part of an export cannot be read", () => unlessAbsent(readFile(join(placeOf(name), part)))),
+    tidy: (name, isKept) =>
+      guarded("an export cannot be tidied", async () => {
+        const parts = (await unlessAbsent(readdir(placeOf(name)))) ?? [];
+        const spare = parts.filter((part) => !isKept(part));
+        await Promise.all(spare.map((part) => rm(join(placeOf(name), part), { force: true })));
+      }),
     remove: (name) =>
       guarded("an export cannot be removed", () => rm(placeOf(name), { recursive: true, force: true })),
   };

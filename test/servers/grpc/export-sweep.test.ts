@@ -1,4 +1,5 @@
 /** Files of exports that another process ended: two processes on one store, each with a folder of its own. */
+import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, utimesSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "@jest/globals";
@@ -41,7 +42,7 @@ function begin(path: string, over: Partial<ExportsDeps> = {}): Process {
   const deps = {
     query: x.deps,
     state: x.store.state,
-    files: exportFiles(path),
+    files: exportFiles(path, randomBytes),
     limits,
     log: { info: line, warn: line, error: line },
     ...over,
@@ -74,7 +75,7 @@ async function interrupted(): Promise<string> {
   const died = Promise.withResolvers<void>();
   const dying = begin(x.path, {
     files: {
-      ...exportFiles(x.path),
+      ...exportFiles(x.path, randomBytes),
       async put() {
         dying.end();
         died.resolve();
@@ -150,7 +151,7 @@ test("a folder without an export stays while one may be about to begin in it, an
 });
 
 test("one that begins here while the folder is looked through stays, however old its folder looks", async () => {
-  const real = exportFiles(x.path);
+  const real = exportFiles(x.path, randomBytes);
   await real.create(nameOf("a"));
   const created = Promise.withResolvers<void>();
   const own: Process = begin(x.path, {
@@ -179,7 +180,7 @@ test("one that begins here while the folder is looked through stays, however old
 });
 
 test("a folder that cannot be removed keeps no other from it, and the log tells", async () => {
-  const real = exportFiles(x.path);
+  const real = exportFiles(x.path, randomBytes);
   for (const digit of ["a", "b"]) {
     await real.create(nameOf(digit));
     age(nameOf(digit), 16 * minute);
