@@ -66,7 +66,7 @@ export const testViewers = viewerTokens({
 });
 
 /** Whatever is asked for is an empty export that has ended. */
-const ended: KeptExport = {
+export const endedExport: KeptExport = {
   name: `export-${"0".repeat(32)}`,
   revision: 1,
   job: {
@@ -75,10 +75,10 @@ const ended: KeptExport = {
     parts: [], alteredRids: [], moreAltered: false, fault: null,
   },
 }; // biome-ignore format: nothing of it matters
-const quietExports: Exports = {
-  start: async () => ended,
-  get: async () => ended,
-  list: async () => [ended],
+export const quietExports: Exports = {
+  start: async () => endedExport,
+  get: async () => endedExport,
+  list: async () => [endedExport],
   cancel: async () => undefined,
   remove: async () => undefined,
   read: async function* () {

@@ -1,6 +1,6 @@
 /** ExportService and, over the same exports, google.longrunning.Operations. */
 import { create } from "@bufbuild/protobuf";
-import { anyPack, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { anyPack, durationMs, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { status } from "@grpc/grpc-js";
 import { LastroError } from "../../core/errors.ts";
 import type { Operation, Operations } from "../../gen/google/longrunning/operations_pb.ts";
@@ -152,10 +152,9 @@ export const longRunningHandlers = (query: QueryDeps, exports: Exports): Handler
     return {};
   },
   async waitOperation({ name, timeout }, caller, signal) {
-    const askedMs = timeout === undefined ? waitMsMax : Number(timeout.seconds) * 1_000;
-    return operationOf(
-      await ended(exports, nameFromWire(name), Math.min(askedMs, waitMsMax), caller, signal),
-    );
+    const askedMs = timeout === undefined ? waitMsMax : durationMs(timeout);
+    const ms = Math.max(0, Math.min(askedMs, waitMsMax));
+    return operationOf(await ended(exports, nameFromWire(name), ms, caller, signal));
   },
 });
 
@@ -167,9 +166,12 @@ async function ended(
   caller: Caller,
   signal: AbortSignal,
 ): Promise<KeptExport> {
-  for (let leftMs = ms; ; leftMs -= waitLookMs) {
+  // By a timer, which does not jump with the machine's clock: looks that take long count as well.
+  const over = AbortSignal.timeout(ms);
+  const either = AbortSignal.any([over, signal]);
+  for (;;) {
     const kept = await exports.get(name, caller, signal);
-    if (kept.job.state !== "running" || leftMs <= 0) return kept;
-    await sleep(Math.min(waitLookMs, leftMs), signal);
+    if (kept.job.state !== "running" || over.aborted) return kept;
+    await sleep(waitLookMs, either).catch(() => signal.throwIfAborted());
   }
 }

@@ -1,0 +1,53 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { durationFromMs } from "@bufbuild/protobuf/wkt";
+import { expect, test } from "@jest/globals";
+import { anyone } from "../../../src/core/caller.ts";
+import {
+  type Operations,
+  WaitOperationRequestSchema,
+} from "../../../src/gen/google/longrunning/operations_pb.ts";
+import { sleep } from "../../../src/lib/backoff.ts";
+import type { QueryDeps } from "../../../src/query/deps.ts";
+import type { Exports } from "../../../src/query/exports.ts";
+import { longRunningHandlers } from "../../../src/servers/grpc/export-service.ts";
+import { endedExport, quietExports } from "../../support/grpc-client.ts";
+
+const { signal } = new AbortController();
+
+/** An export that runs until it was looked at so often, each time for so long. */
+function running(looksMax: number, lookMs = 0) {
+  let looks = 0;
+  const get: Exports["get"] = async () => {
+    looks += 1;
+    await sleep(lookMs, signal);
+    return looks > looksMax ? endedExport : { ...endedExport, job: { ...endedExport.job, state: "running" } };
+  };
+  const { waitOperation } = longRunningHandlers({} as QueryDeps, { ...quietExports, get });
+  const wait = (
+    timeoutMs: number,
+  ): Promise<MessageInitShape<typeof Operations.method.waitOperation.output>> =>
+    waitOperation(
+      create(WaitOperationRequestSchema, {
+        name: `operations/${endedExport.name}`,
+        timeout: durationFromMs(timeoutMs),
+      }),
+      anyone,
+      signal,
+    );
+  return { wait, looks: () => looks };
+}
+
+test("less than a second is waited as well", async () => {
+  expect(await running(1).wait(900)).toMatchObject({ done: true });
+});
+
+test("what looks take counts: the state is told when the time is over", async () => {
+  const slow = running(Number.POSITIVE_INFINITY, 300);
+  expect(await slow.wait(1_000)).toMatchObject({ done: false });
+  // 1,000 ms of pauses alone are six looks.
+  expect(slow.looks()).toBeLessThan(5);
+});
+
+test.each([0, -1_000])("without time to wait (%i ms) the state is told at once", async (ms) => {
+  expect(await running(Number.POSITIVE_INFINITY).wait(ms)).toMatchObject({ done: false });
+});
