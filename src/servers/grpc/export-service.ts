@@ -127,7 +127,12 @@ export const exportHandlers = (exports: Exports): Handlers<typeof ExportService>
   },
 });
 
-export const longRunningHandlers = (query: QueryDeps, exports: Exports): Handlers<typeof Operations> => ({
+/** Whoever waits for an operation is told how far it is as soon as `draining` is aborted. */
+export const longRunningHandlers = (
+  query: QueryDeps,
+  exports: Exports,
+  draining: AbortSignal,
+): Handlers<typeof Operations> => ({
   async getOperation({ name }, caller, signal) {
     return operationOf(await exports.get(nameFromWire(name), caller, signal));
   },
@@ -154,20 +159,20 @@ export const longRunningHandlers = (query: QueryDeps, exports: Exports): Handler
   async waitOperation({ name, timeout }, caller, signal) {
     const askedMs = timeout === undefined ? waitMsMax : durationMs(timeout);
     const ms = Math.max(0, Math.min(askedMs, waitMsMax));
-    return operationOf(await ended(exports, nameFromWire(name), ms, caller, signal));
+    // By a timer, which does not jump with the machine's clock: looks that take long count as well.
+    const over = AbortSignal.any([AbortSignal.timeout(ms), draining]);
+    return operationOf(await ended(exports, nameFromWire(name), over, caller, signal));
   },
 });
 
-/** As it is after `ms`, or as soon as it has ended. */
+/** As it is when the time is `over`, or as soon as it has ended. */
 async function ended(
   exports: Exports,
   name: string,
-  ms: number,
+  over: AbortSignal,
   caller: Caller,
   signal: AbortSignal,
 ): Promise<KeptExport> {
-  // By a timer, which does not jump with the machine's clock: looks that take long count as well.
-  const over = AbortSignal.timeout(ms);
   const either = AbortSignal.any([over, signal]);
   for (;;) {
     const kept = await exports.get(name, caller, signal);

@@ -125,7 +125,7 @@ export type GrpcServer = AsyncDisposable & {
   readonly address: string;
   /** What health answers for the server and each of its services. */
   setServing(isServing: boolean): void;
-  /** NOT_SERVING, no new calls, streams end where they are, other running calls get the grace; then they are cut. */
+  /** NOT_SERVING, no new calls, streams end where they are, and who waits for an operation is told how far it is; other running calls get the grace. Then they are cut. */
   drain(graceMs: number): Promise<void>;
 };
 
@@ -208,7 +208,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   add(IngestService, ingestHandlers(parts.collect));
   add(IdentityService, identityHandlers(parts.viewers, guard.watch));
   add(ExportService, exportHandlers(parts.exports));
-  add(LongRunning, longRunningHandlers(parts.query, parts.exports));
+  add(LongRunning, longRunningHandlers(parts.query, parts.exports, draining.signal));
   const health = new HealthImplementation(Object.fromEntries(names.map((name) => [name, "NOT_SERVING"])));
   health.addToServer(server);
   if (options.reflection) addReflection(server);

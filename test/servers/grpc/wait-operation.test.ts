@@ -2,15 +2,14 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import { durationFromMs } from "@bufbuild/protobuf/wkt";
 import { expect, test } from "@jest/globals";
 import { anyone } from "../../../src/core/caller.ts";
-import {
-  type Operations,
-  WaitOperationRequestSchema,
-} from "../../../src/gen/google/longrunning/operations_pb.ts";
+import { Operations, WaitOperationRequestSchema } from "../../../src/gen/google/longrunning/operations_pb.ts";
 import { sleep } from "../../../src/lib/backoff.ts";
 import type { QueryDeps } from "../../../src/query/deps.ts";
 import type { Exports } from "../../../src/query/exports.ts";
 import { longRunningHandlers } from "../../../src/servers/grpc/export-service.ts";
-import { endedExport, quietExports } from "../../support/grpc-client.ts";
+import { call, connect, endedExport, quietExports, serve } from "../../support/grpc-client.ts";
+import { openHistoryWorld } from "../../support/history-world.ts";
+import { until } from "../../support/until.ts";
 
 const { signal } = new AbortController();
 
@@ -22,7 +21,8 @@ function running(looksMax: number, lookMs = 0) {
     await sleep(lookMs, signal);
     return looks > looksMax ? endedExport : { ...endedExport, job: { ...endedExport.job, state: "running" } };
   };
-  const { waitOperation } = longRunningHandlers({} as QueryDeps, { ...quietExports, get });
+  const exports = { ...quietExports, get };
+  const { waitOperation } = longRunningHandlers({} as QueryDeps, exports, signal);
   const wait = (
     timeoutMs: number,
   ): Promise<MessageInitShape<typeof Operations.method.waitOperation.output>> =>
@@ -34,7 +34,7 @@ function running(looksMax: number, lookMs = 0) {
       anyone,
       signal,
     );
-  return { wait, looks: () => looks };
+  return { exports, wait, looks: () => looks };
 }
 
 test("less than a second is waited as well", async () => {
@@ -50,4 +50,19 @@ test("what looks take counts: the state is told when the time is over", async ()
 
 test.each([0, -1_000])("without time to wait (%i ms) the state is told at once", async (ms) => {
   expect(await running(Number.POSITIVE_INFINITY).wait(ms)).toMatchObject({ done: false });
+});
+
+test("a server that ends tells at once how far the operation is", async () => {
+  await using world = await openHistoryWorld();
+  const { exports, looks } = running(Number.POSITIVE_INFINITY);
+  const server = await serve(world.deps, undefined, {}, { exports });
+  using client = connect(server.address);
+  const waiting = call(client, Operations, "waitOperation", { name: `operations/${endedExport.name}` });
+  await until("it waits", () => looks() > 0);
+  const before = looks();
+  // What waits on would be waited for as long as that.
+  await server.drain(3_600_000);
+  expect(await waiting).toMatchObject({ done: false });
+  // To its own end it would be a hundred.
+  expect(looks() - before).toBeLessThan(10);
 });
