@@ -19,7 +19,7 @@ type Outcome = "stored" | OutcomeRow;
 const rowKinds = outcomeKinds.filter((kind) => kind !== "stored");
 let waiting = 0;
 
-/** DEADLINE_EXCEEDED at the signal, FAILED_PRECONDITION when too many wait in this process. */
+/** DEADLINE_EXCEEDED at the signal, or the code that it is aborted with; FAILED_PRECONDITION when too many wait in this process. */
 export async function untilAccounted(deps: Deps, rid: Rid, signal: AbortSignal): Promise<Outcome> {
   if (waiting >= storeWaitersMax) {
     const why = `the event is published as ${rid}, and ${storeWaitersMax} calls wait for the store already; ask for it later`;
@@ -35,7 +35,9 @@ export async function untilAccounted(deps: Deps, rid: Rid, signal: AbortSignal):
   } catch (error) {
     if (!signal.aborted) throw error;
     const why = `the event is published as ${rid}, but has no outcome yet; it is not lost: allow more time, or ask for it later`;
-    throw new LastroError("DEADLINE_EXCEEDED", why, { field: "wait_for" });
+    const { reason } = signal;
+    const code = reason instanceof LastroError ? reason.code : "DEADLINE_EXCEEDED";
+    throw new LastroError(code, why, { field: "wait_for" });
   } finally {
     waiting -= 1;
   }

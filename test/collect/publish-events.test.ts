@@ -119,6 +119,10 @@ test("a wait that ends before its outcome says that the event is not lost; too m
   stop.abort();
   expect(new Set(await Promise.all(waiting)).size).toBe(1);
   expect((await waiting[0])?.startsWith("DEADLINE_EXCEEDED wait_for: ")).toBe(true);
+  const ending = AbortSignal.abort(new LastroError("SHUTTING_DOWN", "the service ends"));
+  expect(await refusalOf(untilAccounted(never, rid, ending))).toMatch(
+    /^SHUTTING_DOWN wait_for: .*published as .*not lost/,
+  );
   expect(looks).toBeGreaterThanOrEqual(storeWaitersMax);
   expect(
     await untilAccounted(

@@ -18,11 +18,17 @@ const answerMsMax = 50;
 /** Infinite where the client set no deadline. */
 export function msUntilAnswer(deadline: Deadline, now: Clock): number {
   const leftMs = (deadline instanceof Date ? deadline.getTime() : deadline) - now();
-  return Math.max(0, leftMs - Math.min(leftMs * answerShare, answerMsMax));
+  return Math.max(0, leftMs - answerMs(leftMs));
 }
+
+/** Of so much time, what an answer needs to leave. */
+export const answerMs = (ms: number): number => Math.min(ms * answerShare, answerMsMax);
 
 export const tooLate = (): LastroError =>
   new LastroError("DEADLINE_EXCEEDED", "the answer was not ready in time; ask for less or allow more time");
+
+export const shuttingDown = (): LastroError =>
+  new LastroError("SHUTTING_DOWN", "the service ends; go on at another instance, or here when it is back");
 
 export function requestOf(method: DescMethod, request: Decoded): never {
   if ("malformed" in request)

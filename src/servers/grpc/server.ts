@@ -40,6 +40,7 @@ import {
 } from "../listener.ts";
 import { accessHandlers } from "./access-service.ts";
 import { authenticating } from "./authenticated.ts";
+import { answerMs } from "./call.ts";
 import { exportHandlers, longRunningHandlers } from "./export-service.ts";
 import { historyHandlers } from "./history-service.ts";
 import { identityHandlers } from "./identity-service.ts";
@@ -125,7 +126,7 @@ export type GrpcServer = AsyncDisposable & {
   readonly address: string;
   /** What health answers for the server and each of its services. */
   setServing(isServing: boolean): void;
-  /** NOT_SERVING, no new calls, streams end where they are, and who waits for an operation is told how far it is; other running calls get the grace. Then they are cut. */
+  /** NOT_SERVING, no new calls, streams end where they are, and who waits for an operation is told how far it is; other running calls get the grace. Then they are told so, and cut. */
   drain(graceMs: number): Promise<void>;
 };
 
@@ -188,13 +189,14 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
   const server = new Server({ ...optionsOf(limits), interceptors });
   limitHttp2(server, limits);
   const { guard } = parts.query;
-  const draining = new AbortController();
+  const [draining, cutting] = [new AbortController(), new AbortController()];
   const calls = {
     now: options.now,
     log: options.log,
     deadlineMsMax: limits.deadlineMsMax,
     stallMsMax: limits.streamStallMsMax,
     draining: draining.signal,
+    cutting: cutting.signal,
     guard,
     storeLagMs: options.storeLagMs,
   };
@@ -223,7 +225,7 @@ export async function startGrpcServer(options: GrpcServerOptions, parts: GrpcSer
     isDraining = true;
     setServing(false);
     draining.abort();
-    await shutDown(server, graceMs);
+    await shutDown(server, graceMs, () => cutting.abort());
   };
   return {
     address: hostPortText({ host: options.host, port }),
@@ -257,15 +259,21 @@ function bind(server: Server, { host, port, tls }: GrpcServerOptions, limits: Gr
   });
 }
 
-function shutDown(server: Server, graceMs: number): Promise<void> {
+function shutDown(server: Server, graceMs: number, tell: () => void): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => {
+    const cut = (): void => {
       server.forceShutdown();
       // The callback below is not called for sessions that were cut.
       resolve();
-    }, graceMs);
+    };
+    const lastMs = answerMs(graceMs);
+    // One after the other: however late the first comes, answers have their time.
+    let next = setTimeout(() => {
+      tell();
+      next = setTimeout(cut, lastMs);
+    }, graceMs - lastMs);
     server.tryShutdown(() => {
-      clearTimeout(cut);
+      clearTimeout(next);
       resolve();
     });
   });

@@ -6,7 +6,7 @@ import type { Caller, Guard } from "../../query/deps.ts";
 import { expired, lasting } from "../../query/lasting.ts";
 import { admit } from "../../query/permit.ts";
 import { callerOf } from "./authenticated.ts";
-import { type CallOptions, logUnexpected, msUntilAnswer, requestOf, tooLate } from "./call.ts";
+import { type CallOptions, logUnexpected, msUntilAnswer, requestOf, shuttingDown, tooLate } from "./call.ts";
 import { grpcStatus } from "./errors.ts";
 import type { Decoded } from "./service-definition.ts";
 
@@ -33,9 +33,6 @@ export type AnyStreamHandler = (
 
 /** Timers take no more. */
 const timerMsMax = 2 ** 31 - 1;
-
-const shuttingDown = (): LastroError =>
-  new LastroError("SHUTTING_DOWN", "the service ends; go on at another instance, or here when it is back");
 
 const tooSlow = (stallMsMax: number): LastroError =>
   new LastroError("READER_TOO_SLOW", `nothing was read for ${stallMsMax} ms; read faster, or ask for less`);

@@ -19,7 +19,7 @@ import type { Guard } from "../../query/deps.ts";
 import { admit } from "../../query/permit.ts";
 import { lagHeader, lagText } from "../store-lag.ts";
 import { callerOf } from "./authenticated.ts";
-import { type CallOptions, logUnexpected, msUntilAnswer, requestOf, tooLate } from "./call.ts";
+import { type CallOptions, logUnexpected, msUntilAnswer, requestOf, shuttingDown, tooLate } from "./call.ts";
 import { grpcStatus } from "./errors.ts";
 import type { Decoded } from "./service-definition.ts";
 import { type AnyStreamHandler, type StreamHandler, type StreamOptions, stream } from "./stream.ts";
@@ -42,6 +42,8 @@ export type UnaryOptions = CallOptions & {
   readonly guard: Guard;
   /** All that Kafka held so long ago is stored; undefined where that is not known. */
   readonly storeLagMs: () => number | undefined;
+  /** Aborted before what still runs is cut, early enough for an answer. */
+  readonly cutting: AbortSignal;
 };
 
 type AnyHandler = (request: never, caller: Caller, signal: AbortSignal) => Promise<unknown>;
@@ -67,8 +69,9 @@ export function implementation<S extends DescService>(
   );
 }
 
-const isLate = (error: unknown): boolean =>
-  error instanceof LastroError && error.code === "DEADLINE_EXCEEDED";
+/** A handler that says what it waited for says more. */
+const saysOf = (error: unknown, end: LastroError): boolean =>
+  error instanceof LastroError && error.code === end.code;
 
 function unary(
   method: DescMethod,
@@ -78,11 +81,12 @@ function unary(
   return (call, callback) => {
     const abort = new AbortController();
     let answered = false;
-    let late: LastroError | undefined;
+    let ended: LastroError | undefined;
     const finish = (error: unknown, message?: unknown): void => {
       if (answered) return;
       answered = true;
       clearTimeout(timer);
+      options.cutting.removeEventListener("abort", cut);
       if (message !== undefined) callback(null, message, trailer(options.storeLagMs()));
       else {
         callback(grpcStatus(error));
@@ -91,12 +95,15 @@ function unary(
       }
     };
     // A handler may say what it waited for; one that overlooks its signal does not keep its caller waiting.
+    const end = (why: LastroError): void => {
+      ended ??= why;
+      abort.abort(ended);
+      setImmediate(() => finish(ended));
+    };
+    const cut = (): void => end(shuttingDown());
+    options.cutting.addEventListener("abort", cut, { once: true });
     const timer = setTimeout(
-      () => {
-        late = tooLate();
-        abort.abort(late);
-        setImmediate(() => finish(late));
-      },
+      () => end(tooLate()),
       Math.min(msUntilAnswer(call.getDeadline(), options.now), options.deadlineMsMax),
     );
     // Emitted for every call when its stream closes.
@@ -107,7 +114,7 @@ function unary(
       (message) => finish(undefined, message),
       (error: unknown) => {
         if (!abort.signal.aborted) logUnexpected(options.log, method, error);
-        finish(late === undefined || isLate(error) ? error : late);
+        finish(ended === undefined || saysOf(error, ended) ? error : ended);
       },
     );
   };
