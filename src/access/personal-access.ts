@@ -41,7 +41,11 @@ export type PersonalAccessOptions = {
 
 export function personalAccesses({ state, watch, now, random }: PersonalAccessOptions): PersonalAccesses {
   let ends: ReadonlyMap<string, number> = new Map();
-  const remember = (requests: readonly PersonalAccess[]): void => {
+  let rememberedRevision = 0;
+  /** Answers may overtake one another: an older one takes back nothing. */
+  const remember = (requests: readonly PersonalAccess[], revision: number): void => {
+    if (revision < rememberedRevision) return;
+    rememberedRevision = revision;
     const latest = new Map<string, number>();
     for (const access of requests) {
       const end = endOf(access) ?? Number.NEGATIVE_INFINITY;
@@ -61,7 +65,7 @@ export function personalAccesses({ state, watch, now, random }: PersonalAccessOp
       const made = await make(kept);
       const next = [...kept.filter(({ id }) => id !== made.id), made];
       if (!(await state.setPersonalAccess(next, revision, signal))) continue;
-      remember(next);
+      remember(next, revision + 1);
       return made;
     }
     throw new LastroError("VERSION_CONTENTION", "others ask and approve at this moment; try again");
@@ -70,7 +74,8 @@ export function personalAccesses({ state, watch, now, random }: PersonalAccessOp
   return {
     isOpened: ({ id }) => now() < (ends.get(id) ?? Number.NEGATIVE_INFINITY),
     async refresh(signal) {
-      remember((await state.personalAccess(signal)).requests);
+      const { requests, revision } = await state.personalAccess(signal);
+      remember(requests, revision);
     },
     async list(signal) {
       const { requests } = await state.personalAccess(signal);

@@ -50,7 +50,7 @@ export type StoreState = {
   personalAccess(
     signal: AbortSignal,
   ): Promise<{ readonly requests: readonly PersonalAccess[]; readonly revision: number }>;
-  /** A compare-and-set on the revision that was read. */
+  /** A compare-and-set on the revision that was read, which is then one more. */
   setPersonalAccess(
     requests: readonly PersonalAccess[],
     revision: number,

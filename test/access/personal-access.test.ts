@@ -148,3 +148,54 @@ test("of those who ask and approve at the same moment none is forgotten", async 
   await Promise.all(asked.map(({ id }) => accesses.approve(approver, id, signal)));
   expect(askers.filter((caller) => accesses.isOpened(caller))).toEqual(askers);
 });
+
+test("what was read before an approval does not take it back, however late the store answers", async () => {
+  nowMs += askedMsMax;
+  const { state } = world.store;
+  const [begun, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let isSlow = false;
+  const personalAccess: typeof state.personalAccess = async (until) => {
+    const read = await state.personalAccess(until);
+    if (!isSlow) return read;
+    isSlow = false;
+    begun.resolve();
+    await answered.promise;
+    return read;
+  };
+  const setPersonalAccess: typeof state.setPersonalAccess = (...given) => state.setPersonalAccess(...given);
+  const accesses = personalAccesses({ ...options(), state: { personalAccess, setPersonalAccess } });
+  const { id } = await accesses.ask(asker, "r", 1_000, signal);
+  isSlow = true;
+  const refreshed = accesses.refresh(signal);
+  await begun.promise;
+  await accesses.approve(approver, id, signal);
+  answered.resolve();
+  await refreshed;
+  expect(accesses.isOpened(asker)).toBe(true);
+});
+
+test("of two approvals at once the one that is told of last takes nothing back", async () => {
+  nowMs += askedMsMax;
+  const { state } = world.store;
+  const [stored, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  let isSlow = false;
+  const setPersonalAccess: typeof state.setPersonalAccess = async (...given) => {
+    const isSet = await state.setPersonalAccess(...given);
+    if (!isSlow) return isSet;
+    isSlow = false;
+    stored.resolve();
+    await answered.promise;
+    return isSet;
+  };
+  const personalAccess: typeof state.personalAccess = (until) => state.personalAccess(until);
+  const accesses = personalAccesses({ ...options(), state: { personalAccess, setPersonalAccess } });
+  const first = await accesses.ask(asker, "r", 1_000, signal);
+  const second = await accesses.ask(otherAsker, "r", 1_000, signal);
+  isSlow = true;
+  const slow = accesses.approve(approver, first.id, signal);
+  await stored.promise;
+  await accesses.approve(approver, second.id, signal);
+  answered.resolve();
+  await slow;
+  expect([accesses.isOpened(asker), accesses.isOpened(otherAsker)]).toEqual([true, true]);
+});

@@ -110,7 +110,8 @@ export function storeStateContract(name: string, open: () => Promise<Store>): vo
       const approved = { ...asked, approval: { callerId: "person:test#bob", atMs: startMs + 1 } };
       const next = [approved, { ...asked, id: "two" }];
       expect(await store.state.setPersonalAccess(next, first.revision, signal)).toBe(true);
-      expect((await store.state.personalAccess(signal)).requests).toEqual(next);
+      const revision = first.revision + 1;
+      expect(await store.state.personalAccess(signal)).toEqual({ requests: next, revision });
     });
 
     test("of several who read the same revision one is heard, the first time too", async () => {
