@@ -42,7 +42,12 @@ const grant = (...roles: string[]): void => {
 };
 const callerOf = ({ authenticate }: Access): Promise<Caller> => {
   const certificateNames = ["DNS:billing.internal"];
-  const credentials = { authorization: undefined, m2mService: undefined, certificateNames };
+  const credentials = {
+    authorization: undefined,
+    m2mService: undefined,
+    certificateNames,
+    certificateUntilMs: Number.POSITIVE_INFINITY,
+  };
   return authenticate(credentials, stop.signal);
 };
 const rolesOf = async (access: Access): Promise<readonly string[]> =>

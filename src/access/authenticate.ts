@@ -3,7 +3,7 @@ import { decodeProtectedHeader, type JWTPayload } from "jose";
 import type { Caller } from "../core/caller.ts";
 import { LastroError } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
-import type { Authenticate } from "../ports/authenticate.ts";
+import type { Authenticate, Credentials } from "../ports/authenticate.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Log } from "../ports/log.ts";
 import type { Observer } from "../ports/observer.ts";
@@ -34,9 +34,9 @@ const bearer = /^Bearer +([\w-]+\.[\w-]+\.[\w-]*)$/i;
 export function authenticator(deps: AuthenticateDeps): Authenticate {
   const refused = refusalLog(deps);
   return async (credentials) => {
-    const { authorization, m2mService: service, certificateNames } = credentials;
+    const { authorization, m2mService: service } = credentials;
     try {
-      if (authorization === undefined) return byCertificate(deps, certificateNames ?? []);
+      if (authorization === undefined) return byCertificate(deps, credentials);
       const token = tokenOf(authorization);
       if (service !== undefined) return await byService(deps, service, token);
       return headerOf(token).typ === viewerTokenType
@@ -66,17 +66,22 @@ function headerOf(token: string): { readonly typ?: string } {
   }
 }
 
-function byCertificate({ rules }: AuthenticateDeps, names: readonly string[]): Caller {
+function byCertificate(
+  { rules, now }: AuthenticateDeps,
+  { certificateNames: names = [], certificateUntilMs: untilMs = 0 }: Credentials,
+): Caller {
   if (names.length === 0)
     throw unauthenticated(
       "there is no identity: send authorization: Bearer <token>, or come with a client certificate that has a SAN",
     );
+  // By the same clock as at the handshake, and as exactly; what is no time is past.
+  if (!(now() < untilMs)) throw unauthenticated("the client certificate has expired; connect with a new one");
   const { serviceOf } = rules();
   const services = new Set(names.flatMap((name) => serviceOf.get(name) ?? []));
   const [service] = services;
   if (service === undefined || services.size > 1)
     throw unauthenticated("the client certificate names no service of the access file, or several");
-  return serviceCaller(rules, service);
+  return { ...serviceCaller(rules, service), untilMs };
 }
 
 async function byService(

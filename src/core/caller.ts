@@ -26,7 +26,7 @@ export type Caller = {
   readonly grants: readonly Grant[];
   /** What is granted now, for calls that last; undefined: as long as the identity holds it stays as it is. */
   readonly grantsNow?: () => readonly Grant[];
-  /** When the token expires that said so, ms since the epoch; undefined: no token did. */
+  /** When the token or certificate expires that said so, ms since the epoch; undefined: none did. */
   readonly untilMs?: number;
 };
 

@@ -9,6 +9,8 @@ export type Credentials = {
   readonly m2mService: string | undefined;
   /** Subject alternative names of a client certificate that TLS verified, such as `URI:spiffe://…`, `DNS:billing.internal`. */
   readonly certificateNames: readonly string[] | undefined;
+  /** When that certificate expires, ms since the epoch: TLS looked when the connection was made, which may be long ago. */
+  readonly certificateUntilMs: number | undefined;
 };
 
 /** Contract. Throws UNAUTHENTICATED for everything that is not a valid identity, with a reason that helps its honest caller and holds nothing of the token; KEY_UNAVAILABLE where the issuer's keys cannot be had. */

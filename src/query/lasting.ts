@@ -29,9 +29,12 @@ export function requireRights({ guard }: Deps, caller: Caller, method: string, b
 }
 
 export const expired = (): LastroError =>
-  new LastroError("UNAUTHENTICATED", "the token has expired; go on from the last position with a new one");
+  new LastroError(
+    "UNAUTHENTICATED",
+    "the token or certificate has expired; go on from the last position with a new one",
+  );
 
-/** To be asked before each part of an answer is given. Throws UNAUTHENTICATED once the caller's token has expired. */
+/** To be asked before each part of an answer is given. Throws UNAUTHENTICATED once the caller's token or certificate has expired. */
 export function lasting({ guard, now }: LastingDeps, caller: Caller, method: string): () => void {
   const isOpened = guard.personal.isOpened(caller);
   const began = rightsTo(caller, method, isOpened);

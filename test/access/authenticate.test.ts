@@ -15,7 +15,12 @@ import { testViewers } from "../support/grpc-client.ts";
 import { silentObserver } from "../support/intake.ts";
 import { audience, startIssuer, subject, type TokenIssuer } from "../support/token-issuer.ts";
 
-const nothing: Credentials = { authorization: undefined, m2mService: undefined, certificateNames: undefined };
+const nothing: Credentials = {
+  authorization: undefined,
+  m2mService: undefined,
+  certificateNames: undefined,
+  certificateUntilMs: undefined,
+};
 const signal = new AbortController().signal;
 const seconds = Math.floor(Date.now() / 1_000);
 const lines: string[] = [];
@@ -224,13 +229,26 @@ describe("tokens of services", () => {
 });
 
 describe("client certificates", () => {
-  const showing = (...certificateNames: string[]): Credentials => ({ ...nothing, certificateNames });
+  const certificateUntilMs = (seconds + 60) * 1_000;
+  const showing = (...certificateNames: string[]): Credentials => ({
+    ...nothing,
+    certificateNames,
+    certificateUntilMs,
+  });
 
   test("a service is known by a name of its certificate", async () => {
     expect(await open()(showing("DNS:other", "URI:spiffe://acme/billing"), signal)).toMatchObject({
       id: "service:billing",
       kind: "service",
     });
+  });
+
+  test("a certificate counts until it expires, and says so to calls that last", async () => {
+    const shown = showing("URI:spiffe://acme/billing");
+    const at = (ms: number) => open(() => ms);
+    expect((await at(certificateUntilMs - 1)(shown, signal)).untilMs).toBe(certificateUntilMs);
+    expect(await refusal(shown, at(certificateUntilMs))).toMatch(/certificate has expired/);
+    expect(await refusal({ ...shown, certificateUntilMs: Number.NaN })).toMatch(/has expired/);
   });
 
   test("row 86: a certificate that names nobody, or two services, identifies nobody", async () => {

@@ -87,6 +87,7 @@ const bearing = (text: string) => ({
   authorization: `Bearer ${text}`,
   m2mService: undefined,
   certificateNames: undefined,
+  certificateUntilMs: undefined,
 });
 const person = { grant_type: "password", ...jobs, ...anna, scope: "openid" };
 

@@ -1,5 +1,8 @@
 import { expect, test } from "@jest/globals";
-import { certificateNamesOf } from "../../src/servers/certificate-names.ts";
+import { certificateOf } from "../../src/servers/certificate-names.ts";
+
+const certificateNamesOf = (subjectaltname?: string) =>
+  certificateOf(subjectaltname === undefined ? {} : { subjectaltname }).certificateNames;
 
 test("each name of a certificate is one name, with its kind", () => {
   expect(certificateNamesOf("URI:spiffe://acme/billing, DNS:billing.internal, IP Address:10.0.0.1")).toEqual([

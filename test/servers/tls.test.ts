@@ -1,7 +1,8 @@
 /** The listeners with real TLS: who is turned away, who is known by a certificate, and certificates that are replaced while they listen. */
+import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
 import { copyFileSync } from "node:fs";
-import { request } from "node:https";
+import { Agent, request } from "node:https";
 import { join } from "node:path";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import { Client, credentials, status } from "@grpc/grpc-js";
@@ -73,6 +74,7 @@ function tlsOver(certificate: Certificate, clientsRequired: boolean, folder = ro
   return { ...files, onChange: (listener) => void listeners.push(listener) };
 }
 
+let nowMs: () => number = Date.now;
 const authenticate = authenticator({
   rules: () => ({
     services: new Map([["billing", { keys: [] }]]),
@@ -82,7 +84,7 @@ const authenticate = authenticator({
   oidc: undefined,
   audience: ["lastro"],
   viewers: testViewers,
-  now: Date.now,
+  now: () => nowMs(),
   observer: silentObserver,
   log,
 });
@@ -170,9 +172,10 @@ const get = (
   port: number,
   { cert, key }: Partial<Certificate> = {},
   path = "/livez",
+  agent: Agent | false = false,
 ): Promise<number | undefined> =>
   new Promise((resolve, reject) => {
-    const options = { host: "127.0.0.1", port, path, ca: root.ca, agent: false };
+    const options = { host: "127.0.0.1", port, path, ca: root.ca, agent };
     request({ ...options, ...(cert && key && { cert, key }) }, (response) => {
       response.resume();
       resolve(response.statusCode);
@@ -190,6 +193,14 @@ test("R-24 HTTP speaks TLS, asks for certificates where they are required, and a
   expect(await get(open.address.port)).toBe(200);
 });
 
+/** Keeps one connection, and counts those that were made. */
+function standing(): Agent & Disposable & { connections(): number } {
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const sockets = new Set<unknown>();
+  agent.on("free", (socket) => void sockets.add(socket));
+  return Object.assign(agent, { connections: () => sockets.size, [Symbol.dispose]: () => agent.destroy() });
+}
+
 const startRest = (tls: ServerTlsSource) =>
   serveRest({ query: world.deps, collect: quietCollect(world.deps) }, { tls, authenticate });
 const portOf = (address: string): number => Number(address.split(":")[1]);
@@ -204,6 +215,25 @@ test("R-14 R-24 REST speaks TLS, and knows a service by the name in its certific
   await using open = await startRest(tlsOver(own, false));
   for (const kind of ["none", "expired", "foreign"])
     expect(await get(portOf(open.address), clients[kind], "/api/v1/audit-logs")).toBe(401);
+});
+
+test("a client certificate that expires counts no longer, on a connection that stands too", async () => {
+  await using rest = await startRest(tlsOver(own, true));
+  await using grpc = await serve(world.deps, undefined, { tls: tlsOver(own, true), authenticate });
+  using client = connect(grpc.address, clients["good"]);
+  using agent = standing();
+  const ask = () => get(portOf(rest.address), clients["good"], "/api/v1/audit-logs", agent);
+  const untilMs = Date.parse(new X509Certificate(clients["good"]?.cert ?? "").validTo);
+  try {
+    nowMs = () => untilMs - 1;
+    expect([await ask(), (await whoami(client)).id]).toEqual([403, "service:billing"]);
+    nowMs = () => untilMs;
+    expect(await ask()).toBe(401);
+    expect((await failureOf(whoami(client))).code).toBe(status.UNAUTHENTICATED);
+  } finally {
+    nowMs = Date.now;
+  }
+  expect(agent.connections()).toBe(1);
 });
 
 test("new certificates are shown from the next connection on, without a restart, and calls that run go on", async () => {

@@ -1,4 +1,5 @@
 /** Finds out who asks before a message is decoded; handlers get that caller. A call that does not arrive whole ends at its time. */
+import type { PeerCertificate } from "node:tls";
 import {
   type Metadata,
   ServerInterceptingCall,
@@ -10,7 +11,7 @@ import type { Caller } from "../../core/caller.ts";
 import { LastroError } from "../../core/errors.ts";
 import { withDeadline } from "../../lib/signals.ts";
 import type { Authenticate, Credentials } from "../../ports/authenticate.ts";
-import { certificateNamesOf } from "../certificate-names.ts";
+import { certificateOf } from "../certificate-names.ts";
 import { grpcStatus } from "./errors.ts";
 import { isOpen } from "./open-methods.ts";
 
@@ -34,7 +35,7 @@ export function authenticating(authenticate: Authenticate, arrivalMsMax: number)
     const listener = new ServerListenerBuilder()
       .withOnReceiveMetadata((metadata, next) => {
         if (isOpen(method)) return next(metadata);
-        const credentials = credentialsOf(metadata, call.getAuthContext().sslPeerCertificate?.subjectaltname);
+        const credentials = credentialsOf(metadata, call.getAuthContext().sslPeerCertificate);
         authenticate(credentials, withDeadline(cancelled.signal, authenticateMsMax)).then(
           (caller) => {
             callers.set(metadata, caller);
@@ -59,10 +60,10 @@ export function authenticating(authenticate: Authenticate, arrivalMsMax: number)
 const refuseLate = (call: ServerInterceptingCallInterface): void =>
   call.sendStatus(grpcStatus(new LastroError("DEADLINE_EXCEEDED", "the request did not arrive in time")));
 
-const credentialsOf = (metadata: Metadata, subjectAltName: string | undefined): Credentials => ({
+const credentialsOf = (metadata: Metadata, certificate: PeerCertificate | undefined): Credentials => ({
   authorization: textOf(metadata, "authorization"),
   m2mService: textOf(metadata, "x-m2m-service"),
-  certificateNames: certificateNamesOf(subjectAltName),
+  ...certificateOf(certificate),
 });
 
 /** Sent twice it counts as what no token is. */

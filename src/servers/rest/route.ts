@@ -1,7 +1,7 @@
 /** One way in for every request: who asks, deadline, cancellation, errors. A route is a function of what was asked, caller and signal. */
 import type { IncomingHttpHeaders } from "node:http";
 import { Readable } from "node:stream";
-import { TLSSocket } from "node:tls";
+import { type PeerCertificate, TLSSocket } from "node:tls";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import * as z from "zod";
 import type { Method } from "../../access/policy.ts";
@@ -12,7 +12,7 @@ import type { Clock } from "../../ports/clock.ts";
 import type { Log } from "../../ports/log.ts";
 import { invalid, type QueryDeps } from "../../query/deps.ts";
 import { admit } from "../../query/permit.ts";
-import { certificateNamesOf } from "../certificate-names.ts";
+import { certificateOf } from "../certificate-names.ts";
 import { lagHeader, lagText } from "../store-lag.ts";
 import { deadlineOf, pieceBytes, piecesOf } from "./answer-bounds.ts";
 import { bodyOf } from "./body.ts";
@@ -243,11 +243,9 @@ function credentialsOf({ headers, raw }: FastifyRequest): Credentials {
   return {
     authorization: headers.authorization,
     m2mService: typeof service === "string" ? service : undefined,
-    certificateNames: certificateNames(raw.socket),
+    ...certificateOf(peerOf(raw.socket)),
   };
 }
 
-function certificateNames(socket: unknown): readonly string[] | undefined {
-  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
-  return certificateNamesOf(socket.getPeerCertificate().subjectaltname);
-}
+const peerOf = (socket: unknown): PeerCertificate | undefined =>
+  socket instanceof TLSSocket && socket.authorized ? socket.getPeerCertificate() : undefined;
